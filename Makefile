@@ -1,0 +1,122 @@
+# Isthmus.  Hand-written, non-recursive: each folder's sources.mk lists its own
+# objects, unit tests and fuzz targets; everything built lands under build/.
+.DEFAULT_GOAL := all
+MAKEFLAGS += --no-builtin-rules
+
+-include config.mk
+
+BUILD ?= build
+# Set by asan and tsan, which rebuild everything in their own folders.
+SANITIZE ?=
+WERROR ?=
+FUZZ_S ?= 60
+
+include gateway/base/sources.mk
+include sdp/sources.mk
+include media/sources.mk
+include sip/sources.mk
+include webrtc/sources.mk
+include gateway/sources.mk
+
+# What every binary shares; main.c alone stays out, so that tests can link it.
+LIB_SRCS := $(base_SRCS) $(sdp_SRCS) $(media_SRCS) $(sip_SRCS) \
+	$(webrtc_SRCS) $(gateway_SRCS)
+TESTS := $(base_TESTS) $(sdp_TESTS) $(media_TESTS) $(sip_TESTS) \
+	$(webrtc_TESTS) $(gateway_TESTS)
+FUZZERS := $(base_FUZZ) $(sdp_FUZZ) $(media_FUZZ) $(sip_FUZZ) \
+	$(webrtc_FUZZ) $(gateway_FUZZ)
+
+WARN := -Wall -Wextra -Wshadow -Wconversion -Wmissing-prototypes \
+	-Wstrict-prototypes -Wvla -Wpointer-arith -Wno-sign-conversion
+HARDEN := -fstack-protector-strong -fPIE $(if $(SANITIZE),,-D_FORTIFY_SOURCE=2)
+# Libraries' headers are system headers: their warnings are not ours.
+ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE -I. $(subst -I/,-isystem /,$(DEPS_CFLAGS)) \
+	$(WARN) $(WERROR) $(HARDEN) $(OPT_CFLAGS) $(SANITIZE) $(CFLAGS)
+ALL_LDFLAGS = -pie -Wl,-z,relro,-z,now $(LDFLAGS) $(SANITIZE)
+LIBS = $(DEPS_LIBS) -lm -lpthread
+
+LIB := $(BUILD)/libisthmus.a
+LIB_OBJS := $(LIB_SRCS:%.c=$(BUILD)/%.o)
+TEST_BINS := $(TESTS:%=$(BUILD)/tests/%)
+
+all: $(BUILD)/isthmus
+
+config.mk config.h &: config.mk.in config.h.in configure
+	./configure $(CONFIGURE_FLAGS)
+	@touch config.mk config.h
+# Installs what is missing first, so that a bare make works on a fresh machine.
+configure config.h.in &: configure.ac
+	@pkg-config --exists sofia-sip-ua libwebsockets libuv json-c openssl \
+		libsrtp2 nice yaml-0.1 libcrypt 2>/dev/null && \
+		command -v autoreconf >/dev/null || { \
+		echo "Isthmus: libraries are missing; 'make deps' installs them"; \
+		exit 1; }
+	autoreconf -fi
+	@touch configure config.h.in
+
+# The archive is made anew: an object that left a list must leave it too.
+$(LIB): $(LIB_OBJS)
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+$(BUILD)/isthmus: $(BUILD)/gateway/main.o $(LIB)
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+
+$(BUILD)/%.o: %.c config.mk
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(BUILD)/tests/%: $(BUILD)/tests/unit/%.o $(LIB)
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(CMOCKA_LIBS) $(LIBS)
+
+-include $(LIB_OBJS:.o=.d) $(BUILD)/gateway/main.d \
+	$(TESTS:%=$(BUILD)/tests/unit/%.d)
+.SECONDARY:
+
+deps:
+	tests/deps.sh
+
+unit: $(TEST_BINS)
+	tests/run-unit.sh $(TEST_BINS)
+
+sipp: all
+	sipp-scenarios/run.sh $(BUILD)/isthmus
+
+e2e: all
+	tests/e2e/run.sh $(BUILD)/isthmus
+
+check: all
+	tests/check.sh
+
+demo: deps all
+	web/demo.sh $(BUILD)/isthmus
+
+# Every parser, FUZZ_S seconds each, from the committed corpora.
+fuzz:
+	tests/fuzz/run.sh $(FUZZ_S) $(FUZZERS)
+$(BUILD)/fuzz/%: tests/fuzz/%.c $(LIB)
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -fsanitize=fuzzer -o $@ $< $(LIB) $(LDFLAGS) $(LIBS)
+
+asan:
+	tests/sanitize.sh asan
+tsan:
+	tests/sanitize.sh tsan
+
+lint: all
+	tests/lint/run.sh $(BUILD)
+
+format:
+	clang-format -i $$(git ls-files '*.c' '*.h')
+
+install: all
+	install -D -m755 $(BUILD)/isthmus $(DESTDIR)$(bindir)/isthmus
+	install -D -m640 conf/isthmus.yaml $(DESTDIR)$(sysconfdir)/isthmus/isthmus.yaml
+	install -D -m644 conf/isthmus.service $(DESTDIR)$(prefix)/lib/systemd/system/isthmus.service
+	for f in $$(cd web && find . -type f \( -name '*.js' -o -name '*.html' -o -name '*.css' -o -name '*.svg' -o -name '*.d.ts' \) ! -path './node_modules/*'); do \
+		install -D -m644 web/$$f $(DESTDIR)$(datadir)/isthmus/web/$$f; done
+
+clean:
+	rm -rf build
+
+.PHONY: all deps unit sipp e2e check demo fuzz asan tsan lint format install clean

@@ -1,0 +1,3 @@
+base_SRCS :=
+base_TESTS :=
+base_FUZZ :=

@@ -1,0 +1,158 @@
+/*
+ * gateway/settings.h - everything that can be configured, as plain values
+ *
+ * Read from one YAML file (conf/isthmus.yaml comments every key).  Immutable
+ * once loaded; a reload makes a new one and swaps, all or nothing.  ${NAME} in
+ * a value is taken from the environment.  Units are in the names.
+ */
+#ifndef GW_SETTINGS_H
+#define GW_SETTINGS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "gateway/base/log.h"
+
+#define GW_SET_LISTEN 8
+#define GW_SET_ORIGINS 32
+#define GW_SET_USERS 4096
+#define GW_SET_IDENTITIES 8
+#define GW_SET_KEYS 16
+#define GW_SET_ROUTES 64
+#define GW_SET_ICE_SERVERS 8
+#define GW_SET_CODECS 8
+
+struct gw_set_log {
+	char level[8];  /* error warn info debug */
+	char format[8]; /* text json */
+	char file[256]; /* "": stderr */
+	size_t nlevel;
+	struct {
+		char module[24];
+		char level[8];
+	} levels[32];
+};
+
+struct gw_set_user {
+	char id[128];       /* webrtcId: a SIP or tel URI */
+	char password[160]; /* crypt(5) hash; "": no password log-in */
+	char name[64];
+	size_t nidentity;
+	char identity[GW_SET_IDENTITIES][128]; /* further public identities */
+};
+
+struct gw_set_key { /* a key that bearer tokens are signed with */
+	char kid[64];  /* "": the key is tried for tokens without kid */
+	char alg[8];   /* RS256 ES256 EdDSA */
+	char file[256]; /* PEM public key or certificate */
+};
+
+struct gw_set_web {
+	size_t nlisten;
+	char listen[GW_SET_LISTEN][64]; /* wss://ADDR:PORT, ws://127.0.0.1:PORT */
+	char certificate[256], key[256]; /* PEM; both "": self-signed, made at
+					    start and kept in state_dir */
+	char root[256];                 /* directory of the pages */
+	char path[64];                  /* /3gpp-respect/v1 */
+	size_t norigin;
+	char origin[GW_SET_ORIGINS][128]; /* allow-list; "self" = own host */
+	uint32_t auth_timeout_ms;   /* a connection must authenticate in */
+	uint32_t ping_ms;           /* keep-alive; dead after two misses */
+	uint32_t max_connections;
+	uint32_t max_connections_ip; /* network connections an address */
+	uint32_t max_sessions;      /* media sessions an endpoint */
+	uint32_t messages_per_s, messages_burst; /* token bucket a connection */
+	uint32_t auth_failures;     /* in 60 s an address, then a pause */
+	uint32_t pause_ms;          /* how long it is refused after that */
+	uint32_t queue_bytes;       /* send queue a connection */
+};
+
+struct gw_set_auth {
+	char realm[64];
+	uint32_t expiration_s; /* of a registration */
+	uint32_t ttl_max_s;    /* disconnection time to live, upper bound */
+	char issuer[128], audience[128]; /* bearer tokens; "": not checked is
+					    refused: both must be set if keys are */
+	uint32_t leeway_s;
+	size_t nkey;
+	struct gw_set_key key[GW_SET_KEYS];
+};
+
+struct gw_set_sip {
+	size_t nlisten;
+	char listen[GW_SET_LISTEN][96]; /* sip:ADDR:PORT;transport=udp|tcp,
+					   sips:ADDR:PORT (TLS) */
+	char core[128];        /* where calls go: sip:HOST:PORT;transport=.. */
+	char domain[128];      /* host part of identities made here */
+	char tls_dir[256];     /* agent.pem, cafile.pem */
+	bool tls_verify;       /* peers' certificates; off only in a lab */
+	char username[64], password[64]; /* digest towards the core, "" none */
+	uint32_t ring_timeout_s;
+	uint32_t t1_ms, t1x64_ms; /* RFC 3261 17.1.1.1; tests shorten them */
+	char user_agent[64];   /* "" : no User-Agent/Server header */
+	char allow_from[4][64]; /* IPs that may send us requests; none: any */
+};
+
+struct gw_set_media {
+	uint32_t workers;
+	char web_address[4][46];
+	char core_address[46], core_address6[46];
+	uint16_t port_min, port_max;
+	uint16_t web_port_min, web_port_max;
+	char stun_server[64];
+	uint32_t learn_ms, inactivity_s, quality_ms;
+	bool inactivity_release; /* end a call that carries nothing */
+	uint8_t dscp_audio;
+	size_t ncodec;
+	char codec[GW_SET_CODECS][16]; /* offered when the gateway offers */
+};
+
+struct gw_set_ice_server { /* told to clients by getinfo */
+	char url[128];
+	char secret[64];   /* TURN REST shared secret; "" for stun */
+	uint32_t ttl_s;
+};
+
+struct gw_set_route { /* first match wins; then own users; then the core */
+	char match[128]; /* the whole URI, or a user part, '*' at its end */
+	char leg[16];    /* echo, core, user, refuse */
+	uint16_t status; /* for refuse */
+};
+
+struct gw_set_calls {
+	uint32_t max;             /* live calls; above: 503 */
+	char early_media[8];      /* auto: as P-Early-Media says; always; never */
+	char no_offer[16];        /* msetup without preOffer: gateway_offer,
+				     late_offer */
+	uint32_t drain_s;         /* SIGTERM: wait for calls at most */
+	char cdr_file[256];       /* "": the log */
+};
+
+struct gw_settings {
+	char file[256];      /* where it came from */
+	char state_dir[256]; /* self-made certificate */
+	struct gw_set_log log;
+	struct gw_set_web web;
+	struct gw_set_auth auth;
+	struct gw_set_sip sip;
+	struct gw_set_media media;
+	struct gw_set_calls calls;
+	char admin_listen[64]; /* ADDR:PORT, "" none */
+	size_t nice_server;
+	struct gw_set_ice_server ice_server[GW_SET_ICE_SERVERS];
+	size_t nroute;
+	struct gw_set_route route[GW_SET_ROUTES];
+	size_t nuser;
+	struct gw_set_user *user; /* owned */
+};
+
+/*
+ * Read and check @path.  0 with a new *@out; else -errno, and @err holds
+ * "file:line: key: what is wrong".
+ */
+int gw_settings_load(struct gw_settings **out, const char *path, char *err,
+		     size_t err_size);
+void gw_settings_free(struct gw_settings *s);
+
+#endif

@@ -1,0 +1,3 @@
+gateway_SRCS :=
+gateway_TESTS :=
+gateway_FUZZ :=

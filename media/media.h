@@ -1,0 +1,209 @@
+/*
+ * media/media.h - the eIMS-AGW as the call sees it (TS 23.334 clause 8)
+ *
+ * A context has two terminations, A and B, each with up to GW_MAX_STREAMS
+ * streams; stream i of A is relayed to stream i of B.  Commands and events are
+ * plain values: they cross to the worker thread by mailbox today, and could
+ * cross to another process tomorrow.  Neither side holds a pointer of the
+ * other; an unknown context id in a command is answered GONE, in an event it
+ * is dropped.
+ *
+ * Calls: signalling thread.  Events: delivered there, never from inside a call.
+ */
+#ifndef GW_MEDIA_H
+#define GW_MEDIA_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "gateway/base/addr.h"
+#include "gateway/base/loop.h"
+
+#define GW_MAX_STREAMS 8
+#define GW_MAX_CODECS 12
+#define GW_MAX_CANDIDATES 16
+
+typedef uint64_t gw_ctx_id; /* worker number in the top byte, never reused */
+
+enum gw_term { GW_TERM_A, GW_TERM_B, GW_NTERMS };
+
+enum gw_transport {
+	GW_TP_NONE,
+	GW_TP_RTP,     /* RTP/AVP over UDP, RTCP on its own port (Mb) */
+	GW_TP_DTLS,    /* DTLS-SRTP over one ICE transport (W3) */
+	GW_TP_RESOURCE /* no network: the gateway is the end */
+};
+
+enum gw_resource { GW_RES_ECHO };
+
+/* Bits: seen from the termination's peer. */
+enum gw_gate {
+	GW_GATE_CLOSED = 0,
+	GW_GATE_IN = 1,  /* what the peer sends enters the context */
+	GW_GATE_OUT = 2, /* what the other termination sent goes to the peer */
+	GW_GATE_BOTH = 3
+};
+
+struct gw_codec {
+	uint8_t pt;    /* in packets that we send to this end */
+	uint8_t rx_pt; /* in packets that this end sends to us */
+	uint8_t channels;
+	uint32_t clock_hz;
+	char name[16]; /* lower case: "opus", "pcmu", "telephone-event" */
+};
+
+enum gw_media_kind { GW_MEDIA_AUDIO, GW_MEDIA_VIDEO, GW_MEDIA_DATA };
+
+/* What one end of one m-line is; filled from sdp by gateway/, never parsed
+ * here.  ncodec 0: the m-line is refused, and carries nothing. */
+struct gw_stream {
+	uint8_t kind; /* enum gw_media_kind */
+	uint8_t ncodec;
+	uint8_t dscp;
+	uint32_t bandwidth_bps; /* policing; 0 = none */
+	struct gw_codec codec[GW_MAX_CODECS];
+	struct gw_addr rtp, rtcp; /* GW_TP_RTP: this end's addresses */
+	uint32_t ssrc;            /* local end: what we send towards the peer */
+};
+
+struct gw_candidate {
+	struct gw_addr addr;
+	struct gw_addr related; /* family 0: none */
+	uint32_t priority;
+	char foundation[33];
+	uint8_t type; /* 0 host, 1 srflx, 2 prflx, 3 relay */
+};
+
+enum gw_dtls_setup { GW_DTLS_ACTPASS, GW_DTLS_ACTIVE, GW_DTLS_PASSIVE };
+
+/* One end as it is, or shall be: "local" in events, "remote" in commands. */
+struct gw_end {
+	uint8_t transport; /* enum gw_transport */
+	uint8_t resource;  /* enum gw_resource, for GW_TP_RESOURCE */
+	uint8_t family;    /* GW_TP_RTP, RESERVE: AF_INET or AF_INET6 */
+	uint8_t nstream;
+	struct gw_stream stream[GW_MAX_STREAMS];
+
+	/* GW_TP_DTLS */
+	char ufrag[257], pwd[257]; /* RFC 8839 5.4 */
+	bool ice_lite;
+	bool controlling; /* RESERVE: the role we begin with (RFC 8445 6.1.1) */
+	uint8_t ncandidate;
+	struct gw_candidate candidate[GW_MAX_CANDIDATES];
+	uint8_t sha256[32];  /* certificate fingerprint (RFC 8122) */
+	uint8_t setup;       /* enum gw_dtls_setup: what this end shall be */
+};
+
+enum gw_media_verb {
+	GW_M_RESERVE,   /* make a termination: sockets, ICE agent, certificate.
+			   Answered by RESERVED with the local end.           */
+	GW_M_CONFIGURE, /* the remote end is known or changed: route, codecs,
+			   start ICE and DTLS.  A changed fingerprint means a
+			   new DTLS association; the same one keeps it.       */
+	GW_M_GATE,      /* gate of stream (0xff: all) of a termination        */
+	GW_M_RESTART,   /* new local ICE credentials (RFC 8445 9): RESERVED
+			   with them; packets flow on the old pair until then */
+	GW_M_RELEASE    /* last word: answered by RELEASED with the counters  */
+};
+
+struct gw_media_cmd {
+	uint8_t verb; /* enum gw_media_verb */
+	uint8_t term; /* enum gw_term */
+	uint8_t stream;
+	uint8_t gate; /* enum gw_gate */
+	uint32_t serial; /* comes back in the event that completes it */
+	gw_ctx_id ctx;
+	char call_id[40]; /* RESERVE: for the worker's log lines */
+	struct gw_end end; /* RESERVE, CONFIGURE */
+};
+
+enum gw_media_event_type {
+	GW_E_RESERVED,   /* end: the local end is filled in               */
+	GW_E_CONFIGURED,
+	GW_E_FAILED,     /* serial says which command; error is -errno    */
+	GW_E_ICE,        /* ice: connected, pair changed, lost            */
+	GW_E_DTLS,       /* dtls: established, or failed with why         */
+	GW_E_DTMF,       /* dtmf: RFC 4733 event ended, heard at term     */
+	GW_E_INACTIVE,   /* TS 23.334 5.10: gate open, nothing heard      */
+	GW_E_QUALITY,    /* stats so far, every few seconds               */
+	GW_E_RELEASED,   /* stats: final                                  */
+	GW_E_GONE        /* command for a context that is not there       */
+};
+
+enum gw_ice_state { GW_ICE_CONNECTED, GW_ICE_PAIR_CHANGED, GW_ICE_FAILED };
+enum gw_dtls_state {
+	GW_DTLS_UP,
+	GW_DTLS_BAD_FINGERPRINT,
+	GW_DTLS_HANDSHAKE_FAILED,
+	GW_DTLS_TIMEOUT,
+	GW_DTLS_CLOSED /* close_notify from the peer */
+};
+
+/* One direction of one stream at one termination. */
+struct gw_flow_stats {
+	uint64_t packets, bytes;
+	uint64_t discarded;     /* sum of the reasons, which are metrics */
+	uint32_t lost;          /* RFC 3550 A.3; received side */
+	uint32_t jitter_us;
+};
+
+struct gw_stream_stats {
+	struct gw_flow_stats rx, tx; /* from and to the termination's peer */
+	uint32_t remote_lost;        /* what the peer's RTCP says of our stream */
+	uint32_t remote_jitter_us;
+	uint32_t rtt_us;             /* 0: not known */
+};
+
+struct gw_media_event {
+	uint8_t type; /* enum gw_media_event_type */
+	uint8_t term;
+	uint8_t stream;
+	uint8_t state; /* enum gw_ice_state or gw_dtls_state */
+	uint32_t serial;
+	int error;
+	gw_ctx_id ctx;
+	union {
+		struct gw_end end;
+		struct {
+			uint8_t digit; /* RFC 4733 code: 0-9, 10 *, 11 #, 12-15 A-D */
+			uint16_t duration_ms;
+		} dtmf;
+		struct gw_stream_stats
+			stats[GW_NTERMS][GW_MAX_STREAMS];
+	};
+};
+
+struct gw_media_config {
+	unsigned workers; /* 0: one a core */
+	char web_address[4][46]; /* ICE host addresses; "" ends.  None: all of
+				    the machine's but loopback */
+	char core_address[46];   /* where IMS-side RTP sockets bind */
+	char core_address6[46];  /* "" : no IPv6 on that side */
+	uint16_t port_min, port_max; /* IMS-side RTP: even ports from here */
+	uint16_t web_port_min, web_port_max; /* ICE; 0: any */
+	char stun_server[64];    /* "host:port" literal, "" none */
+	uint32_t learn_ms;       /* SIP side: window to learn the real source */
+	uint32_t inactivity_ms;  /* 0: no event */
+	uint32_t quality_ms;     /* period of GW_E_QUALITY; 0: none */
+	bool prefer_x25519;      /* DTLS group order */
+};
+
+typedef void(gw_media_event_h)(const struct gw_media_event *ev, void *arg);
+
+struct gw_media;
+
+/* Starts the workers.  0 or -errno. */
+int gw_media_new(struct gw_media **out, struct gw_loop *loop,
+		 const struct gw_media_config *cfg, gw_media_event_h *handler,
+		 void *arg);
+/* Releases every context, joins the threads; no event after. */
+void gw_media_free(struct gw_media *m);
+
+/* A context id on the least loaded worker; no memory is held until RESERVE. */
+gw_ctx_id gw_media_new_id(struct gw_media *m);
+
+/* Post @cmd to the worker that owns cmd->ctx.  0, or -EAGAIN when its mailbox
+ * is full (overload: refuse the call).  Never blocks. */
+int gw_media_post(struct gw_media *m, const struct gw_media_cmd *cmd);
+
+#endif

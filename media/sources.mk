@@ -1,0 +1,3 @@
+media_SRCS :=
+media_TESTS :=
+media_FUZZ :=

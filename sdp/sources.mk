@@ -1,0 +1,3 @@
+sdp_SRCS :=
+sdp_TESTS :=
+sdp_FUZZ :=

@@ -1,0 +1,42 @@
+/*
+ * sip/sip.h - the SIP side as the gateway sees it: one agent, many legs
+ *
+ * One Sofia NTA agent with all listeners on the signalling loop.  A body is
+ * opaque bytes here.  Signalling thread only.
+ */
+#ifndef GW_SIP_H
+#define GW_SIP_H
+
+#include "gateway/base/loop.h"
+#include "gateway/leg.h"
+#include "gateway/settings.h"
+
+struct gw_sip;
+
+/*
+ * @set must outlive the agent, or be replaced by gw_sip_reload().  @incoming
+ * gets a leg for each initial INVITE.  0, or -errno after logging which
+ * listener or file failed and why.
+ */
+int gw_sip_new(struct gw_sip **out, struct gw_loop *loop,
+	       const struct gw_settings *set, gw_leg_incoming_h *incoming,
+	       void *arg);
+
+/* Legs must be gone.  What is still owed to peers is dropped. */
+void gw_sip_free(struct gw_sip *sip);
+
+/* Credentials, peer, allow-list and timers of new calls follow @set;
+ * listeners stay. */
+void gw_sip_reload(struct gw_sip *sip, const struct gw_settings *set);
+
+/* While draining, initial INVITEs get 503 with this Retry-After; 0: serve. */
+void gw_sip_set_draining(struct gw_sip *sip, uint16_t retry_after_s);
+
+/* A leg that will call out: the caller sets handler, arg, call_id, and sends
+ * SETUP.  0 or -ENOMEM. */
+int gw_ims_leg_new(struct gw_leg **out, struct gw_sip *sip);
+
+/* Dialogs and transactions still known to the stack; for metrics and tests. */
+unsigned gw_sip_live_legs(const struct gw_sip *sip);
+
+#endif

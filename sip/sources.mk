@@ -1,0 +1,3 @@
+sip_SRCS :=
+sip_TESTS :=
+sip_FUZZ :=

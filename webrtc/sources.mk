@@ -1,0 +1,3 @@
+webrtc_SRCS :=
+webrtc_TESTS :=
+webrtc_FUZZ :=

@@ -1,0 +1,63 @@
+/*
+ * webrtc/web.h - the web side as the gateway sees it
+ *
+ * One libwebsockets context on the signalling loop: pages of the WWSF,
+ * RESPECT over WebSocket, and the admin listener's HTTP.  A description is
+ * opaque text here.  Signalling thread only.
+ */
+#ifndef GW_WEB_H
+#define GW_WEB_H
+
+#include "gateway/base/buf.h"
+#include "gateway/base/loop.h"
+#include "gateway/leg.h"
+#include "gateway/settings.h"
+
+struct gw_web;
+
+/*
+ * Answers a GET on the admin listener: fills @body, sets @content_type (a
+ * constant) and returns the HTTP status.
+ */
+typedef unsigned(gw_admin_h)(const char *path, struct gw_buf *body,
+			     const char **content_type, void *arg);
+
+struct gw_web_handlers {
+	gw_leg_incoming_h *incoming; /* a client's msetup */
+	gw_admin_h *admin;
+	void *arg;
+};
+
+/* 0, or -errno after logging which listener or file failed and why. */
+int gw_web_new(struct gw_web **out, struct gw_loop *loop,
+	       const struct gw_settings *set,
+	       const struct gw_web_handlers *handlers);
+/* Legs must be gone; connections are closed with 1001. */
+void gw_web_free(struct gw_web *web);
+
+/* Users, origins, limits, keys and certificates follow @set; listeners and
+ * connections stay. */
+void gw_web_reload(struct gw_web *web, const struct gw_settings *set);
+
+/* While draining, msetup gets 503 with retryAfter; 0: serve.  Connections are
+ * closed with 1012 by gw_web_free(). */
+void gw_web_set_draining(struct gw_web *web, uint16_t retry_after_s);
+
+/* Is @uri an identity of a user that is registered here now (also one whose
+ * WebSocket is lost but whose time to live runs)? */
+bool gw_web_is_registered(struct gw_web *web, const char *uri);
+/* Is @uri an identity of a configured user, registered or not? */
+bool gw_web_is_user(struct gw_web *web, const char *uri);
+
+/* A leg towards the registered user @uri: the caller sets handler, arg,
+ * call_id, and sends SETUP.  0, -ENOENT (not registered), -EBUSY (session
+ * limit), -ENOMEM. */
+int gw_respect_leg_new(struct gw_leg **out, struct gw_web *web,
+		       const char *uri);
+
+struct gw_web_counts {
+	unsigned connections, registrations, suspended, sessions;
+};
+void gw_web_count(const struct gw_web *web, struct gw_web_counts *out);
+
+#endif
