@@ -2,6 +2,9 @@
 # objects, unit tests and fuzz targets; everything built lands under build/.
 .DEFAULT_GOAL := all
 MAKEFLAGS += --no-builtin-rules
+# V=1 shows whole commands.
+Q := $(if $(V),,@)
+say = $(if $(V),,@printf '  %-4s %s\n' $(1) $(2))
 
 -include config.mk
 
@@ -56,18 +59,22 @@ configure config.h.in &: configure.ac
 
 # The archive is made anew: an object that left a list must leave it too.
 $(LIB): $(LIB_OBJS)
+	$(call say,AR,$@)
 	@rm -f $@
-	$(AR) rcs $@ $^
+	$(Q)$(AR) rcs $@ $^
 
 $(BUILD)/isthmus: $(BUILD)/gateway/main.o $(LIB)
-	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
 
 $(BUILD)/%.o: %.c config.mk
+	$(call say,CC,$<)
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
 $(BUILD)/tests/%: $(BUILD)/tests/unit/%.o $(LIB)
-	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(CMOCKA_LIBS) $(LIBS)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(CMOCKA_LIBS) $(LIBS)
 
 -include $(LIB_OBJS:.o=.d) $(BUILD)/gateway/main.d \
 	$(TESTS:%=$(BUILD)/tests/unit/%.d)
@@ -95,8 +102,9 @@ demo: deps all
 fuzz:
 	tests/fuzz/run.sh $(FUZZ_S) $(FUZZERS)
 $(BUILD)/fuzz/%: tests/fuzz/%.c $(LIB)
+	$(call say,LD,$@)
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -fsanitize=fuzzer -o $@ $< $(LIB) $(LDFLAGS) $(LIBS)
+	$(Q)$(CC) $(ALL_CFLAGS) -fsanitize=fuzzer -o $@ $< $(LIB) $(LDFLAGS) $(LIBS)
 
 asan:
 	tests/sanitize.sh asan

@@ -15,7 +15,7 @@
 #error "assertions of our own invariants stay on in release builds"
 #endif
 
-#define GW_CHECK(obj, value) \
+#define GW_CHECK(obj, value)                                                   \
 	assert((obj) != NULL && (obj)->magic == (uint32_t)(value))
 
 #define GW_ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))

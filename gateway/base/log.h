@@ -46,8 +46,8 @@ void gw_log(enum gw_log_level level, const struct gw_logctx *ctx,
 	    const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
 #define gw_error(c, ...) gw_log(GW_ERROR, (c), __VA_ARGS__)
-#define gw_warn(c, ...) gw_log(GW_WARN, (c), __VA_ARGS__)
-#define gw_info(c, ...) gw_log(GW_INFO, (c), __VA_ARGS__)
+#define gw_warn(c, ...)  gw_log(GW_WARN, (c), __VA_ARGS__)
+#define gw_info(c, ...)  gw_log(GW_INFO, (c), __VA_ARGS__)
 #define gw_debug(c, ...) gw_log(GW_DEBUG, (c), __VA_ARGS__)
 
 #endif

@@ -18,7 +18,8 @@ struct gw_loop;
 
 /* @clock NULL: the real one.  0 or -errno. */
 int gw_loop_new(struct gw_loop **out, gw_clock_h *clock, void *clock_arg);
-/* After everything on it has been freed. */
+/* After everything on it has been freed.  Waits, 2 s at most, for work still
+ * on the pool, and runs its @done. */
 void gw_loop_free(struct gw_loop *loop);
 
 void gw_loop_run(struct gw_loop *loop);  /* until gw_loop_stop() */

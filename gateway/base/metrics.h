@@ -31,18 +31,18 @@ struct gw_metric {
 
 void gw_metric_register(struct gw_metric *m); /* by the macros below */
 
-#define GW_METRIC_(sym, k, n, h, l)                                        \
-	static struct gw_metric sym = {                                    \
-		.kind = (k), .name = (n), .help = (h), .labels = (l)       \
-	};                                                                 \
-	__attribute__((constructor)) static void sym##_register(void)      \
-	{                                                                  \
-		gw_metric_register(&sym);                                  \
-	}                                                                  \
+#define GW_METRIC_(sym, k, n, h, l)                                            \
+	static struct gw_metric sym = {                                        \
+		.kind = (k), .name = (n), .help = (h), .labels = (l)           \
+	};                                                                     \
+	__attribute__((constructor)) static void sym##_register(void)          \
+	{                                                                      \
+		gw_metric_register(&sym);                                      \
+	}                                                                      \
 	_Static_assert(sizeof(n) > 1, "a metric needs a name")
-#define GW_COUNTER(sym, name, help, labels) \
+#define GW_COUNTER(sym, name, help, labels)                                    \
 	GW_METRIC_(sym, GW_METRIC_COUNTER, name, help, labels)
-#define GW_GAUGE(sym, name, help, labels) \
+#define GW_GAUGE(sym, name, help, labels)                                      \
 	GW_METRIC_(sym, GW_METRIC_GAUGE, name, help, labels)
 
 static inline void gw_metric_add(struct gw_metric *m, int64_t n)

@@ -1,3 +1,13 @@
-base_SRCS :=
-base_TESTS :=
+base_SRCS := \
+	gateway/base/addr.c \
+	gateway/base/buf.c \
+	gateway/base/epoll_shim.c \
+	gateway/base/ids.c \
+	gateway/base/log.c \
+	gateway/base/loop.c \
+	gateway/base/mailbox.c \
+	gateway/base/metrics.c \
+	gateway/base/timers.c
+base_TESTS := test_addr test_buf test_ids test_log test_loop test_mailbox \
+	test_metrics test_timers
 base_FUZZ :=
