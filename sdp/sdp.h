@@ -15,7 +15,7 @@
 
 #define GW_SDP_MAX_BYTES 65536
 #define GW_SDP_MAX_LINES 2048
-#define GW_SDP_MAX_LINE 8192
+#define GW_SDP_MAX_LINE  8192
 #define GW_SDP_MAX_MEDIA 32
 
 /* A piece of the text that the description owns; not NUL-terminated. */

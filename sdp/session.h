@@ -18,11 +18,12 @@
 #include "gateway/base/addr.h"
 #include "sdp/sdp.h"
 
-#define GW_SESS_MAX_STREAMS 8
-#define GW_SESS_MAX_CODECS 12
+#define GW_SESS_MAX_STREAMS    8
+#define GW_SESS_MAX_CODECS     12
 #define GW_SESS_MAX_CANDIDATES 16
 
-enum gw_dir { /* bit 1: sends, bit 2: receives, seen from who wrote it */
+/* Bit 1: sends, bit 2: receives, seen from who wrote it. */
+enum gw_dir {
 	GW_DIR_INACTIVE = 0,
 	GW_DIR_SENDONLY = 1,
 	GW_DIR_RECVONLY = 2,
@@ -35,7 +36,7 @@ struct gw_sess_codec {
 	uint8_t pt;
 	uint8_t channels; /* 1 unless rtpmap says otherwise */
 	uint32_t clock_hz;
-	char name[24];  /* as IANA spells it: "opus", "PCMU", "telephone-event" */
+	char name[24];  /* as IANA spells it: "opus", "PCMU" */
 	char fmtp[192]; /* parameters only; "" when there is no fmtp line */
 };
 
@@ -48,7 +49,8 @@ struct gw_sess_candidate {
 	struct gw_addr related; /* raddr/rport; family 0: none */
 };
 
-enum gw_setup { /* RFC 4145, RFC 5763 */
+/* RFC 4145, RFC 5763 */
+enum gw_setup {
 	GW_SETUP_NONE,
 	GW_SETUP_ACTPASS,
 	GW_SETUP_ACTIVE,
@@ -61,21 +63,22 @@ struct gw_sess_stream {
 	char media[16]; /* "audio" ... as written: echoed on refused m-lines */
 	char proto[32]; /* as written, likewise */
 	char formats[64]; /* as written (cut), likewise */
-	bool refused;   /* port 0 (not when only bundled, RFC 9143) */
+	bool refused;     /* port 0 (not when only bundled, RFC 9143) */
 	enum gw_dir dir;
 
 	uint8_t ncodec;
 	struct gw_sess_codec codec[GW_SESS_MAX_CODECS]; /* by preference */
-	uint16_t ptime_ms, maxptime_ms;                  /* 0: not said */
-	uint32_t bandwidth_bps;                          /* TIAS, or AS*1000 */
+	uint16_t ptime_ms, maxptime_ms;                 /* 0: not said */
+	uint32_t bandwidth_bps;                         /* TIAS, or AS*1000 */
 
-	struct gw_addr rtp;  /* c= and m= port; family 0: unknown (FQDN, .local) */
+	struct gw_addr rtp;  /* c= and m= port; family 0: none to send to (name,
+				.local, group, or 0.0.0.0: hold of RFC 2543) */
 	struct gw_addr rtcp; /* a=rtcp, else RTP's port + 1 */
 	bool rtcp_mux;
 
 	/* Web profile only.  Session-level values are copied here. */
 	char mid[33];
-	bool bundled; /* shares the transport of the first bundled m-line */
+	bool bundled; /* in the BUNDLE group, the first of it included */
 	char ufrag[257], pwd[257];
 	bool ice_lite;
 	uint8_t ncandidate;
@@ -85,23 +88,23 @@ struct gw_sess_stream {
 	enum gw_setup setup;
 	char tls_id[256];
 	char msid_stream[65], msid_track[65]; /* printed when set */
-	uint32_t ssrc;                        /* printed with cname when not 0 */
+	uint32_t ssrc; /* printed with cname when not 0 */
 	char cname[33];
 };
 
 struct gw_sess {
-	uint64_t id, version; /* o= */
+	uint64_t id, version;  /* o= */
 	struct gw_addr origin; /* printed in o=; family 0: 0.0.0.0 */
 	uint8_t nstream;
 	struct gw_sess_stream stream[GW_SESS_MAX_STREAMS];
-	bool bundle;        /* a=group:BUNDLE present */
+	bool bundle; /* a=group:BUNDLE present */
 };
 
 /* How gw_sess_read() judged a description. */
 enum gw_sess_fault {
 	GW_SESS_OK,
-	GW_SESS_BROKEN,     /* does not parse, or contradicts itself: 400 */
-	GW_SESS_UNUSABLE    /* parses; no m-line that this profile can serve: 488 */
+	GW_SESS_BROKEN,  /* does not parse, or contradicts itself: 400 */
+	GW_SESS_UNUSABLE /* parses; no m-line that this profile can serve: 488 */
 };
 
 /*
@@ -109,7 +112,9 @@ enum gw_sess_fault {
  * rtcp-mux on each live audio m-line), else RTP/AVP(F) rules.  An m-line that
  * the gateway cannot serve (video, data, unknown proto, unusable codecs) is
  * kept in place with kind, media, proto and formats; it is the answer's
- * business to refuse it.  @err is filled for anything but OK.
+ * business to refuse it.  Audio that this profile cannot serve has ncodec 0.
+ * @err (may be NULL) is filled for anything but OK; *@out is zero when BROKEN
+ * and complete, fit for an answer that refuses, when UNUSABLE.
  */
 enum gw_sess_fault gw_sess_read(struct gw_sess *out, const char *text,
 				size_t len, bool web, struct gw_sdp_error *err);
@@ -125,7 +130,8 @@ const char *gw_dir_name(enum gw_dir d);
 
 /* Same encoding: name (case-insensitive), clock and channels; for H.264 and
  * the like also the parameters that make streams incompatible. */
-bool gw_codec_same(const struct gw_sess_codec *a, const struct gw_sess_codec *b);
+bool gw_codec_same(const struct gw_sess_codec *a,
+		   const struct gw_sess_codec *b);
 bool gw_codec_is_event(const struct gw_sess_codec *c); /* telephone-event */
 /* The first that carries audio (not telephone-event, CN); NULL: none. */
 const struct gw_sess_codec *gw_sess_main_codec(const struct gw_sess_stream *s);
@@ -135,8 +141,8 @@ const struct gw_sess_codec *gw_sess_main_codec(const struct gw_sess_stream *s);
  * the configuration ("opus", "G722", "PCMU", "PCMA"): usual payload types, with
  * telephone-event at each clock in use.  Unknown names: -EINVAL.
  */
-int gw_sess_default_audio(struct gw_sess_stream *out,
-			  const char *const *names, unsigned count);
+int gw_sess_default_audio(struct gw_sess_stream *out, const char *const *names,
+			  unsigned count);
 bool gw_codec_supported(const struct gw_sess_codec *c); /* relayed at all? */
 
 /* ---- offer/answer between two legs, transport left blank ---- */
@@ -146,7 +152,7 @@ bool gw_codec_supported(const struct gw_sess_codec *c); /* relayed at all? */
  * asks for: same m-lines in the same order, supported codecs only, with
  * telephone-event/8000 added beside /48000 (and the reverse), same payload
  * types where they do not clash, direction as seen through us.  m-lines we do
- * not serve come out refused.  @previous is what was last offered or answered
+ * not serve come out refused, as placeholders of audio or video.  @previous is what was last offered or answered
  * on that leg (NULL: none): its payload type numbers are kept (RFC 3264 8.3.2).
  * 0, or -ENOENT when no m-line is left alive.
  */
@@ -173,7 +179,9 @@ int gw_sess_local_answer(struct gw_sess *out, const struct gw_sess *offer,
 			 enum gw_dir want, const struct gw_sess *keep);
 
 /* Is @answer legal for @offer: m-line count and order, payload types known to
- * the offer, directions, nothing revived?  0 or -EINVAL with @err filled. */
+ * the offer, directions, nothing revived?  0 or -EINVAL with @err filled.  A
+ * direction wider than the offer's is a slip of many phones and harmless, as
+ * gw_sess_relay_answer() cuts it: 0, with @err.text saying so (else ""). */
 int gw_sess_check_answer(const struct gw_sess *offer,
 			 const struct gw_sess *answer,
 			 struct gw_sdp_error *err);
@@ -181,12 +189,12 @@ int gw_sess_check_answer(const struct gw_sess *offer,
 /* What changed between two descriptions of one side, as flags. */
 enum {
 	GW_CHANGE_NONE = 0,
-	GW_CHANGE_STREAMS = 1,   /* m-line added, refused or revived */
+	GW_CHANGE_STREAMS = 1, /* m-line added, refused or revived */
 	GW_CHANGE_CODECS = 2,
 	GW_CHANGE_DIR = 4,
-	GW_CHANGE_ICE = 8,       /* ufrag or pwd: an ICE restart (RFC 8839 4.4.1.1.1) */
-	GW_CHANGE_DTLS = 16,     /* fingerprint, setup to/from holdconn, tls-id */
-	GW_CHANGE_ADDR = 32      /* RTP or RTCP address */
+	GW_CHANGE_ICE = 8,   /* ufrag or pwd: a restart (RFC 8839 4.4.1.1.1) */
+	GW_CHANGE_DTLS = 16, /* fingerprint, setup to/from holdconn, tls-id */
+	GW_CHANGE_ADDR = 32  /* RTP or RTCP address */
 };
 unsigned gw_sess_changes(const struct gw_sess *before,
 			 const struct gw_sess *after);
