@@ -1,0 +1,1105 @@
+/* One direction of a stream: what goes in broken comes out whole. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "media/flow.h"
+
+#define SSRC     0x0badcafeu
+#define SEQ0     1000
+#define TS0      0xfffff000u /* the time line wraps early */
+#define PHONE    0x70000001u
+#define PHONE2   0x70000002u
+#define PTIME_US 20000
+
+static const struct gw_stream phone = {
+	.ncodec = 4,
+	.codec = {
+		{ .pt = 0, .rx_pt = 0, .clock_hz = 8000, .name = "pcmu" },
+		{ .pt = 8, .rx_pt = 8, .clock_hz = 8000, .name = "pcma" },
+		{ .pt = 96, .rx_pt = 97, .clock_hz = 48000, .channels = 2,
+		  .name = "opus" },
+		{ .pt = 101, .rx_pt = 100, .clock_hz = 8000,
+		  .name = "telephone-event" },
+	},
+};
+static const struct gw_stream browser = {
+	.ncodec = 4,
+	.codec = {
+		{ .pt = 111, .rx_pt = 111, .clock_hz = 48000, .channels = 2,
+		  .name = "opus" },
+		{ .pt = 0, .rx_pt = 0, .clock_hz = 8000, .channels = 1,
+		  .name = "PCMU" },
+		{ .pt = 110, .rx_pt = 110, .clock_hz = 48000,
+		  .name = "telephone-event" },
+		{ .pt = 126, .rx_pt = 126, .clock_hz = 8000,
+		  .name = "telephone-event" },
+	},
+};
+
+/* A flow, the packet at hand, and what came of it. */
+struct rig {
+	struct gw_flow f;
+	uint64_t now_us;
+	uint8_t data[256];
+	size_t len;
+	struct gw_flow_result res;
+	struct gw_rtp out; /* of the last packet sent */
+};
+
+static void rig_init(struct rig *r, const struct gw_stream *from,
+		     const struct gw_stream *to)
+{
+	memset(r, 0, sizeof(*r));
+	gw_flow_init_with(&r->f, SSRC, SEQ0, TS0);
+	gw_flow_configure(&r->f, from, to);
+	gw_flow_gate(&r->f, true);
+	r->now_us = 1000000;
+}
+
+static void pack(struct rig *r, uint8_t pt, bool marker, uint32_t ssrc,
+		 uint16_t seq, uint32_t ts)
+{
+	struct gw_rtp h = { .pt = pt,
+			    .marker = marker,
+			    .ssrc = ssrc,
+			    .seq = seq,
+			    .timestamp = ts };
+
+	memset(r->data, 0x55, sizeof(r->data));
+	r->data[0] = 0x80;
+	gw_rtp_rewrite(r->data, &h);
+	r->len = GW_RTP_HEADER + 160;
+}
+
+static enum gw_flow_verdict put(struct rig *r)
+{
+	enum gw_flow_verdict v;
+
+	v = gw_flow_packet(&r->f, r->data, r->len, r->now_us, &r->res);
+	if (v != GW_FLOW_SEND) {
+		assert_int_equal(r->res.len, 0);
+		return v;
+	}
+	assert_true(r->res.len <= r->len);
+	assert_int_equal(gw_rtp_parse(&r->out, r->data, r->res.len), 0);
+	assert_int_equal(r->out.ssrc, SSRC);
+	assert_int_equal(r->out.payload_at, GW_RTP_HEADER);
+	return v;
+}
+
+static enum gw_flow_verdict audio(struct rig *r, uint32_t ssrc, uint16_t seq,
+				  uint32_t ts)
+{
+	pack(r, 0, false, ssrc, seq, ts);
+	return put(r);
+}
+
+static enum gw_flow_verdict event(struct rig *r, uint8_t pt, uint16_t seq,
+				  uint32_t ts, uint16_t dur, bool end)
+{
+	struct gw_dtmf d = {
+		.code = 7, .end = end, .volume = 10, .duration = dur
+	};
+
+	pack(r, pt, false, PHONE, seq, ts);
+	gw_dtmf_write(r->data + GW_RTP_HEADER, &d);
+	r->len = GW_RTP_HEADER + GW_DTMF_PAYLOAD;
+	return put(r);
+}
+
+#define sent(r, seq_, ts_, marker_)                                            \
+	do {                                                                   \
+		assert_int_equal((r)->out.seq, (uint16_t)(seq_));              \
+		assert_int_equal((r)->out.timestamp, (uint32_t)(ts_));         \
+		assert_int_equal((r)->out.marker, marker_);                    \
+	} while (0)
+
+static void output_starts_where_we_say(void **state)
+{
+	struct rig r;
+
+	(void)state;
+	rig_init(&r, &phone, &browser);
+	assert_int_equal(audio(&r, PHONE, 60000, 123456), GW_FLOW_SEND);
+	sent(&r, SEQ0, TS0, true);
+	assert_int_equal(r.res.len, GW_RTP_HEADER + 160);
+	assert_int_equal(r.data[GW_RTP_HEADER], 0x55);
+	r.now_us += PTIME_US;
+	assert_int_equal(audio(&r, PHONE, 60001, 123616), GW_FLOW_SEND);
+	sent(&r, SEQ0 + 1, TS0 + 160, false);
+}
+
+static void a_random_start_leaves_room_before_the_wrap(void **state)
+{
+	struct gw_flow a, b;
+	unsigned i;
+
+	(void)state;
+	for (i = 0; i < 1000; i++) {
+		gw_flow_init(&a);
+		assert_true((uint16_t)(a.out_highest + 1) < 0x8000);
+		assert_int_not_equal(gw_flow_ssrc(&a), 0);
+	}
+	gw_flow_init(&b);
+	assert_int_not_equal(gw_flow_ssrc(&a), gw_flow_ssrc(&b));
+}
+
+static void payload_types_are_those_of_the_to_end(void **state)
+{
+	static const struct {
+		uint8_t in;
+		int out; /* -1: not taken */
+	} map[] = {
+		{0,   0  },
+                { 8,  -1 },
+                { 97, 111},
+                { 96, -1 },
+                { 13, -1 }
+	};
+	struct rig r;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(map) / sizeof(map[0]); i++) {
+		rig_init(&r, &phone, &browser);
+		pack(&r, map[i].in, true, PHONE, 5, 5);
+		if (map[i].out < 0) {
+			assert_int_equal(put(&r), GW_FLOW_NO_CODEC);
+			continue;
+		}
+		assert_int_equal(put(&r), GW_FLOW_SEND);
+		assert_int_equal(r.out.pt, map[i].out);
+	}
+}
+
+static void equal_numbers_decide_between_equal_names(void **state)
+{
+	struct gw_stream two = { .kind = GW_MEDIA_VIDEO, .ncodec = 2 };
+	struct rig r;
+
+	(void)state;
+	two.codec[0] = (struct gw_codec){
+		.pt = 98, .rx_pt = 98, .clock_hz = 90000, .name = "h264"
+	};
+	two.codec[1] = two.codec[0];
+	two.codec[1].pt = two.codec[1].rx_pt = 99;
+	rig_init(&r, &two, &two);
+	pack(&r, 99, false, PHONE, 1, 1);
+	assert_int_equal(put(&r), GW_FLOW_SEND);
+	assert_int_equal(r.out.pt, 99);
+	/* The marker of video ends a frame: a start is none. */
+	assert_false(r.out.marker);
+}
+
+static void extensions_and_padding_stay_behind(void **state)
+{
+	struct rig r;
+
+	(void)state;
+	rig_init(&r, &phone, &browser);
+	pack(&r, 0, false, PHONE, 1, 1);
+	r.data[0] = 0xb1; /* one CSRC, extension of one word, padding */
+	memset(r.data + 12, 0, 12);
+	r.data[19] = 1;
+	memcpy(r.data + 24, "voice", 5);
+	r.data[31] = 3;
+	r.len = 32;
+	assert_int_equal(put(&r), GW_FLOW_SEND);
+	assert_int_equal(r.res.len, 17);
+	assert_memory_equal(r.data + 12, "voice", 5);
+	assert_int_equal(r.data[0], 0x80);
+	assert_int_equal(r.f.tx_octets, 5);
+}
+
+/* 70,000 packets with everything that happens on the way, against a model
+ * that keeps the rules of the header by itself. */
+static void a_long_call_with_accidents_is_one_stream(void **state)
+{
+	uint8_t *used = calloc(1, 200000);
+	uint64_t out_ext = 0x10000 + SEQ0 - 1, highest = out_ext;
+	uint32_t lost = 0, sent_n = 0, late_n = 0, dup_n = 0;
+	uint16_t seq = 65000;
+	uint32_t ts = 5, rnd = 1, ssrc = PHONE, last_ts = TS0;
+	struct rig r;
+	unsigned i;
+
+	(void)state;
+	assert_non_null(used);
+	rig_init(&r, &phone, &browser);
+	for (i = 0; i < 70000; i++) {
+		bool marker = i == 0;
+		unsigned what;
+
+		rnd = rnd * 1664525 + 1013904223;
+		what = rnd >> 16 & 0x3ff;
+		r.now_us += PTIME_US;
+		if (i && i % 9973 == 0) { /* another SSRC, anywhere */
+			ssrc++;
+			seq = (uint16_t)rnd;
+			ts = rnd ^ 0x5a5a5a5a;
+			marker = true;
+			out_ext = highest + 1;
+		} else if (i && i % 7001 == 0) { /* hold for 3 s */
+			gw_flow_gate(&r.f, false);
+			assert_int_equal(audio(&r, ssrc, seq, ts),
+					 GW_FLOW_GATED);
+			gw_flow_gate(&r.f, true);
+			r.now_us += 3000000;
+			seq = (uint16_t)(seq + 151);
+			ts += 151 * 160;
+			marker = true;
+			out_ext = highest + 1;
+		} else if (i && what < 10) { /* 1 to 4 lost */
+			unsigned n = 1 + (rnd & 3);
+
+			lost += n;
+			seq = (uint16_t)(seq + n);
+			ts += 160 * n;
+			r.now_us += PTIME_US * n;
+			out_ext += n + 1;
+		} else {
+			out_ext++;
+		}
+
+		assert_int_equal(audio(&r, ssrc, seq, ts), GW_FLOW_SEND);
+		assert_int_equal(r.out.seq, (uint16_t)out_ext);
+		assert_int_equal(r.out.marker, marker);
+		/* The time line moves on, never by more than the clock. */
+		assert_in_range(r.out.timestamp - last_ts, i ? 1 : 0,
+				8 * 3021 + 160 * 4);
+		last_ts = r.out.timestamp;
+		assert_true(out_ext < 200000);
+		assert_int_equal(used[out_ext], 0);
+		used[out_ext] = 1;
+		highest = out_ext;
+		sent_n++;
+
+		if (what >= 1000) { /* the same again */
+			assert_int_equal(audio(&r, ssrc, seq, ts),
+					 GW_FLOW_DUPLICATE);
+			dup_n++;
+		}
+		if (what == 500) { /* the next overtakes this place */
+			r.now_us += PTIME_US;
+			assert_int_equal(
+				audio(&r, ssrc, (uint16_t)(seq + 2), ts + 320),
+				GW_FLOW_SEND);
+			assert_int_equal(r.out.seq, (uint16_t)(out_ext + 2));
+			assert_int_equal(
+				audio(&r, ssrc, (uint16_t)(seq + 1), ts + 160),
+				GW_FLOW_SEND);
+			assert_int_equal(r.out.seq, (uint16_t)(out_ext + 1));
+			assert_int_equal(r.out.timestamp, last_ts + 160);
+			last_ts += 320;
+			used[out_ext + 1] = used[out_ext + 2] = 1;
+			highest = out_ext += 2;
+			seq = (uint16_t)(seq + 2);
+			ts += 320;
+			sent_n += 2;
+			late_n++;
+		}
+		seq++;
+		ts += 160;
+	}
+	assert_true(dup_n > 500 && late_n > 20 && lost > 500);
+	assert_int_equal(r.f.tx_packets, sent_n);
+	/* What is missing in the output is what was lost before us. */
+	assert_int_equal(highest - (0x10000 + SEQ0) + 1 - sent_n, lost);
+	free(used);
+}
+
+static void another_ssrc_goes_on_in_the_same_stream(void **state)
+{
+	struct rig r;
+
+	(void)state;
+	rig_init(&r, &phone, &browser);
+	audio(&r, PHONE, 10, 1000);
+	r.now_us += PTIME_US;
+	audio(&r, PHONE, 11, 1160);
+	r.now_us += 50000; /* 50 ms later: 400 ticks */
+	assert_int_equal(audio(&r, PHONE2, 500, 77), GW_FLOW_SEND);
+	sent(&r, SEQ0 + 2, TS0 + 160 + 400, true);
+	r.now_us += PTIME_US;
+	assert_int_equal(audio(&r, PHONE2, 501, 77 + 160), GW_FLOW_SEND);
+	sent(&r, SEQ0 + 3, TS0 + 160 + 400 + 160, false);
+	assert_int_equal(r.f.switches, 1);
+}
+
+static void a_switch_in_the_same_instant_still_moves_time(void **state)
+{
+	struct rig r;
+
+	(void)state;
+	rig_init(&r, &phone, &browser);
+	audio(&r, PHONE, 10, 1000);
+	audio(&r, PHONE2, 10, 1000);
+	sent(&r, SEQ0 + 1, TS0 + 160, true);
+}
+
+static void stragglers_of_the_old_source_do_not_switch_back(void **state)
+{
+	struct rig r;
+
+	(void)state;
+	rig_init(&r, &phone, &browser);
+	audio(&r, PHONE, 10, 1000);
+	audio(&r, PHONE2, 500, 77);
+	assert_int_equal(audio(&r, PHONE, 11, 1160), GW_FLOW_OLD_SOURCE);
+	r.now_us += GW_FLOW_SOURCE_HOLD_US - 1;
+	assert_int_equal(audio(&r, PHONE, 12, 1320), GW_FLOW_OLD_SOURCE);
+	assert_int_equal(r.f.switches, 1);
+	/* But when the new one is silent, the old one may come back. */
+	r.now_us += 1;
+	assert_int_equal(audio(&r, PHONE, 13, 1480), GW_FLOW_SEND);
+	sent(&r, SEQ0 + 2, TS0 + 160 + 4000, true);
+}
+
+static void what_is_not_negotiated_makes_no_source(void **state)
+{
+	struct rig r;
+
+	(void)state;
+	rig_init(&r, &phone, &browser);
+	audio(&r, PHONE, 10, 1000);
+	pack(&r, 77, false, PHONE2, 9, 9);
+	assert_int_equal(put(&r), GW_FLOW_NO_CODEC);
+	assert_int_equal(r.f.switches, 0);
+	assert_int_equal(audio(&r, PHONE, 11, 1160), GW_FLOW_SEND);
+}
+
+static void a_new_numbering_costs_one_packet_and_no_gap(void **state)
+{
+	struct rig r;
+
+	(void)state;
+	rig_init(&r, &phone, &browser);
+	audio(&r, PHONE, 10, 1000);
+	r.now_us += PTIME_US;
+	assert_int_equal(audio(&r, PHONE, 40000, 9), GW_FLOW_JUMP);
+	r.now_us += PTIME_US;
+	assert_int_equal(audio(&r, PHONE, 40001, 169), GW_FLOW_SEND);
+	sent(&r, SEQ0 + 1, TS0 + 320, true);
+	/* What comes late from before is gone. */
+	assert_int_equal(audio(&r, PHONE, 40000, 9), GW_FLOW_TOO_OLD);
+}
+
+static void a_time_line_that_jumps_is_straightened(void **state)
+{
+	struct rig r;
+
+	(void)state;
+	rig_init(&r, &phone, &browser);
+	audio(&r, PHONE, 10, 1000);
+	r.now_us += PTIME_US;
+	assert_int_equal(audio(&r, PHONE, 12, 0x80000000u), GW_FLOW_SEND);
+	sent(&r, SEQ0 + 2, TS0 + 160, true); /* the gap is a loss, and stays */
+	r.now_us += PTIME_US;
+	assert_int_equal(audio(&r, PHONE, 13, 0x80000000u + 160), GW_FLOW_SEND);
+	sent(&r, SEQ0 + 3, TS0 + 320, false);
+	/* A late one of before the jump is on the old time line. */
+	assert_int_equal(audio(&r, PHONE, 11, 1080), GW_FLOW_SEND);
+	sent(&r, SEQ0 + 1, TS0 + 80, false);
+	/* Back to the start again. */
+	r.now_us += PTIME_US;
+	assert_int_equal(audio(&r, PHONE, 14, 1000), GW_FLOW_SEND);
+	sent(&r, SEQ0 + 4, TS0 + 480, true);
+}
+
+static void silence_is_not_a_jump(void **state)
+{
+	struct rig r;
+
+	(void)state;
+	rig_init(&r, &phone, &browser);
+	audio(&r, PHONE, 10, 1000);
+	r.now_us += 600000000; /* ten minutes of discontinuous transmission */
+	assert_int_equal(audio(&r, PHONE, 11, 1000 + 4800000), GW_FLOW_SEND);
+	sent(&r, SEQ0 + 1, TS0 + 4800000, false);
+	/* A burst after a stall keeps the source's times. */
+	r.now_us += 1000000;
+	audio(&r, PHONE, 12, 1000 + 4800160);
+	audio(&r, PHONE, 13, 1000 + 4800320);
+	sent(&r, SEQ0 + 3, TS0 + 4800320, false);
+}
+
+static void hold_leaves_no_gap_and_time_goes_on(void **state)
+{
+	struct rig r;
+
+	(void)state;
+	rig_init(&r, &phone, &browser);
+	audio(&r, PHONE, 10, 1000);
+	gw_flow_gate(&r.f, false);
+	r.now_us += 10000000;
+	assert_int_equal(audio(&r, PHONE, 510, 81000), GW_FLOW_GATED);
+	r.now_us += PTIME_US;
+	gw_flow_gate(&r.f, true);
+	gw_flow_gate(&r.f, true); /* once is enough */
+	/* Late, from the held time: no start for a stream. */
+	assert_int_equal(audio(&r, PHONE, 509, 80840), GW_FLOW_TOO_OLD);
+	assert_int_equal(audio(&r, PHONE, 511, 81160), GW_FLOW_SEND);
+	sent(&r, SEQ0 + 1, TS0 + 80160, true);
+	assert_int_equal(audio(&r, PHONE, 510, 81000), GW_FLOW_TOO_OLD);
+	/* The receiver reports were right all along. */
+	assert_int_equal(gw_rtp_source_lost(&r.f.src), 502 - 5);
+}
+
+static void a_codec_of_another_clock_goes_on_by_elapsed_time(void **state)
+{
+	struct rig r;
+
+	(void)state;
+	rig_init(&r, &phone, &browser);
+	audio(&r, PHONE, 10, 1000);
+	r.now_us += PTIME_US;
+	pack(&r, 97, false, PHONE, 12, 5555); /* Opus, at 48000 */
+	assert_int_equal(put(&r), GW_FLOW_SEND);
+	sent(&r, SEQ0 + 2, TS0 + 960, true);
+	assert_int_equal(r.out.pt, 111);
+	r.now_us += PTIME_US;
+	pack(&r, 97, false, PHONE, 13, 5555 + 960);
+	assert_int_equal(put(&r), GW_FLOW_SEND);
+	sent(&r, SEQ0 + 3, TS0 + 1920, false);
+	/* Late, on the clock of before: its place and time are known. */
+	assert_int_equal(audio(&r, PHONE, 11, 1160), GW_FLOW_SEND);
+	sent(&r, SEQ0 + 1, TS0 + 160, false);
+	/* And a packet that says to be late and is of neither. */
+	pack(&r, 97, false, PHONE, 9, 5);
+	assert_int_equal(put(&r), GW_FLOW_TOO_OLD);
+}
+
+static void a_new_description_leaves_the_stream_alone(void **state)
+{
+	struct gw_stream moved = browser;
+	struct rig r;
+
+	(void)state;
+	rig_init(&r, &phone, &browser);
+	audio(&r, PHONE, 10, 1000);
+	gw_flow_configure(&r.f, &phone, &browser);
+	r.now_us += PTIME_US;
+	audio(&r, PHONE, 11, 1160);
+	sent(&r, SEQ0 + 1, TS0 + 160, false);
+	moved.ncodec = 1; /* Opus only */
+	gw_flow_configure(&r.f, &phone, &moved);
+	assert_int_equal(audio(&r, PHONE, 12, 1320), GW_FLOW_NO_CODEC);
+}
+
+static void loss_stays_visible_up_to_the_limit(void **state)
+{
+	struct rig r;
+
+	(void)state;
+	rig_init(&r, &phone, &browser);
+	audio(&r, PHONE, 0, 0);
+	r.now_us += (uint64_t)2999 * PTIME_US;
+	assert_int_equal(audio(&r, PHONE, 2999, 2999 * 160), GW_FLOW_SEND);
+	sent(&r, SEQ0 + 2999, TS0 + 2999 * 160, false);
+}
+
+static void reordering_is_kept_up_to_the_limit(void **state)
+{
+	struct rig r;
+
+	(void)state;
+	rig_init(&r, &phone, &browser);
+	audio(&r, PHONE, 10, 0);
+	r.now_us += 200 * PTIME_US;
+	audio(&r, PHONE, 210, 200 * 160);
+	assert_int_equal(audio(&r, PHONE, 111, 101 * 160), GW_FLOW_SEND);
+	sent(&r, SEQ0 + 101, TS0 + 101 * 160, false);
+	assert_int_equal(audio(&r, PHONE, 111, 101 * 160), GW_FLOW_DUPLICATE);
+	assert_int_equal(audio(&r, PHONE, 110, 100 * 160), GW_FLOW_JUMP);
+}
+
+static void a_gap_of_any_size_may_be_filled_late_once(void **state)
+{
+	static const uint16_t gaps[] = { 2, 63, 64, 65, 99, 127, 128, 129 };
+	struct rig r;
+	uint16_t n, back;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(gaps) / sizeof(gaps[0]); i++) {
+		n = gaps[i];
+		rig_init(&r, &phone, &browser);
+		audio(&r, PHONE, 10, 0);
+		assert_int_equal(audio(&r, PHONE, (uint16_t)(10 + n), n),
+				 GW_FLOW_SEND);
+		for (back = 1; back < n && back < 100; back++) {
+			uint16_t seq = (uint16_t)(10 + n - back);
+
+			assert_int_equal(audio(&r, PHONE, seq, n - back),
+					 GW_FLOW_SEND);
+			sent(&r, SEQ0 + n - back, TS0 + n - back, false);
+			assert_int_equal(audio(&r, PHONE, seq, n - back),
+					 GW_FLOW_DUPLICATE);
+		}
+		if (n < 100)
+			assert_int_equal(audio(&r, PHONE, 10, 0),
+					 GW_FLOW_DUPLICATE);
+	}
+}
+
+static void holes_stay_open_however_the_stream_goes_on(void **state)
+{
+	uint16_t seq = 1, hole;
+	uint8_t got[1000];
+	struct rig r;
+	unsigned step;
+
+	(void)state;
+	/* Each third and each seventh is missing; the stream moves on in steps
+	 * of one or two, across both halves of the window. */
+	memset(got, 0, sizeof(got));
+	rig_init(&r, &phone, &browser);
+	for (; seq < 900; seq++) {
+		if (seq > 1 && (seq % 3 == 0 || seq % 7 == 0))
+			continue;
+		assert_int_equal(audio(&r, PHONE, seq, seq), GW_FLOW_SEND);
+		got[seq] = 1;
+		for (step = 60; step < 99 && seq % 50 == 0; step++) {
+			if (seq <= step)
+				continue;
+			hole = (uint16_t)(seq - step);
+			assert_int_equal(audio(&r, PHONE, hole, hole),
+					 got[hole] ? GW_FLOW_DUPLICATE
+						   : GW_FLOW_SEND);
+			got[hole] = 1;
+		}
+	}
+	assert_int_equal(r.f.switches, 0);
+}
+
+static void packets_from_before_the_first_are_too_old(void **state)
+{
+	struct rig r;
+
+	(void)state;
+	rig_init(&r, &phone, &browser);
+	audio(&r, PHONE, 3, 480);
+	assert_int_equal(audio(&r, PHONE, 2, 320), GW_FLOW_TOO_OLD);
+	assert_int_equal(audio(&r, PHONE, 65535, 0), GW_FLOW_TOO_OLD);
+	assert_int_equal(audio(&r, PHONE, 4, 640), GW_FLOW_SEND);
+	sent(&r, SEQ0 + 1, TS0 + 160, false);
+}
+
+static void what_is_dropped_on_purpose_leaves_no_gap(void **state)
+{
+	struct rig r;
+
+	(void)state;
+	rig_init(&r, &phone, &browser);
+	audio(&r, PHONE, 10, 1000);
+	pack(&r, 13, false, PHONE, 11, 1160); /* CN, not negotiated */
+	assert_int_equal(put(&r), GW_FLOW_NO_CODEC);
+	pack(&r, 0, false, PHONE, 12, 1320);
+	r.len = GW_RTP_HEADER;
+	assert_int_equal(put(&r), GW_FLOW_EMPTY);
+	r.now_us += 3 * PTIME_US;
+	assert_int_equal(audio(&r, PHONE, 14, 1640), GW_FLOW_SEND);
+	sent(&r, SEQ0 + 2, TS0 + 640, false); /* 13 is lost, or late */
+	assert_int_equal(audio(&r, PHONE, 13, 1480), GW_FLOW_SEND);
+	sent(&r, SEQ0 + 1, TS0 + 480, false);
+	/* The number of a dropped one is not free for something else. */
+	assert_int_equal(audio(&r, PHONE, 12, 1320), GW_FLOW_DUPLICATE);
+	/* Late ones of before the drop keep their place too. */
+	r.now_us += 3 * PTIME_US;
+	audio(&r, PHONE, 16, 1960);
+	sent(&r, SEQ0 + 4, TS0 + 960, false);
+	pack(&r, 13, false, PHONE, 17, 2120);
+	assert_int_equal(put(&r), GW_FLOW_NO_CODEC);
+	assert_int_equal(audio(&r, PHONE, 15, 1800), GW_FLOW_SEND);
+	sent(&r, SEQ0 + 3, TS0 + 800, false);
+	assert_int_equal(audio(&r, PHONE, 18, 2280), GW_FLOW_SEND);
+	sent(&r, SEQ0 + 5, TS0 + 1280, false);
+}
+
+static void no_output_number_is_ever_used_twice(void **state)
+{
+	/* A hostile source: numbers, types and SSRCs as it likes. */
+	uint64_t highest = 0x10000 + SEQ0 - 1, ext;
+	uint8_t *used = calloc(1, 1 << 22);
+	uint32_t rnd = 7;
+	uint16_t seq = 0;
+	struct rig r;
+	unsigned i, n = 0;
+
+	(void)state;
+	assert_non_null(used);
+	rig_init(&r, &phone, &browser);
+	for (i = 0; i < 300000; i++) {
+		static const uint8_t pts[] = { 0, 97, 100, 13 };
+
+		rnd = rnd * 1664525 + 1013904223;
+		r.now_us += rnd >> 12 & 0x3fff;
+		seq = (uint16_t)(seq + (int)(rnd >> 8 & 7) - 2);
+		if ((rnd >> 20 & 0xff) == 0)
+			seq = (uint16_t)rnd;
+		if ((rnd & 0xfff) == 0)
+			gw_flow_gate(&r.f, !r.f.open);
+		pack(&r, pts[rnd >> 28 & 3], rnd >> 27 & 1,
+		     (rnd >> 16 & 0x1ff) ? PHONE : rnd, seq,
+		     (rnd >> 4 & 0x1f) ? i * 160 : rnd);
+		if (put(&r) != GW_FLOW_SEND)
+			continue;
+		ext = highest +
+		      (int64_t)(int16_t)(r.out.seq - (uint16_t)highest);
+		assert_true(ext < 1 << 22);
+		assert_int_equal(used[ext], 0);
+		used[ext] = 1;
+		if (ext > highest)
+			highest = ext;
+		n++;
+	}
+	assert_true(n > 50000);
+	free(used);
+}
+
+static void malformed_packets_are_dropped_and_counted(void **state)
+{
+	struct gw_stream_stats st;
+	struct rig r;
+
+	(void)state;
+	rig_init(&r, &phone, &browser);
+	r.len = 11;
+	assert_int_equal(put(&r), GW_FLOW_MALFORMED);
+	r.len = 0;
+	assert_int_equal(put(&r), GW_FLOW_MALFORMED);
+	audio(&r, PHONE, 1, 1);
+	pack(&r, 100, false, PHONE, 2, 1); /* an event of three bytes */
+	r.len = GW_RTP_HEADER + 3;
+	assert_int_equal(put(&r), GW_FLOW_MALFORMED);
+	gw_flow_stats(&r.f, NULL, &st);
+	assert_int_equal(st.rx.packets, 4);
+	assert_int_equal(st.rx.bytes, 11 + 172 + 15);
+	assert_int_equal(st.rx.discarded, 3);
+	assert_int_equal(st.tx.packets, 0);
+}
+
+static void every_verdict_has_a_name(void **state)
+{
+	unsigned v;
+
+	(void)state;
+	for (v = 0; v < GW_FLOW_NVERDICTS; v++)
+		assert_true(strlen(gw_flow_verdict_name(v)) > 2);
+}
+
+/* ---- DTMF through the flow ---- */
+
+static void a_browser_digit_reaches_the_phone(void **state)
+{
+	/* Opus with telephone-event/48000 to Opus with /8000: durations are
+	 * divided, times stay on the clock of Opus. */
+	struct rig r;
+	unsigned i;
+
+	(void)state;
+	rig_init(&r, &browser, &phone);
+	pack(&r, 111, false, PHONE, 50, 96000);
+	assert_int_equal(put(&r), GW_FLOW_SEND);
+	assert_int_equal(r.out.pt, 96);
+	for (i = 0; i < 7; i++) {
+		bool end = i >= 4;
+		uint16_t dur = (uint16_t)(960 * (end ? 5 : i + 1));
+		uint8_t want[4] = { 7, (uint8_t)(end ? 0x8a : 0x0a),
+				    (uint8_t)(dur / 6 >> 8),
+				    (uint8_t)(dur / 6) };
+
+		r.now_us += PTIME_US;
+		assert_int_equal(
+			event(&r, 110, (uint16_t)(51 + i), 96960, dur, end),
+			GW_FLOW_SEND);
+		sent(&r, SEQ0 + 1 + i, TS0 + 960, i == 0);
+		assert_int_equal(r.out.pt, 101);
+		assert_int_equal(r.res.len, GW_RTP_HEADER + 4);
+		assert_memory_equal(r.data + GW_RTP_HEADER, want, 4);
+		assert_int_equal(r.res.ndigit, i == 4);
+	}
+	assert_int_equal(r.res.digit[0].code, 7);
+	assert_int_equal(r.res.digit[0].duration_ms, 100);
+	/* Audio goes on, on its own time line. */
+	r.now_us += PTIME_US;
+	pack(&r, 111, false, PHONE, 58, 96000 + 960 * 8);
+	assert_int_equal(put(&r), GW_FLOW_SEND);
+	sent(&r, SEQ0 + 8, TS0 + 960 * 8, false);
+}
+
+static void
+a_phone_digit_takes_the_browsers_event_of_its_audio_clock(void **state)
+{
+	struct rig r;
+
+	(void)state;
+	/* PCMU: the browser's event at 8000 it is. */
+	rig_init(&r, &phone, &browser);
+	audio(&r, PHONE, 10, 1000);
+	r.now_us += PTIME_US;
+	assert_int_equal(event(&r, 100, 11, 1160, 160, false), GW_FLOW_SEND);
+	sent(&r, SEQ0 + 1, TS0 + 160, true);
+	assert_int_equal(r.out.pt, 126);
+	assert_int_equal(r.data[15], 160);
+
+	/* Opus: its event at 48000, times six; the phone's timestamp may be
+	 * on the clock of its audio (RFC 4733 2.1) ... */
+	rig_init(&r, &phone, &browser);
+	pack(&r, 97, false, PHONE, 10, 96000);
+	put(&r);
+	r.now_us += PTIME_US;
+	assert_int_equal(event(&r, 100, 11, 96960, 160, false), GW_FLOW_SEND);
+	sent(&r, SEQ0 + 1, TS0 + 960, true);
+	assert_int_equal(r.out.pt, 110);
+	assert_int_equal(r.data[14] << 8 | r.data[15], 960);
+	r.now_us += PTIME_US;
+	assert_int_equal(event(&r, 100, 12, 96960, 320, true), GW_FLOW_SEND);
+	sent(&r, SEQ0 + 2, TS0 + 960, false);
+
+	/* ... or on one of its own: then it starts when it comes. */
+	r.now_us += 10 * PTIME_US;
+	assert_int_equal(event(&r, 100, 13, 5, 160, false), GW_FLOW_SEND);
+	sent(&r, SEQ0 + 3, TS0 + 960 * 12, true);
+	assert_int_equal(event(&r, 100, 14, 5, 320, true), GW_FLOW_SEND);
+	sent(&r, SEQ0 + 4, TS0 + 960 * 12, false);
+}
+
+static void without_an_event_of_its_clock_the_first_one_serves(void **state)
+{
+	struct gw_stream opus8 = browser;
+	struct rig r;
+
+	(void)state;
+	opus8.codec[2] = opus8.codec[3]; /* Chrome with /8000 alone */
+	opus8.ncodec = 3;
+	rig_init(&r, &phone, &opus8);
+	pack(&r, 97, false, PHONE, 10, 96000);
+	put(&r);
+	r.now_us += PTIME_US;
+	assert_int_equal(event(&r, 100, 11, 96960, 160, false), GW_FLOW_SEND);
+	sent(&r, SEQ0 + 1, TS0 + 960, true); /* time: the audio's clock */
+	assert_int_equal(r.out.pt, 126);
+	assert_int_equal(r.data[15], 160); /* duration: its own */
+}
+
+static void an_event_may_come_before_any_audio(void **state)
+{
+	struct rig r;
+
+	(void)state;
+	rig_init(&r, &phone, &browser); /* line: Opus; event: 8000 */
+	assert_int_equal(event(&r, 100, 10, 77, 160, false), GW_FLOW_SEND);
+	sent(&r, SEQ0, TS0, true);
+	assert_int_equal(r.out.pt, 110);
+	r.now_us += PTIME_US;
+	assert_int_equal(event(&r, 100, 11, 77, 320, true), GW_FLOW_SEND);
+	sent(&r, SEQ0 + 1, TS0, false);
+	r.now_us += PTIME_US;
+	pack(&r, 97, false, PHONE, 12, 123);
+	assert_int_equal(put(&r), GW_FLOW_SEND);
+	sent(&r, SEQ0 + 2, TS0 + 1920, true);
+}
+
+static void a_digit_is_heard_where_events_cannot_go(void **state)
+{
+	struct gw_stream deaf = browser;
+	struct rig r;
+
+	(void)state;
+	deaf.ncodec = 2;
+	rig_init(&r, &phone, &deaf);
+	audio(&r, PHONE, 10, 1000);
+	assert_int_equal(event(&r, 100, 11, 1160, 160, false),
+			 GW_FLOW_NO_CODEC);
+	assert_int_equal(event(&r, 100, 12, 1160, 800, true), GW_FLOW_NO_CODEC);
+	assert_int_equal(r.res.ndigit, 1);
+	assert_int_equal(event(&r, 100, 13, 1160, 800, true), GW_FLOW_NO_CODEC);
+	assert_int_equal(r.res.ndigit, 0);
+	r.now_us += 4 * PTIME_US;
+	audio(&r, PHONE, 14, 1640);
+	sent(&r, SEQ0 + 1, TS0 + 640, false); /* and leaves no gap */
+	/* Taken over in the middle of an event, it starts there. */
+	event(&r, 100, 15, 1800, 160, false);
+	gw_flow_configure(&r.f, &phone, &browser);
+	assert_int_equal(event(&r, 100, 16, 1800, 320, false), GW_FLOW_SEND);
+	sent(&r, SEQ0 + 2, TS0 + 800, true);
+}
+
+static void reordered_event_packets_keep_their_places(void **state)
+{
+	struct rig r;
+
+	(void)state;
+	rig_init(&r, &phone, &browser);
+	audio(&r, PHONE, 10, 1000);
+	event(&r, 100, 11, 1160, 160, false);
+	event(&r, 100, 13, 1160, 480, true);
+	sent(&r, SEQ0 + 3, TS0 + 160, false);
+	assert_int_equal(r.res.ndigit, 1);
+	assert_int_equal(event(&r, 100, 12, 1160, 320, false), GW_FLOW_SEND);
+	sent(&r, SEQ0 + 2, TS0 + 160, false);
+	assert_int_equal(event(&r, 100, 12, 1160, 320, false),
+			 GW_FLOW_DUPLICATE);
+	/* Late and of an event nobody knows. */
+	assert_int_equal(event(&r, 100, 9, 40, 320, true), GW_FLOW_TOO_OLD);
+	assert_int_equal(r.res.ndigit, 0);
+}
+
+static void a_lost_end_is_found_by_the_clock_or_the_switch(void **state)
+{
+	struct gw_dtmf_digit d;
+	struct rig r;
+
+	(void)state;
+	rig_init(&r, &phone, &browser);
+	audio(&r, PHONE, 10, 1000);
+	event(&r, 100, 11, 1160, 400, false);
+	assert_false(gw_flow_poll_digit(&r.f, r.now_us, &d));
+	assert_true(gw_flow_digit_due_us(&r.f) == r.now_us + GW_DTMF_LOST_US);
+	assert_true(gw_flow_poll_digit(&r.f, r.now_us + GW_DTMF_LOST_US, &d));
+	assert_int_equal(d.code, 7);
+	assert_int_equal(d.duration_ms, 50);
+	assert_true(gw_flow_digit_due_us(&r.f) == UINT64_MAX);
+
+	event(&r, 100, 12, 3000, 800, false);
+	assert_int_equal(audio(&r, PHONE2, 500, 77), GW_FLOW_SEND);
+	assert_int_equal(r.res.ndigit, 1);
+	assert_int_equal(r.res.digit[0].duration_ms, 100);
+	assert_int_equal(audio(&r, PHONE2, 501, 237), GW_FLOW_SEND);
+	assert_int_equal(r.res.ndigit, 0);
+}
+
+/* ---- RTCP over two flows ---- */
+
+static void two_ends_measure_each_other(void **state)
+{
+	/* X is the phone: @up carries what it sends, @down what it gets; the
+	 * phone itself is two flows the other way round. */
+	struct gw_stream_stats st;
+	struct gw_rtcp_info info;
+	struct rig up, down;
+	uint8_t out[GW_RTCP_REPORT_MAX];
+	uint64_t ntp = gw_rtcp_ntp(1700000000000000u);
+	unsigned i;
+	int n;
+
+	(void)state;
+	rig_init(&up, &phone, &browser);
+	rig_init(&down, &browser, &phone);
+	for (i = 0; i < 100; i++) {
+		if (i % 10 != 5)
+			audio(&up, PHONE, (uint16_t)i, 160 * i);
+		pack(&down, 0, false, 9, (uint16_t)i, 160 * i);
+		put(&down);
+		up.now_us += PTIME_US;
+		down.now_us += PTIME_US;
+	}
+	/* 20 ms after the last packet: time stamp of that moment. */
+	n = gw_flow_rtcp_out(&up.f, &down.f, out, sizeof(out), up.now_us, ntp,
+			     "gw@example", true);
+	assert_int_equal(gw_rtcp_parse(&info, out, (size_t)n, PHONE, SSRC), 0);
+	assert_true(info.has_sr && info.has_block && info.bye);
+	assert_int_equal(info.sr.packets, 100);
+	assert_int_equal(info.sr.octets, 16000);
+	assert_true(info.sr.ntp == ntp);
+	assert_int_equal(info.sr.rtp_ts, TS0 + 16000);
+	assert_int_equal(info.block.lost, 10);
+	assert_int_equal(info.block.fraction, 10 * 256 / 100);
+	assert_int_equal(info.block.ext_seq, 99);
+	assert_int_equal(info.block.lsr, 0);
+
+	/* The phone answers with a report about us, 0.5 s after our SR
+	 * reached it, and with an SR of its own. */
+	struct gw_rtcp_sender s = { .ssrc = PHONE,
+				    .active = true,
+				    .ntp = 0x0000123456780000 };
+	struct gw_rtcp_block b = { .ssrc = SSRC,
+				   .lost = 3,
+				   .jitter = 80,
+				   .lsr = (uint32_t)(ntp >> 16),
+				   .dlsr = 0x8000 };
+
+	n = gw_rtcp_print(out, sizeof(out), &s, &b, "phone", false);
+	up.now_us += 600000;
+	assert_int_equal(gw_flow_rtcp_in(&up.f, &down.f, out, (size_t)n,
+					 up.now_us,
+					 gw_rtcp_ntp(1700000000600000u), &info),
+			 0);
+	gw_flow_stats(&up.f, &down.f, &st);
+	assert_in_range(st.rtt_us, 99980, 100020);
+	assert_int_equal(st.remote_lost, 3);
+	assert_int_equal(st.remote_jitter_us, 10000);
+	assert_int_equal(st.rx.packets, 90);
+	assert_int_equal(st.rx.lost, 10);
+	assert_int_equal(st.rx.jitter_us, 0);
+	assert_int_equal(st.tx.packets, 100);
+	assert_int_equal(st.tx.bytes, 17200);
+
+	/* Its SR comes back in our next block. */
+	n = gw_flow_rtcp_out(&up.f, &down.f, out, sizeof(out),
+			     up.now_us + 2000000, ntp, "gw@example", false);
+	assert_int_equal(gw_rtcp_parse(&info, out, (size_t)n, PHONE, SSRC), 0);
+	assert_int_equal(info.block.lsr, 0x12345678);
+	assert_int_equal(info.block.dlsr, 2 * 65536);
+	assert_int_equal(info.block.fraction, 0);
+}
+
+static void who_is_silent_reports_as_receiver(void **state)
+{
+	uint8_t out[GW_RTCP_REPORT_MAX];
+	struct gw_rtcp_info info;
+	struct rig up, down;
+	int n;
+
+	(void)state;
+	rig_init(&up, &phone, &browser);
+	rig_init(&down, &browser, &phone);
+	n = gw_flow_rtcp_out(&up.f, &down.f, out, sizeof(out), up.now_us, 1,
+			     "a", false);
+	assert_int_equal(n, 8 + 12);
+	assert_int_equal(gw_rtcp_parse(&info, out, (size_t)n, PHONE, SSRC), 0);
+	assert_int_equal(info.nrr, 1);
+	assert_int_equal(info.nsr, 0);
+	n = gw_flow_rtcp_out(NULL, &down.f, out, 19, up.now_us, 1, "a", false);
+	assert_int_equal(n, -ENOSPC);
+
+	pack(&down, 0, false, 9, 1, 1);
+	put(&down);
+	audio(&up, PHONE, 1, 1);
+	n = gw_flow_rtcp_out(&up.f, &down.f, out, sizeof(out),
+			     up.now_us + 15000000, 1, "a", false);
+	assert_int_equal(gw_rtcp_parse(&info, out, (size_t)n, PHONE, SSRC), 0);
+	assert_int_equal(info.nsr, 1);
+	assert_true(info.has_block);
+	n = gw_flow_rtcp_out(&up.f, &down.f, out, sizeof(out),
+			     up.now_us + 15000001, 1, "a", false);
+	assert_int_equal(n, 8 + 12);
+}
+
+static void rtcp_of_strangers_changes_nothing(void **state)
+{
+	struct gw_rtcp_sender s = { .ssrc = PHONE2,
+				    .active = true,
+				    .ntp = 0x0000123456780000 };
+	struct gw_rtcp_block b = { .ssrc = SSRC + 1, .lost = 3 };
+	uint8_t out[GW_RTCP_REPORT_MAX];
+	struct gw_stream_stats st;
+	struct rig up, down;
+	int n;
+
+	(void)state;
+	rig_init(&up, &phone, &browser);
+	rig_init(&down, &browser, &phone);
+	audio(&up, PHONE, 1, 1);
+	pack(&down, 0, false, 9, 1, 1);
+	put(&down);
+	n = gw_rtcp_print(out, sizeof(out), &s, &b, "x", true);
+	assert_int_equal(
+		gw_flow_rtcp_in(&up.f, &down.f, out, (size_t)n, 5, 5, NULL), 0);
+	assert_int_equal(up.f.last_sr, 0);
+	gw_flow_stats(&up.f, &down.f, &st);
+	assert_int_equal(st.remote_lost, 0);
+	assert_int_equal(
+		gw_flow_rtcp_in(&up.f, &down.f, out, (size_t)n - 1, 5, 5, NULL),
+		-EBADMSG);
+	assert_int_equal(
+		gw_flow_rtcp_in(NULL, NULL, out, (size_t)n, 5, 5, NULL), 0);
+	gw_flow_stats(NULL, NULL, &st);
+	assert_int_equal(st.rx.packets + st.tx.packets, 0);
+}
+
+static void feedback_and_bye_of_the_peer_reach_the_caller(void **state)
+{
+	/* clang-format off */
+	static const uint8_t in[] = {
+		0x81, 206, 0, 2, 0x70, 0, 0, 1, 0x0b, 0xad, 0xca, 0xfe,
+		0x81, 203, 0, 1, 0x70, 0, 0, 1, /* PHONE leaves */
+	};
+	/* clang-format on */
+	struct gw_rtcp_info info;
+	struct rig up, down;
+
+	(void)state;
+	rig_init(&up, &phone, &browser);
+	rig_init(&down, &browser, &phone);
+	audio(&up, PHONE, 1, 1);
+	assert_int_equal(
+		gw_flow_rtcp_in(&up.f, &down.f, in, sizeof(in), 5, 5, &info),
+		0);
+	assert_int_equal(info.npli, 1);
+	assert_true(info.bye);
+}
+
+static void loss_of_all_sources_adds_up(void **state)
+{
+	struct gw_stream_stats st;
+	struct rig r;
+
+	(void)state;
+	rig_init(&r, &phone, &browser);
+	audio(&r, PHONE, 1, 160);
+	audio(&r, PHONE, 3, 480);
+	audio(&r, PHONE2, 10, 160);
+	audio(&r, PHONE2, 14, 800);
+	audio(&r, PHONE2, 40000, 160);
+	audio(&r, PHONE2, 40001, 320);
+	audio(&r, PHONE2, 40003, 640);
+	gw_flow_stats(&r.f, NULL, &st);
+	assert_int_equal(st.rx.lost, 1 + 3 + 1);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(output_starts_where_we_say),
+		cmocka_unit_test(a_random_start_leaves_room_before_the_wrap),
+		cmocka_unit_test(payload_types_are_those_of_the_to_end),
+		cmocka_unit_test(equal_numbers_decide_between_equal_names),
+		cmocka_unit_test(extensions_and_padding_stay_behind),
+		cmocka_unit_test(a_long_call_with_accidents_is_one_stream),
+		cmocka_unit_test(another_ssrc_goes_on_in_the_same_stream),
+		cmocka_unit_test(a_switch_in_the_same_instant_still_moves_time),
+		cmocka_unit_test(
+			stragglers_of_the_old_source_do_not_switch_back),
+		cmocka_unit_test(what_is_not_negotiated_makes_no_source),
+		cmocka_unit_test(a_new_numbering_costs_one_packet_and_no_gap),
+		cmocka_unit_test(a_time_line_that_jumps_is_straightened),
+		cmocka_unit_test(silence_is_not_a_jump),
+		cmocka_unit_test(hold_leaves_no_gap_and_time_goes_on),
+		cmocka_unit_test(
+			a_codec_of_another_clock_goes_on_by_elapsed_time),
+		cmocka_unit_test(a_new_description_leaves_the_stream_alone),
+		cmocka_unit_test(loss_stays_visible_up_to_the_limit),
+		cmocka_unit_test(reordering_is_kept_up_to_the_limit),
+		cmocka_unit_test(a_gap_of_any_size_may_be_filled_late_once),
+		cmocka_unit_test(holes_stay_open_however_the_stream_goes_on),
+		cmocka_unit_test(packets_from_before_the_first_are_too_old),
+		cmocka_unit_test(what_is_dropped_on_purpose_leaves_no_gap),
+		cmocka_unit_test(no_output_number_is_ever_used_twice),
+		cmocka_unit_test(malformed_packets_are_dropped_and_counted),
+		cmocka_unit_test(every_verdict_has_a_name),
+		cmocka_unit_test(a_browser_digit_reaches_the_phone),
+		cmocka_unit_test(
+			a_phone_digit_takes_the_browsers_event_of_its_audio_clock),
+		cmocka_unit_test(
+			without_an_event_of_its_clock_the_first_one_serves),
+		cmocka_unit_test(an_event_may_come_before_any_audio),
+		cmocka_unit_test(a_digit_is_heard_where_events_cannot_go),
+		cmocka_unit_test(reordered_event_packets_keep_their_places),
+		cmocka_unit_test(
+			a_lost_end_is_found_by_the_clock_or_the_switch),
+		cmocka_unit_test(two_ends_measure_each_other),
+		cmocka_unit_test(who_is_silent_reports_as_receiver),
+		cmocka_unit_test(rtcp_of_strangers_changes_nothing),
+		cmocka_unit_test(feedback_and_bye_of_the_peer_reach_the_caller),
+		cmocka_unit_test(loss_of_all_sources_adds_up),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
