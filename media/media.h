@@ -19,8 +19,8 @@
 #include "gateway/base/addr.h"
 #include "gateway/base/loop.h"
 
-#define GW_MAX_STREAMS 8
-#define GW_MAX_CODECS 12
+#define GW_MAX_STREAMS    8
+#define GW_MAX_CODECS     12
 #define GW_MAX_CANDIDATES 16
 
 typedef uint64_t gw_ctx_id; /* worker number in the top byte, never reused */
@@ -90,13 +90,15 @@ struct gw_end {
 	bool controlling; /* RESERVE: the role we begin with (RFC 8445 6.1.1) */
 	uint8_t ncandidate;
 	struct gw_candidate candidate[GW_MAX_CANDIDATES];
-	uint8_t sha256[32];  /* certificate fingerprint (RFC 8122) */
-	uint8_t setup;       /* enum gw_dtls_setup: what this end shall be */
+	uint8_t sha256[32]; /* certificate fingerprint (RFC 8122) */
+	uint8_t setup;      /* enum gw_dtls_setup: what this end shall be */
 };
 
 enum gw_media_verb {
 	GW_M_RESERVE,   /* make a termination: sockets, ICE agent, certificate.
-			   Answered by RESERVED with the local end.           */
+			   Answered by RESERVED with the local end.  Again:
+			   adds m-lines.  A stream without codecs is refused,
+			   and gets no socket.                                */
 	GW_M_CONFIGURE, /* the remote end is known or changed: route, codecs,
 			   start ICE and DTLS.  A changed fingerprint means a
 			   new DTLS association; the same one keeps it.       */
@@ -110,24 +112,24 @@ struct gw_media_cmd {
 	uint8_t verb; /* enum gw_media_verb */
 	uint8_t term; /* enum gw_term */
 	uint8_t stream;
-	uint8_t gate; /* enum gw_gate */
+	uint8_t gate;    /* enum gw_gate */
 	uint32_t serial; /* comes back in the event that completes it */
 	gw_ctx_id ctx;
-	char call_id[40]; /* RESERVE: for the worker's log lines */
+	char call_id[40];  /* RESERVE: for the worker's log lines */
 	struct gw_end end; /* RESERVE, CONFIGURE */
 };
 
 enum gw_media_event_type {
-	GW_E_RESERVED,   /* end: the local end is filled in               */
+	GW_E_RESERVED, /* end: the local end is filled in               */
 	GW_E_CONFIGURED,
-	GW_E_FAILED,     /* serial says which command; error is -errno    */
-	GW_E_ICE,        /* ice: connected, pair changed, lost            */
-	GW_E_DTLS,       /* dtls: established, or failed with why         */
-	GW_E_DTMF,       /* dtmf: RFC 4733 event ended, heard at term     */
-	GW_E_INACTIVE,   /* TS 23.334 5.10: gate open, nothing heard      */
-	GW_E_QUALITY,    /* stats so far, every few seconds               */
-	GW_E_RELEASED,   /* stats: final                                  */
-	GW_E_GONE        /* command for a context that is not there       */
+	GW_E_FAILED,   /* serial says which command; error is -errno    */
+	GW_E_ICE,      /* ice: connected, pair changed, lost            */
+	GW_E_DTLS,     /* dtls: established, or failed with why         */
+	GW_E_DTMF,     /* dtmf: RFC 4733 event ended, heard at term     */
+	GW_E_INACTIVE, /* TS 23.334 5.10: gate open, nothing heard      */
+	GW_E_QUALITY,  /* stats so far, every few seconds               */
+	GW_E_RELEASED, /* stats: final                                  */
+	GW_E_GONE      /* command for a context that is not there       */
 };
 
 enum gw_ice_state { GW_ICE_CONNECTED, GW_ICE_PAIR_CHANGED, GW_ICE_FAILED };
@@ -142,16 +144,16 @@ enum gw_dtls_state {
 /* One direction of one stream at one termination. */
 struct gw_flow_stats {
 	uint64_t packets, bytes;
-	uint64_t discarded;     /* sum of the reasons, which are metrics */
-	uint32_t lost;          /* RFC 3550 A.3; received side */
+	uint64_t discarded; /* sum of the reasons, which are metrics */
+	uint32_t lost;      /* RFC 3550 A.3; received side */
 	uint32_t jitter_us;
 };
 
 struct gw_stream_stats {
 	struct gw_flow_stats rx, tx; /* from and to the termination's peer */
-	uint32_t remote_lost;        /* what the peer's RTCP says of our stream */
+	uint32_t remote_lost; /* what the peer's RTCP says of our stream */
 	uint32_t remote_jitter_us;
-	uint32_t rtt_us;             /* 0: not known */
+	uint32_t rtt_us; /* 0: not known */
 };
 
 struct gw_media_event {
@@ -168,24 +170,23 @@ struct gw_media_event {
 			uint8_t digit; /* RFC 4733 code: 0-9, 10 *, 11 #, 12-15 A-D */
 			uint16_t duration_ms;
 		} dtmf;
-		struct gw_stream_stats
-			stats[GW_NTERMS][GW_MAX_STREAMS];
+		struct gw_stream_stats stats[GW_NTERMS][GW_MAX_STREAMS];
 	};
 };
 
 struct gw_media_config {
-	unsigned workers; /* 0: one a core */
+	unsigned workers;        /* 0: one a core */
 	char web_address[4][46]; /* ICE host addresses; "" ends.  None: all of
 				    the machine's but loopback */
 	char core_address[46];   /* where IMS-side RTP sockets bind */
 	char core_address6[46];  /* "" : no IPv6 on that side */
 	uint16_t port_min, port_max; /* IMS-side RTP: even ports from here */
 	uint16_t web_port_min, web_port_max; /* ICE; 0: any */
-	char stun_server[64];    /* "host:port" literal, "" none */
-	uint32_t learn_ms;       /* SIP side: window to learn the real source */
-	uint32_t inactivity_ms;  /* 0: no event */
-	uint32_t quality_ms;     /* period of GW_E_QUALITY; 0: none */
-	bool prefer_x25519;      /* DTLS group order */
+	char stun_server[64];                /* "host:port" literal, "" none */
+	uint32_t learn_ms;      /* SIP side: window to learn the real source */
+	uint32_t inactivity_ms; /* 0: no event */
+	uint32_t quality_ms;    /* period of GW_E_QUALITY; 0: none */
+	bool prefer_x25519;     /* DTLS group order */
 };
 
 typedef void(gw_media_event_h)(const struct gw_media_event *ev, void *arg);

@@ -1,0 +1,385 @@
+#include "media/context_priv.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "gateway/base/ids.h"
+#include "gateway/base/metrics.h"
+
+GW_GAUGE(m_contexts, "isthmus_media_contexts", "Live media contexts", "");
+
+int gw_context_new(struct gw_context **out, struct gw_media_env *env,
+		   gw_ctx_id id, const char *call_id)
+{
+	struct gw_context *ctx = calloc(1, sizeof(*ctx));
+
+	if (!ctx)
+		return -ENOMEM;
+	ctx->magic = GW_CTX_MAGIC;
+	ctx->id = id;
+	ctx->env = env;
+	(void)snprintf(ctx->call_id, sizeof(ctx->call_id), "%.*s",
+		       (int)sizeof(ctx->call_id) - 1, call_id);
+	ctx->log = (struct gw_logctx){ .module = "media", .id = ctx->call_id };
+	gw_random_token(ctx->cname, sizeof(ctx->cname), 16);
+	gw_timer_init(&ctx->quality, gw_context_quality_due, ctx);
+	gw_timer_init(&ctx->digit, gw_context_digit_due, ctx);
+	for (uint8_t side = 0; side < GW_NTERMS; side++) {
+		ctx->term[side].ctx = ctx;
+		ctx->term[side].side = side;
+		gw_context_report_init(&ctx->term[side]);
+	}
+	if (env->cfg->quality_ms)
+		(void)gw_timer_start_ms(env->timers, &ctx->quality,
+					env->cfg->quality_ms);
+	gw_metric_add(&m_contexts, 1);
+	*out = ctx;
+	return 0;
+}
+
+static void free_stream(struct gw_ctx_stream *st)
+{
+	if (!st)
+		return;
+	gw_rtpsock_free(st->sock);
+	free(st->to_peer);
+	free(st);
+}
+
+static void close_term(struct gw_term_side *t)
+{
+	gw_context_report_stop(t);
+	gw_context_dtls_close(t);
+	for (unsigned i = 0; i < GW_MAX_STREAMS; i++) {
+		free_stream(t->stream[i]);
+		t->stream[i] = NULL;
+	}
+	t->transport = GW_TP_NONE;
+	t->nstream = 0;
+	t->configured = false;
+}
+
+void gw_context_free(struct gw_context *ctx)
+{
+	if (!ctx)
+		return;
+	gw_timer_stop(&ctx->quality);
+	gw_timer_stop(&ctx->digit);
+	for (unsigned i = 0; i < GW_NTERMS; i++)
+		close_term(&ctx->term[i]);
+	ctx->magic = 0;
+	free(ctx);
+	gw_metric_add(&m_contexts, -1);
+}
+
+void gw_context_release(struct gw_context *ctx, uint32_t serial)
+{
+	struct gw_media_env *env = ctx->env;
+	struct gw_media_event ev;
+
+	memset(&ev, 0, sizeof(ev));
+	gw_context_stats(ctx, &ev);
+	ev.type = GW_E_RELEASED;
+	ev.serial = serial;
+	ev.ctx = ctx->id;
+	for (unsigned i = 0; i < GW_NTERMS; i++)
+		gw_context_bye(&ctx->term[i]);
+	/* Said when it is true: the ports are free again by then. */
+	gw_context_free(ctx);
+	env->emit(&ev, env->arg);
+}
+
+gw_ctx_id gw_context_id(const struct gw_context *ctx)
+{
+	return ctx->id;
+}
+
+void gw_context_emit(struct gw_context *ctx, struct gw_media_event *ev)
+{
+	ev->ctx = ctx->id;
+	ctx->env->emit(ev, ctx->env->arg);
+}
+
+/* ---- routes ---- */
+
+struct gw_term_side *gw_context_dest(struct gw_term_side *t)
+{
+	struct gw_term_side *other = &t->ctx->term[!t->side];
+
+	return other->transport == GW_TP_RESOURCE ? t : other;
+}
+
+struct gw_flow *gw_context_from(struct gw_term_side *t, unsigned i)
+{
+	struct gw_term_side *to = gw_context_dest(t);
+
+	return to->stream[i] ? to->stream[i]->to_peer : NULL;
+}
+
+/* Codecs and gate of the flow from stream @i of @t to where it goes. */
+static void route(struct gw_term_side *t, unsigned i)
+{
+	struct gw_term_side *to = gw_context_dest(t);
+	struct gw_ctx_stream *src = t->stream[i];
+	struct gw_ctx_stream *dst = to->stream[i];
+
+	if (!src || !dst || !dst->to_peer)
+		return;
+	if (t->configured && to->configured)
+		gw_flow_configure(dst->to_peer, &src->remote, &dst->remote);
+	gw_flow_gate(dst->to_peer,
+		     (src->gate & GW_GATE_IN) && (dst->gate & GW_GATE_OUT));
+}
+
+void gw_context_reroute(struct gw_context *ctx)
+{
+	for (unsigned side = 0; side < GW_NTERMS; side++) {
+		struct gw_term_side *t = &ctx->term[side];
+
+		if (t->transport == GW_TP_NONE ||
+		    t->transport == GW_TP_RESOURCE)
+			continue;
+		for (unsigned i = 0; i < t->nstream; i++)
+			route(t, i);
+	}
+}
+
+/* ---- RESERVE ---- */
+
+static int add_sock(struct gw_term_side *t, struct gw_ctx_stream *st,
+		    const struct gw_end *end)
+{
+	struct gw_media_env *env = t->ctx->env;
+	const struct gw_rtpsock_options opt = {
+		.poller = env->poller,
+		.timers = env->timers,
+		.ports = env->ports,
+		.address = end->family == AF_INET6 ? env->cfg->core_address6
+						   : env->cfg->core_address,
+		.dscp = end->stream[st->index].dscp,
+		.learn_ms = env->cfg->learn_ms,
+	};
+
+	if (!env->ports || !opt.address[0])
+		return -EAFNOSUPPORT;
+	return gw_rtpsock_new(&st->sock, &opt, gw_context_sock_packet, st);
+}
+
+static int add_stream(struct gw_term_side *t, uint8_t i,
+		      const struct gw_end *end)
+{
+	struct gw_ctx_stream *st = calloc(1, sizeof(*st));
+	int err = 0;
+
+	if (!st)
+		return -ENOMEM;
+	st->index = i;
+	st->term = t;
+	st->to_peer = calloc(1, sizeof(*st->to_peer));
+	if (!st->to_peer)
+		err = -ENOMEM;
+	else if (t->transport == GW_TP_RTP && end->stream[i].ncodec)
+		err = add_sock(t, st, end); /* a refused one needs none */
+	if (err) {
+		free_stream(st);
+		return err;
+	}
+	gw_flow_init(st->to_peer);
+	t->stream[i] = st;
+	return 0;
+}
+
+/* An m-line that was refused comes alive in a later offer. */
+static int revive(struct gw_term_side *t, const struct gw_end *end)
+{
+	int err = 0;
+
+	for (uint8_t i = 0; i < t->nstream && !err; i++)
+		if (t->transport == GW_TP_RTP && end->stream[i].ncodec &&
+		    !t->stream[i]->sock)
+			err = add_sock(t, t->stream[i], end);
+	return err;
+}
+
+/* Also those that a later offer adds.  On failure none of them stays. */
+static int add_streams(struct gw_term_side *t, const struct gw_end *end)
+{
+	uint8_t before = t->nstream;
+	int err;
+
+	if (end->nstream > GW_MAX_STREAMS || end->nstream < before)
+		return -EINVAL;
+	err = revive(t, end);
+	for (uint8_t i = before; i < end->nstream && !err; i++) {
+		err = add_stream(t, i, end);
+		if (!err)
+			t->nstream = (uint8_t)(i + 1);
+	}
+	while (err && t->nstream > before) {
+		t->nstream--;
+		free_stream(t->stream[t->nstream]);
+		t->stream[t->nstream] = NULL;
+	}
+	return err;
+}
+
+void gw_context_fill_streams(const struct gw_term_side *t, struct gw_end *end)
+{
+	for (unsigned i = 0; i < t->nstream; i++) {
+		const struct gw_ctx_stream *st = t->stream[i];
+
+		end->stream[i].ssrc = gw_flow_ssrc(st->to_peer);
+		if (st->sock)
+			gw_rtpsock_local(st->sock, &end->stream[i].rtp,
+					 &end->stream[i].rtcp);
+	}
+}
+
+static int reserve(struct gw_term_side *t, const struct gw_media_cmd *cmd)
+{
+	bool fresh = t->transport == GW_TP_NONE;
+	struct gw_media_event ev;
+	int err;
+
+	if (cmd->end.transport == GW_TP_NONE ||
+	    cmd->end.transport > GW_TP_RESOURCE ||
+	    (!fresh && cmd->end.transport != t->transport))
+		return -EINVAL;
+	if (cmd->end.transport == GW_TP_RESOURCE &&
+	    cmd->end.resource != GW_RES_ECHO)
+		return -EOPNOTSUPP;
+
+	t->transport = cmd->end.transport;
+	t->resource = cmd->end.resource;
+	err = add_streams(t, &cmd->end);
+	if (!err && t->transport == GW_TP_DTLS)
+		err = gw_context_dtls_reserve(t, cmd);
+	if (err) {
+		if (fresh)
+			close_term(t);
+		return err;
+	}
+	gw_context_reroute(t->ctx);
+	if (t->transport == GW_TP_DTLS)
+		return 0; /* answered when the candidates are known */
+
+	memset(&ev, 0, sizeof(ev));
+	ev.type = GW_E_RESERVED;
+	ev.term = t->side;
+	ev.serial = cmd->serial;
+	ev.end = cmd->end;
+	gw_context_fill_streams(t, &ev.end);
+	gw_context_emit(t->ctx, &ev);
+	return 0;
+}
+
+/* ---- CONFIGURE, GATE, RESTART ---- */
+
+static void configure_stream(struct gw_ctx_stream *st,
+			     const struct gw_stream *remote)
+{
+	if (st->remote.bandwidth_bps != remote->bandwidth_bps)
+		st->police =
+			(struct gw_police){ .rate_bps = remote->bandwidth_bps };
+	st->remote = *remote;
+	if (st->remote.ncodec > GW_MAX_CODECS)
+		st->remote.ncodec = GW_MAX_CODECS;
+	if (!st->sock)
+		return;
+	gw_rtpsock_remote(st->sock, &remote->rtp, &remote->rtcp);
+	if (remote->dscp) /* else RESERVE's stays */
+		gw_rtpsock_set_dscp(st->sock, remote->dscp);
+}
+
+static int configure(struct gw_term_side *t, const struct gw_media_cmd *cmd)
+{
+	struct gw_media_event ev;
+	int err;
+
+	if (t->transport == GW_TP_NONE || t->transport != cmd->end.transport)
+		return -EINVAL;
+	if (t->transport == GW_TP_DTLS) {
+		err = gw_context_dtls_configure(t, &cmd->end);
+		if (err)
+			return err;
+	}
+	for (unsigned i = 0; i < t->nstream && i < cmd->end.nstream; i++)
+		configure_stream(t->stream[i], &cmd->end.stream[i]);
+	t->configured = true;
+	gw_context_reroute(t->ctx);
+	gw_context_report_start(t);
+
+	memset(&ev, 0, sizeof(ev));
+	ev.type = GW_E_CONFIGURED;
+	ev.term = t->side;
+	ev.serial = cmd->serial;
+	gw_context_emit(t->ctx, &ev);
+	return 0;
+}
+
+static int gate(struct gw_term_side *t, const struct gw_media_cmd *cmd)
+{
+	bool all = cmd->stream == 0xff;
+
+	if (t->transport == GW_TP_NONE)
+		return -EINVAL;
+	/* An m-line that we never had is closed already. */
+	if (!all && cmd->stream >= t->nstream)
+		return cmd->gate & GW_GATE_BOTH ? -EINVAL : 0;
+	for (unsigned i = 0; i < t->nstream; i++) {
+		struct gw_ctx_stream *st = t->stream[i];
+
+		if (!all && i != cmd->stream)
+			continue;
+		st->gate = cmd->gate & GW_GATE_BOTH;
+		if (st->gate)
+			st->was_open = true;
+	}
+	gw_context_reroute(t->ctx);
+	gw_context_watch_inactivity(t);
+	return 0;
+}
+
+bool gw_context_command(struct gw_context *ctx, const struct gw_media_cmd *cmd)
+{
+	struct gw_media_event ev;
+	struct gw_term_side *t;
+	int err;
+
+	GW_CHECK(ctx, GW_CTX_MAGIC);
+	if (cmd->term >= GW_NTERMS) {
+		err = -EINVAL;
+	} else {
+		t = &ctx->term[cmd->term];
+		switch (cmd->verb) {
+		case GW_M_RESERVE:
+			err = reserve(t, cmd);
+			break;
+		case GW_M_CONFIGURE:
+			err = configure(t, cmd);
+			break;
+		case GW_M_GATE:
+			err = gate(t, cmd);
+			break;
+		case GW_M_RESTART:
+			err = t->transport == GW_TP_DTLS
+				      ? gw_context_dtls_restart(t, cmd)
+				      : -EOPNOTSUPP;
+			break;
+		default:
+			err = -EINVAL;
+		}
+	}
+	if (err) {
+		memset(&ev, 0, sizeof(ev));
+		ev.type = GW_E_FAILED;
+		ev.term = cmd->term;
+		ev.serial = cmd->serial;
+		ev.error = err;
+		gw_context_emit(ctx, &ev);
+	}
+	return ctx->term[0].transport != GW_TP_NONE ||
+	       ctx->term[1].transport != GW_TP_NONE;
+}

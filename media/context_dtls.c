@@ -1,0 +1,398 @@
+/*
+ * media/context_dtls.c - the termination towards a browser: ICE finds the way,
+ * DTLS agrees the keys, SRTP uses them
+ *
+ * Nothing passes in clear, and nothing is taken from an address that ICE has
+ * not validated.  DTLS that comes before it can be used is kept, a few
+ * datagrams of it, because a browser's first ClientHello often overtakes its
+ * answer.
+ */
+#include "media/context_priv.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "gateway/base/metrics.h"
+
+GW_COUNTER(m_early, "isthmus_dtls_early_total",
+	   "DTLS datagrams that came before they could be used", "");
+
+/* ---- early datagrams ---- */
+
+static void forget_early(struct gw_early *e)
+{
+	free(e->data);
+	memset(e, 0, sizeof(*e));
+}
+
+/* The newest replace the oldest: a client sends its flight again. */
+static void keep_early(struct gw_term_side *t, const struct gw_addr *from,
+		       const uint8_t *data, size_t len)
+{
+	struct gw_early *e = &t->early[t->early_at];
+
+	forget_early(e);
+	e->data = malloc(len);
+	if (!e->data)
+		return; /* lost, as packets are */
+	memcpy(e->data, data, len);
+	e->len = len;
+	e->from = *from;
+	t->early_at = (t->early_at + 1) % GW_CTX_EARLY_MAX;
+	gw_metric_add(&m_early, 1);
+}
+
+static void dtls_in(struct gw_term_side *t, const struct gw_addr *from,
+		    const uint8_t *data, size_t len)
+{
+	/* The answer takes the way the question came. */
+	t->reply_to = *from;
+	gw_dtls_receive(t->dtls, data, len);
+}
+
+/* A pair is selected and the peer's fingerprint known: go. */
+static void start_dtls(struct gw_term_side *t)
+{
+	if (!t->dtls || !gw_ice_is_connected(t->ice))
+		return;
+	gw_dtls_start(t->dtls);
+	for (unsigned i = 0; i < GW_CTX_EARLY_MAX; i++) {
+		struct gw_early *e =
+			&t->early[(t->early_at + i) % GW_CTX_EARLY_MAX];
+
+		if (!e->data)
+			continue;
+		if (gw_ice_accepts(t->ice, &e->from))
+			dtls_in(t, &e->from, e->data, e->len);
+		else
+			gw_context_drop(NULL, GW_DROP_SOURCE);
+		forget_early(e);
+	}
+}
+
+/* ---- DTLS ---- */
+
+static void dtls_send(const void *data, size_t len, void *arg)
+{
+	struct gw_term_side *t = arg;
+	bool there = t->reply_to.family && gw_ice_accepts(t->ice, &t->reply_to);
+
+	/* What cannot be sent is lost, and sent again by the timer. */
+	(void)gw_ice_send(t->ice, there ? &t->reply_to : NULL, data, len);
+}
+
+static void dtls_state(enum gw_dtls_state state,
+		       const struct gw_srtp_keys *keys, void *arg)
+{
+	struct gw_term_side *t = arg;
+	struct gw_media_event ev;
+
+	GW_CHECK(t->ctx, GW_CTX_MAGIC);
+	gw_srtp_free(t->srtp);
+	t->srtp = NULL;
+	if (state == GW_DTLS_UP && gw_srtp_new(&t->srtp, keys)) {
+		gw_warn(&t->ctx->log, "SRTP: no memory");
+		state = GW_DTLS_HANDSHAKE_FAILED;
+	}
+	memset(&ev, 0, sizeof(ev));
+	ev.type = GW_E_DTLS;
+	ev.term = t->side;
+	ev.state = (uint8_t)state;
+	gw_context_emit(t->ctx, &ev);
+	if (state == GW_DTLS_UP)
+		gw_context_report_start(t);
+}
+
+static void end_association(struct gw_term_side *t)
+{
+	gw_dtls_free(t->dtls);
+	t->dtls = NULL;
+	gw_srtp_free(t->srtp);
+	t->srtp = NULL;
+	memset(&t->reply_to, 0, sizeof(t->reply_to));
+}
+
+/* RFC 8842 4: another fingerprint is another association; RFC 5763 5: who is
+ * actpass leaves the choice to us, and then we begin, as RFC 8842 5.3 asks. */
+static int new_association(struct gw_term_side *t, const struct gw_end *remote)
+{
+	struct gw_media_env *env = t->ctx->env;
+	bool active = remote->setup != GW_DTLS_ACTIVE;
+	struct gw_dtls *dtls;
+	int err;
+
+	err = gw_dtls_new(&dtls, env->dtls, env->timers, &t->ctx->log, active,
+			  remote->sha256, dtls_send, dtls_state, t);
+	if (err)
+		return err;
+	end_association(t);
+	t->dtls = dtls;
+	memcpy(t->sha256, remote->sha256, sizeof(t->sha256));
+	t->has_fingerprint = true;
+	return 0;
+}
+
+/* ---- packets ---- */
+
+static int unprotect(struct gw_term_side *t, bool rtcp, uint8_t *data,
+		     size_t *len)
+{
+	/* Whose m-line it is, only decryption would tell. */
+	struct gw_ctx_stream *st = t->stream[0];
+	int err;
+
+	if (!t->srtp) {
+		gw_context_drop(st, GW_DROP_NO_KEYS);
+		return -ENOKEY;
+	}
+	err = rtcp ? gw_srtp_unprotect_rtcp(t->srtp, data, len)
+		   : gw_srtp_unprotect(t->srtp, data, len);
+	switch (err) {
+	case 0:
+		return 0;
+	case -EBADMSG:
+		gw_context_drop(st, GW_DROP_AUTH);
+		break;
+	case -EALREADY:
+		gw_context_drop(st, GW_DROP_REPLAY);
+		break;
+	case -ENOSPC:
+		gw_context_drop(st, GW_DROP_SSRCS);
+		break;
+	default:
+		gw_context_drop(st, GW_DROP_MALFORMED);
+	}
+	return err;
+}
+
+static void srtp_in(struct gw_term_side *t, bool rtcp, uint8_t *data,
+		    size_t len, size_t cap)
+{
+	uint8_t i;
+
+	if (unprotect(t, rtcp, data, &len))
+		return;
+	if (rtcp) {
+		gw_context_rtcp_in(t, NULL, data, len);
+		return;
+	}
+	/* BUNDLE: payload types are unique over the m-lines (RFC 9143 9.2). */
+	i = t->stream_of[data[1] & 0x7f];
+	if (i == GW_CTX_NO_STREAM || i >= t->nstream)
+		gw_context_drop(NULL, GW_DROP_NO_STREAM);
+	else
+		gw_context_rtp_in(t, t->stream[i], data, len, cap);
+}
+
+static void ice_packet(const struct gw_addr *from, uint8_t *data, size_t len,
+		       size_t cap, void *arg)
+{
+	struct gw_term_side *t = arg;
+	enum gw_pkt_class class = gw_pkt_classify(data, len);
+	bool valid = gw_ice_accepts(t->ice, from);
+
+	GW_CHECK(t->ctx, GW_CTX_MAGIC);
+	switch (class) {
+	case GW_PKT_DTLS:
+		if (t->dtls && valid)
+			dtls_in(t, from, data, len);
+		else
+			keep_early(t, from, data, len);
+		break;
+	case GW_PKT_RTP:
+	case GW_PKT_RTCP:
+		if (valid)
+			srtp_in(t, class == GW_PKT_RTCP, data, len, cap);
+		else
+			gw_context_drop(NULL, GW_DROP_SOURCE);
+		break;
+	default:
+		gw_context_drop(NULL, GW_DROP_CLASS);
+	}
+}
+
+int gw_context_dtls_send(struct gw_term_side *t, bool rtcp, uint8_t *data,
+			 size_t len, size_t cap)
+{
+	int err;
+
+	if (!t->srtp)
+		return -ENOKEY;
+	err = rtcp ? gw_srtp_protect_rtcp(t->srtp, data, &len, cap)
+		   : gw_srtp_protect(t->srtp, data, &len, cap);
+	return err ? err : gw_ice_send(t->ice, NULL, data, len);
+}
+
+/* ---- ICE ---- */
+
+static void emit_reserved(struct gw_term_side *t, const struct gw_end *asked,
+			  uint32_t serial)
+{
+	const uint8_t *sha256 = gw_dtls_cert_sha256(t->ctx->env->cert);
+	struct gw_media_event ev;
+
+	memset(&ev, 0, sizeof(ev));
+	ev.type = GW_E_RESERVED;
+	ev.term = t->side;
+	ev.serial = serial;
+	ev.end = *asked;
+	ev.end.transport = GW_TP_DTLS;
+	ev.end.nstream = t->nstream; /* RESTART does not repeat them */
+	ev.end.ice_lite = false;
+	ev.end.setup = GW_DTLS_ACTPASS;
+	memcpy(ev.end.sha256, sha256, sizeof(ev.end.sha256));
+	gw_ice_local(t->ice, &ev.end);
+	gw_context_fill_streams(t, &ev.end);
+	gw_context_emit(t->ctx, &ev);
+}
+
+static void ice_gathered(void *arg)
+{
+	struct gw_term_side *t = arg;
+	struct gw_end *asked = t->pending;
+
+	t->pending = NULL;
+	if (asked)
+		emit_reserved(t, asked, t->serial);
+	free(asked);
+}
+
+static void ice_state(enum gw_ice_state state, void *arg)
+{
+	static const char *const name[] = {
+		[GW_ICE_CONNECTED] = "connected",
+		[GW_ICE_PAIR_CHANGED] = "another pair selected",
+		[GW_ICE_FAILED] = "failed",
+	};
+	struct gw_term_side *t = arg;
+	struct gw_media_event ev;
+
+	GW_CHECK(t->ctx, GW_CTX_MAGIC);
+	if (state == GW_ICE_FAILED)
+		gw_warn(&t->ctx->log, "ICE %s", name[state]);
+	else
+		gw_info(&t->ctx->log, "ICE %s", name[state]);
+	memset(&ev, 0, sizeof(ev));
+	ev.type = GW_E_ICE;
+	ev.term = t->side;
+	ev.state = (uint8_t)state;
+	gw_context_emit(t->ctx, &ev);
+	start_dtls(t);
+}
+
+/* ---- commands ---- */
+
+static int make_ice(struct gw_term_side *t, const struct gw_end *end)
+{
+	const struct gw_media_env *env = t->ctx->env;
+	const struct gw_ice_options opt = {
+		.poller = env->poller,
+		.timers = env->timers,
+		.log = &t->ctx->log,
+		.address = env->cfg->web_address,
+		.port_min = env->cfg->web_port_min,
+		.port_max = env->cfg->web_port_max,
+		.stun_server = env->cfg->stun_server,
+		.controlling = end->controlling,
+	};
+	const struct gw_ice_handlers h = {
+		.gathered = ice_gathered,
+		.state = ice_state,
+		.packet = ice_packet,
+		.arg = t,
+	};
+
+	return gw_ice_new(&t->ice, &opt, &h);
+}
+
+int gw_context_dtls_reserve(struct gw_term_side *t,
+			    const struct gw_media_cmd *cmd)
+{
+	int err;
+
+	if (t->pending)
+		return -EBUSY; /* the first RESERVE is not answered yet */
+	if (t->ice) {
+		emit_reserved(t, &cmd->end, cmd->serial);
+		return 0;
+	}
+	t->pending = malloc(sizeof(*t->pending));
+	if (!t->pending)
+		return -ENOMEM;
+	*t->pending = cmd->end;
+	t->serial = cmd->serial;
+	memset(t->stream_of, GW_CTX_NO_STREAM, sizeof(t->stream_of));
+	err = make_ice(t, &cmd->end);
+	if (!err && cmd->end.nstream)
+		gw_ice_set_dscp(t->ice, cmd->end.stream[0].dscp);
+	return err;
+}
+
+static void map_payload_types(struct gw_term_side *t,
+			      const struct gw_end *remote)
+{
+	memset(t->stream_of, GW_CTX_NO_STREAM, sizeof(t->stream_of));
+	for (unsigned i = t->nstream; i-- > 0;) {
+		const struct gw_stream *s = &remote->stream[i];
+
+		if (i >= remote->nstream)
+			continue;
+		for (unsigned c = 0; c < s->ncodec && c < GW_MAX_CODECS; c++)
+			t->stream_of[s->codec[c].rx_pt & 0x7f] = (uint8_t)i;
+	}
+}
+
+int gw_context_dtls_configure(struct gw_term_side *t,
+			      const struct gw_end *remote)
+{
+	bool other = !t->has_fingerprint ||
+		     memcmp(t->sha256, remote->sha256, sizeof(t->sha256)) != 0;
+	int err;
+
+	if (t->pending)
+		return -EBUSY;
+	map_payload_types(t, remote);
+	/* All m-lines refused: no transport is described. */
+	if (!remote->ufrag[0])
+		return 0;
+	/* Another browser behind the same session (page reload): nothing from
+	 * or to the old one any more. */
+	if (other && t->has_fingerprint && !gw_ice_is_peer(t->ice, remote))
+		gw_ice_forget_peer(t->ice);
+	err = gw_ice_configure(t->ice, remote);
+	if (!err && other)
+		err = new_association(t, remote);
+	if (err)
+		return err;
+	if (remote->nstream && remote->stream[0].dscp)
+		gw_ice_set_dscp(t->ice, remote->stream[0].dscp);
+	start_dtls(t);
+	return 0;
+}
+
+int gw_context_dtls_restart(struct gw_term_side *t,
+			    const struct gw_media_cmd *cmd)
+{
+	int err;
+
+	if (t->pending)
+		return -EBUSY;
+	err = gw_ice_restart(t->ice);
+	if (!err)
+		emit_reserved(t, &cmd->end, cmd->serial);
+	return err;
+}
+
+void gw_context_dtls_close(struct gw_term_side *t)
+{
+	/* DTLS says goodbye by way of ICE: this order. */
+	end_association(t);
+	gw_ice_free(t->ice);
+	t->ice = NULL;
+	for (unsigned i = 0; i < GW_CTX_EARLY_MAX; i++)
+		forget_early(&t->early[i]);
+	free(t->pending);
+	t->pending = NULL;
+	t->has_fingerprint = false;
+}

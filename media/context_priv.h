@@ -1,0 +1,152 @@
+/* media/context_priv.h - what the context_*.c files share */
+#ifndef GW_MEDIA_CONTEXT_PRIV_H
+#define GW_MEDIA_CONTEXT_PRIV_H
+
+#include "gateway/base/check.h"
+#include "gateway/base/log.h"
+#include "media/context.h"
+#include "media/flow.h"
+#include "media/ice.h"
+#include "media/srtp.h"
+
+#define GW_CTX_MAGIC     0xc047e476
+#define GW_CTX_EARLY_MAX 4 /* DTLS datagrams kept until they can be used */
+#define GW_CTX_NO_STREAM 0xff
+
+/* Token bucket, in bits (TS 23.334 5.9). */
+struct gw_police {
+	uint32_t rate_bps; /* 0: none */
+	int64_t tokens;
+	uint64_t last_us;
+};
+
+/* One m-line at one termination. */
+struct gw_ctx_stream {
+	uint8_t index;
+	uint8_t gate;  /* enum gw_gate */
+	bool was_open; /* RTCP never speaks before the gate first opened */
+	bool reserved;
+	struct gw_term_side *term;
+	struct gw_stream remote; /* as CONFIGURE said */
+	struct gw_rtpsock *sock; /* GW_TP_RTP */
+	struct gw_flow *to_peer; /* what the peer gets; NULL: m-line refused */
+	struct gw_police police;
+	uint64_t discarded; /* before a flow saw them */
+};
+
+struct gw_early {
+	struct gw_addr from;
+	size_t len;
+	uint8_t *data; /* NULL: free place */
+};
+
+/* One termination. */
+struct gw_term_side {
+	struct gw_context *ctx;
+	uint8_t side;      /* enum gw_term */
+	uint8_t transport; /* enum gw_transport; NONE: not reserved */
+	uint8_t resource;
+	bool configured;
+	uint8_t nstream;
+	struct gw_ctx_stream *stream[GW_MAX_STREAMS]; /* NULL: not there */
+
+	/* GW_TP_DTLS */
+	struct gw_ice *ice;
+	struct gw_dtls *dtls;
+	struct gw_srtp *srtp;
+	struct gw_end *pending; /* RESERVED is owed: ICE gathers */
+	uint32_t serial;        /* of that RESERVE */
+	bool has_fingerprint;
+	uint8_t sha256[32];
+	uint8_t setup;
+	struct gw_addr reply_to; /* where the last DTLS datagram came from */
+	struct gw_early early[GW_CTX_EARLY_MAX];
+	unsigned early_at;
+	uint8_t stream_of[128]; /* payload type -> stream */
+
+	/* reports */
+	struct gw_timer rtcp;
+	bool rtcp_before;
+	struct gw_timer inactive;
+	bool silent; /* INACTIVE was said */
+	uint64_t heard_us;
+};
+
+struct gw_context {
+	uint32_t magic;
+	gw_ctx_id id;
+	char call_id[40];
+	char cname[17]; /* RFC 7022: random, short-lived */
+	struct gw_logctx log;
+	struct gw_media_env *env;
+	struct gw_term_side term[GW_NTERMS];
+	struct gw_timer quality;
+	struct gw_timer digit; /* DTMF whose end was lost */
+};
+
+/* context.c */
+void gw_context_emit(struct gw_context *ctx, struct gw_media_event *ev);
+/* Our SSRCs and ports into the description of our end. */
+void gw_context_fill_streams(const struct gw_term_side *t, struct gw_end *end);
+/* A stream's gate, codecs or far end changed. */
+void gw_context_reroute(struct gw_context *ctx);
+
+/* The termination that gets what @t sends: the other one, or @t itself when
+ * the other is the echo. */
+struct gw_term_side *gw_context_dest(struct gw_term_side *t);
+/* The flow that @t feeds on stream @i; NULL: it goes nowhere. */
+struct gw_flow *gw_context_from(struct gw_term_side *t, unsigned i);
+
+/* context_dtls.c: a termination towards a browser */
+int gw_context_dtls_reserve(struct gw_term_side *t,
+			    const struct gw_media_cmd *cmd);
+int gw_context_dtls_configure(struct gw_term_side *t,
+			      const struct gw_end *remote);
+int gw_context_dtls_restart(struct gw_term_side *t,
+			    const struct gw_media_cmd *cmd);
+void gw_context_dtls_close(struct gw_term_side *t);
+/* Protects in place and sends; 0 or -errno. */
+int gw_context_dtls_send(struct gw_term_side *t, bool rtcp, uint8_t *data,
+			 size_t len, size_t cap);
+
+/* context_relay.c: the packet path */
+void gw_context_rtp_in(struct gw_term_side *t, struct gw_ctx_stream *st,
+		       uint8_t *data, size_t len, size_t cap);
+/* @st NULL: a bundle's, for each of its streams. */
+void gw_context_rtcp_in(struct gw_term_side *t, struct gw_ctx_stream *st,
+			const uint8_t *data, size_t len);
+/* A plain RTP socket's packet; the arg is the stream. */
+gw_rtpsock_h gw_context_sock_packet;
+void gw_context_digit_due(struct gw_timer *timer, void *arg);
+int gw_context_send(struct gw_term_side *t, struct gw_ctx_stream *st, bool rtcp,
+		    uint8_t *data, size_t len, size_t cap);
+
+enum gw_ctx_drop {
+	GW_DROP_CLASS,   /* nothing that belongs here */
+	GW_DROP_SOURCE,  /* not from the ICE-validated pair */
+	GW_DROP_NO_KEYS, /* media before DTLS */
+	GW_DROP_AUTH,
+	GW_DROP_REPLAY,
+	GW_DROP_SSRCS,
+	GW_DROP_MALFORMED,
+	GW_DROP_NO_STREAM,
+	GW_DROP_NO_ROUTE,
+	GW_DROP_POLICED,
+	GW_DROP_SEND,
+	GW_NDROPS
+};
+/* @st may be NULL. */
+void gw_context_drop(struct gw_ctx_stream *st, enum gw_ctx_drop why);
+
+/* context_report.c: RTCP, statistics, inactivity */
+uint64_t gw_context_ntp(void);
+void gw_context_report_init(struct gw_term_side *t);
+void gw_context_report_start(struct gw_term_side *t);
+void gw_context_report_stop(struct gw_term_side *t);
+void gw_context_bye(struct gw_term_side *t);
+void gw_context_heard(struct gw_term_side *t, uint64_t now_us);
+void gw_context_watch_inactivity(struct gw_term_side *t);
+void gw_context_quality_due(struct gw_timer *timer, void *arg);
+void gw_context_stats(struct gw_context *ctx, struct gw_media_event *ev);
+
+#endif

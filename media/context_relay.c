@@ -1,0 +1,248 @@
+/*
+ * media/context_relay.c - the packet path, from one termination to the other
+ *
+ * What comes here has been accepted by its source and, from a browser,
+ * authenticated.  No allocation, no log, no library lock: it counts.
+ */
+#include "media/context_priv.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "gateway/base/metrics.h"
+
+#define DROPPED      "isthmus_media_discarded_total"
+#define DROPPED_HELP "Packets not relayed, by reason"
+
+GW_COUNTER(m_class, DROPPED, DROPPED_HELP, "reason=\"unknown_protocol\"");
+GW_COUNTER(m_source, DROPPED, DROPPED_HELP, "reason=\"not_validated\"");
+GW_COUNTER(m_no_keys, DROPPED, DROPPED_HELP, "reason=\"before_dtls\"");
+GW_COUNTER(m_auth, DROPPED, DROPPED_HELP, "reason=\"srtp_auth\"");
+GW_COUNTER(m_replay, DROPPED, DROPPED_HELP, "reason=\"srtp_replay\"");
+GW_COUNTER(m_ssrcs, DROPPED, DROPPED_HELP, "reason=\"too_many_ssrcs\"");
+GW_COUNTER(m_malformed, DROPPED, DROPPED_HELP, "reason=\"malformed\"");
+GW_COUNTER(m_no_stream, DROPPED, DROPPED_HELP, "reason=\"no_stream\"");
+GW_COUNTER(m_no_route, DROPPED, DROPPED_HELP, "reason=\"no_route\"");
+GW_COUNTER(m_policed, DROPPED, DROPPED_HELP, "reason=\"bandwidth\"");
+GW_COUNTER(m_send, DROPPED, DROPPED_HELP, "reason=\"send\"");
+
+#define PACKETS      "isthmus_media_packets_total"
+#define PACKETS_HELP "Media packets, by side and direction"
+#define BYTES        "isthmus_media_bytes_total"
+#define BYTES_HELP   "Media bytes, RTP headers included, by side and direction"
+
+GW_COUNTER(m_web_in, PACKETS, PACKETS_HELP, "side=\"web\",direction=\"in\"");
+GW_COUNTER(m_web_out, PACKETS, PACKETS_HELP, "side=\"web\",direction=\"out\"");
+GW_COUNTER(m_core_in, PACKETS, PACKETS_HELP, "side=\"core\",direction=\"in\"");
+GW_COUNTER(m_core_out, PACKETS, PACKETS_HELP,
+	   "side=\"core\",direction=\"out\"");
+GW_COUNTER(m_web_in_bytes, BYTES, BYTES_HELP, "side=\"web\",direction=\"in\"");
+GW_COUNTER(m_web_out_bytes, BYTES, BYTES_HELP,
+	   "side=\"web\",direction=\"out\"");
+GW_COUNTER(m_core_in_bytes, BYTES, BYTES_HELP,
+	   "side=\"core\",direction=\"in\"");
+GW_COUNTER(m_core_out_bytes, BYTES, BYTES_HELP,
+	   "side=\"core\",direction=\"out\"");
+GW_COUNTER(m_dtmf, "isthmus_media_dtmf_total", "DTMF digits heard", "");
+
+static void count(const struct gw_term_side *t, bool in, size_t len)
+{
+	static struct gw_metric *const packets[2][2] = {
+		{&m_core_out, &m_core_in},
+		{ &m_web_out, &m_web_in },
+	};
+	static struct gw_metric *const bytes[2][2] = {
+		{&m_core_out_bytes, &m_core_in_bytes},
+		{ &m_web_out_bytes, &m_web_in_bytes },
+	};
+	bool web = t->transport == GW_TP_DTLS;
+
+	gw_metric_add(packets[web][in], 1);
+	gw_metric_add(bytes[web][in], (int64_t)len);
+}
+
+void gw_context_drop(struct gw_ctx_stream *st, enum gw_ctx_drop why)
+{
+	static struct gw_metric *const metric[GW_NDROPS] = {
+		[GW_DROP_CLASS] = &m_class,
+		[GW_DROP_SOURCE] = &m_source,
+		[GW_DROP_NO_KEYS] = &m_no_keys,
+		[GW_DROP_AUTH] = &m_auth,
+		[GW_DROP_REPLAY] = &m_replay,
+		[GW_DROP_SSRCS] = &m_ssrcs,
+		[GW_DROP_MALFORMED] = &m_malformed,
+		[GW_DROP_NO_STREAM] = &m_no_stream,
+		[GW_DROP_NO_ROUTE] = &m_no_route,
+		[GW_DROP_POLICED] = &m_policed,
+		[GW_DROP_SEND] = &m_send,
+	};
+
+	gw_metric_add(metric[why], 1);
+	if (st)
+		st->discarded++;
+}
+
+/* ---- DTMF ---- */
+
+static void tell_digit(struct gw_term_side *t, uint8_t stream,
+		       const struct gw_dtmf_digit *d)
+{
+	struct gw_media_event ev;
+
+	gw_metric_add(&m_dtmf, 1);
+	memset(&ev, 0, sizeof(ev));
+	ev.type = GW_E_DTMF;
+	ev.term = t->side;
+	ev.stream = stream;
+	ev.dtmf.digit = d->code;
+	ev.dtmf.duration_ms = d->duration_ms;
+	gw_context_emit(t->ctx, &ev);
+}
+
+/* One timer a context: digits are rare, and lost ends rarer. */
+static void await_digit(struct gw_context *ctx, const struct gw_flow *f,
+			uint64_t now_us)
+{
+	uint64_t due = gw_flow_digit_due_us(f);
+
+	if (due == UINT64_MAX)
+		return;
+	if (gw_timer_running(&ctx->digit) && ctx->digit.due_us <= due)
+		return;
+	(void)gw_timer_start_us(ctx->env->timers, &ctx->digit,
+				due > now_us ? due - now_us : 0);
+}
+
+void gw_context_digit_due(struct gw_timer *timer, void *arg)
+{
+	struct gw_context *ctx = arg;
+	struct gw_dtmf_digit digit;
+	uint64_t now;
+
+	(void)timer;
+	GW_CHECK(ctx, GW_CTX_MAGIC);
+	now = gw_timers_now_us(ctx->env->timers);
+	for (unsigned side = 0; side < GW_NTERMS; side++) {
+		struct gw_term_side *t = &ctx->term[side];
+
+		for (uint8_t i = 0; i < t->nstream; i++) {
+			struct gw_flow *f = gw_context_from(t, i);
+
+			if (!f)
+				continue;
+			while (gw_flow_poll_digit(f, now, &digit))
+				tell_digit(t, i, &digit);
+			await_digit(ctx, f, now);
+		}
+	}
+}
+
+/* ---- RTP ---- */
+
+/* Half a second of burst: a key frame passes, a flood does not. */
+static bool within_rate(struct gw_police *p, size_t len, uint64_t now_us)
+{
+	int64_t burst = (int64_t)p->rate_bps / 2 + 12000;
+	int64_t bits = (int64_t)len * 8;
+	uint64_t gap;
+
+	if (!p->rate_bps)
+		return true;
+	if (!p->last_us) {
+		p->tokens = burst;
+	} else {
+		gap = now_us - p->last_us;
+		if (gap > 1000000)
+			gap = 1000000;
+		p->tokens += (int64_t)(gap * p->rate_bps / 1000000);
+		if (p->tokens > burst)
+			p->tokens = burst;
+	}
+	p->last_us = now_us;
+	if (p->tokens < bits)
+		return false;
+	p->tokens -= bits;
+	return true;
+}
+
+int gw_context_send(struct gw_term_side *t, struct gw_ctx_stream *st, bool rtcp,
+		    uint8_t *data, size_t len, size_t cap)
+{
+	int err;
+
+	if (t->transport == GW_TP_DTLS)
+		err = gw_context_dtls_send(t, rtcp, data, len, cap);
+	else if (st->sock)
+		err = gw_rtpsock_send(st->sock, rtcp, data, len);
+	else
+		err = -ENOTCONN;
+	if (!err && !rtcp)
+		count(t, false, len);
+	return err;
+}
+
+void gw_context_rtp_in(struct gw_term_side *t, struct gw_ctx_stream *st,
+		       uint8_t *data, size_t len, size_t cap)
+{
+	struct gw_term_side *to = gw_context_dest(t);
+	struct gw_flow *f = gw_context_from(t, st->index);
+	uint64_t now = gw_timers_now_us(t->ctx->env->timers);
+	struct gw_flow_result res = { 0 };
+
+	count(t, true, len);
+	gw_context_heard(t, now);
+	if (!f) {
+		gw_context_drop(st, GW_DROP_NO_ROUTE);
+		return;
+	}
+	if (!within_rate(&st->police, len, now)) {
+		gw_context_drop(st, GW_DROP_POLICED);
+		return;
+	}
+	/* The gate is in the flow, which also counts what it drops. */
+	if (gw_flow_packet(f, data, len, now, &res) == GW_FLOW_SEND &&
+	    gw_context_send(to, to->stream[st->index], false, data, res.len,
+			    cap))
+		gw_context_drop(to->stream[st->index], GW_DROP_SEND);
+	for (unsigned i = 0; i < res.ndigit; i++)
+		tell_digit(t, st->index, &res.digit[i]);
+	await_digit(t->ctx, f, now);
+}
+
+/* ---- RTCP ends here; reports of our own go out (context_report.c) ---- */
+
+void gw_context_rtcp_in(struct gw_term_side *t, struct gw_ctx_stream *st,
+			const uint8_t *data, size_t len)
+{
+	uint64_t now = gw_timers_now_us(t->ctx->env->timers);
+	uint64_t ntp = gw_context_ntp();
+	bool ok = false;
+
+	for (unsigned i = 0; i < t->nstream; i++) {
+		struct gw_ctx_stream *s = t->stream[i];
+
+		if (st && st != s)
+			continue;
+		if (!gw_flow_rtcp_in(gw_context_from(t, i), s->to_peer, data,
+				     len, now, ntp, NULL))
+			ok = true;
+	}
+	if (ok)
+		gw_context_heard(t, now);
+}
+
+void gw_context_sock_packet(bool rtcp, uint8_t *data, size_t len, size_t cap,
+			    void *arg)
+{
+	struct gw_ctx_stream *st = arg;
+	enum gw_pkt_class class = gw_pkt_classify(data, len);
+
+	GW_CHECK(st->term->ctx, GW_CTX_MAGIC);
+	/* Some peers multiplex without having agreed to (RFC 5761). */
+	if (class == GW_PKT_RTCP)
+		gw_context_rtcp_in(st->term, st, data, len);
+	else if (class == GW_PKT_RTP && !rtcp)
+		gw_context_rtp_in(st->term, st, data, len, cap);
+	else
+		gw_context_drop(st, GW_DROP_CLASS);
+}

@@ -1,0 +1,188 @@
+/*
+ * media/context_report.c - what a context says of itself: RTCP to its peers,
+ * statistics and silence to the call
+ */
+#include "media/context_priv.h"
+
+#include <string.h>
+#include <time.h>
+
+#include "gateway/base/ids.h"
+#include "gateway/base/metrics.h"
+
+GW_COUNTER(m_rtcp_out, "isthmus_rtcp_sent_total", "RTCP compounds sent", "");
+GW_COUNTER(m_inactive, "isthmus_media_inactive_total",
+	   "Terminations that fell silent with an open gate", "");
+
+uint64_t gw_context_ntp(void)
+{
+	struct timespec ts;
+
+	(void)clock_gettime(CLOCK_REALTIME, &ts);
+	return gw_rtcp_ntp((uint64_t)ts.tv_sec * 1000000u +
+			   (uint64_t)ts.tv_nsec / 1000u);
+}
+
+/* ---- RTCP ---- */
+
+static void report(struct gw_term_side *t, struct gw_ctx_stream *st, bool bye)
+{
+	uint8_t buf[GW_RTCP_REPORT_MAX + GW_SRTP_OVERHEAD];
+	int n;
+
+	/* RFC 8827: nothing before consent; a peer whose gate never opened
+	 * has not been answered yet. */
+	if (!st->was_open || !st->remote.ncodec)
+		return;
+	n = gw_flow_rtcp_out(gw_context_from(t, st->index), st->to_peer, buf,
+			     GW_RTCP_REPORT_MAX,
+			     gw_timers_now_us(t->ctx->env->timers),
+			     gw_context_ntp(), t->ctx->cname, bye);
+	if (n > 0 && !gw_context_send(t, st, true, buf, (size_t)n, sizeof(buf)))
+		gw_metric_add(&m_rtcp_out, 1);
+}
+
+static void arm_rtcp(struct gw_term_side *t)
+{
+	(void)gw_timer_start_us(
+		t->ctx->env->timers, &t->rtcp,
+		gw_rtcp_interval_us(!t->rtcp_before, gw_random_u32()));
+}
+
+static void rtcp_due(struct gw_timer *timer, void *arg)
+{
+	struct gw_term_side *t = arg;
+
+	(void)timer;
+	GW_CHECK(t->ctx, GW_CTX_MAGIC);
+	t->rtcp_before = true;
+	for (unsigned i = 0; i < t->nstream; i++)
+		report(t, t->stream[i], false);
+	arm_rtcp(t);
+}
+
+/* RFC 3550 6.6: we leave. */
+void gw_context_bye(struct gw_term_side *t)
+{
+	if (!t->configured)
+		return;
+	for (unsigned i = 0; i < t->nstream; i++)
+		report(t, t->stream[i], true);
+}
+
+/* ---- silence ---- */
+
+static bool listens(const struct gw_term_side *t)
+{
+	for (unsigned i = 0; i < t->nstream; i++)
+		if ((t->stream[i]->gate & GW_GATE_IN) &&
+		    t->stream[i]->remote.ncodec)
+			return true;
+	return false;
+}
+
+void gw_context_watch_inactivity(struct gw_term_side *t)
+{
+	struct gw_media_env *env = t->ctx->env;
+
+	if (!env->cfg->inactivity_ms || t->transport == GW_TP_RESOURCE)
+		return;
+	if (!listens(t)) {
+		gw_timer_stop(&t->inactive);
+		t->silent = false;
+	} else if (!gw_timer_running(&t->inactive) && !t->silent) {
+		t->heard_us = gw_timers_now_us(env->timers);
+		(void)gw_timer_start_ms(env->timers, &t->inactive,
+					env->cfg->inactivity_ms);
+	}
+}
+
+/* A packet only leaves its time; the timer looks when it is due. */
+static void inactive_due(struct gw_timer *timer, void *arg)
+{
+	struct gw_term_side *t = arg;
+	struct gw_media_event ev;
+	struct gw_media_env *env;
+	uint64_t limit;
+	uint64_t quiet;
+
+	(void)timer;
+	GW_CHECK(t->ctx, GW_CTX_MAGIC);
+	env = t->ctx->env;
+	limit = (uint64_t)env->cfg->inactivity_ms * 1000;
+	quiet = gw_timers_now_us(env->timers) - t->heard_us;
+	if (quiet < limit) {
+		(void)gw_timer_start_us(env->timers, &t->inactive,
+					limit - quiet);
+		return;
+	}
+	t->silent = true;
+	gw_metric_add(&m_inactive, 1);
+	memset(&ev, 0, sizeof(ev));
+	ev.type = GW_E_INACTIVE;
+	ev.term = t->side;
+	gw_context_emit(t->ctx, &ev);
+}
+
+void gw_context_heard(struct gw_term_side *t, uint64_t now_us)
+{
+	t->heard_us = now_us;
+	if (t->silent) {
+		t->silent = false;
+		gw_context_watch_inactivity(t);
+	}
+}
+
+/* ---- statistics ---- */
+
+void gw_context_stats(struct gw_context *ctx, struct gw_media_event *ev)
+{
+	for (unsigned side = 0; side < GW_NTERMS; side++) {
+		struct gw_term_side *t = &ctx->term[side];
+
+		for (unsigned i = 0; i < t->nstream; i++) {
+			struct gw_stream_stats *out = &ev->stats[side][i];
+			struct gw_ctx_stream *st = t->stream[i];
+
+			gw_flow_stats(gw_context_from(t, i), st->to_peer, out);
+			out->rx.discarded += st->discarded;
+		}
+	}
+}
+
+void gw_context_quality_due(struct gw_timer *timer, void *arg)
+{
+	struct gw_context *ctx = arg;
+	struct gw_media_event ev;
+
+	GW_CHECK(ctx, GW_CTX_MAGIC);
+	memset(&ev, 0, sizeof(ev));
+	ev.type = GW_E_QUALITY;
+	gw_context_stats(ctx, &ev);
+	gw_context_emit(ctx, &ev);
+	(void)gw_timer_start_ms(ctx->env->timers, timer,
+				ctx->env->cfg->quality_ms);
+}
+
+/* ---- life ---- */
+
+void gw_context_report_init(struct gw_term_side *t)
+{
+	gw_timer_init(&t->rtcp, rtcp_due, t);
+	gw_timer_init(&t->inactive, inactive_due, t);
+}
+
+/* The peer is known: reports begin.  Legal more than once. */
+void gw_context_report_start(struct gw_term_side *t)
+{
+	if (t->configured && t->transport != GW_TP_RESOURCE &&
+	    !gw_timer_running(&t->rtcp))
+		arm_rtcp(t);
+	gw_context_watch_inactivity(t);
+}
+
+void gw_context_report_stop(struct gw_term_side *t)
+{
+	gw_timer_stop(&t->rtcp);
+	gw_timer_stop(&t->inactive);
+}

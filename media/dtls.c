@@ -1,0 +1,426 @@
+#include "media/dtls_priv.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/time.h>
+
+#include <openssl/crypto.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+
+#include "gateway/base/check.h"
+#include "gateway/base/metrics.h"
+
+#define DTLS_MAGIC 0x4474d715
+
+/* RFC 6347 4.2.4.1 says 1 s, for the Internet of its day; ICE has just shown
+ * this path to answer in less, and a lost flight delays the first word. */
+#define RTO_FIRST_US 100000u
+#define RTO_MAX_US   1000000u
+#define HANDSHAKE_MS 10000u
+
+struct gw_dtls_ctx {
+	SSL_CTX *ssl;
+	BIO_METHOD *bio;
+};
+
+/* Enough of a machine for a handshake; OpenSSL holds the rest. */
+enum phase { WAITING, HANDSHAKE, UP, ENDED };
+
+struct gw_dtls {
+	uint32_t magic;
+	enum phase phase;
+	bool active;
+	bool mismatch; /* the certificate was not the signalled one */
+	SSL *ssl;
+	struct gw_dtls_bio bio;
+	uint8_t sha256[32];
+	struct gw_timers *timers;
+	struct gw_timer retransmit;
+	struct gw_timer deadline;
+	const struct gw_logctx *log;
+	gw_dtls_state_h *state_h;
+	void *arg;
+};
+
+GW_COUNTER(m_up, "isthmus_dtls_total", "DTLS associations, by outcome",
+	   "result=\"established\"");
+GW_COUNTER(m_fingerprint, "isthmus_dtls_total", "DTLS associations, by outcome",
+	   "result=\"bad_fingerprint\"");
+GW_COUNTER(m_failed, "isthmus_dtls_total", "DTLS associations, by outcome",
+	   "result=\"handshake_failed\"");
+GW_COUNTER(m_timeout, "isthmus_dtls_total", "DTLS associations, by outcome",
+	   "result=\"timeout\"");
+GW_COUNTER(m_closed, "isthmus_dtls_total", "DTLS associations, by outcome",
+	   "result=\"closed\"");
+GW_COUNTER(m_retransmits, "isthmus_dtls_retransmits_total",
+	   "DTLS flights sent again because no answer came", "");
+
+GW_COUNTER(m_malformed, "isthmus_dtls_malformed_total",
+	   "Datagrams that are no DTLS records", "");
+
+/* RFC 8827 6.5: trust is the fingerprint alone, whatever the certificate's
+ * issuer and dates; RFC 8122 5: over the DER form. */
+static int verify_peer(X509_STORE_CTX *store, void *unused)
+{
+	SSL *ssl = X509_STORE_CTX_get_ex_data(
+		store, SSL_get_ex_data_X509_STORE_CTX_idx());
+	struct gw_dtls *d = SSL_get_app_data(ssl);
+	X509 *peer = X509_STORE_CTX_get0_cert(store);
+	uint8_t digest[EVP_MAX_MD_SIZE];
+	unsigned int n = 0;
+
+	(void)unused;
+	GW_CHECK(d, DTLS_MAGIC);
+	if (peer && X509_digest(peer, EVP_sha256(), digest, &n) &&
+	    n == sizeof(d->sha256) &&
+	    !CRYPTO_memcmp(digest, d->sha256, sizeof(d->sha256))) {
+		X509_STORE_CTX_set_error(store, X509_V_OK);
+		return 1;
+	}
+	d->mismatch = true;
+	X509_STORE_CTX_set_error(store, X509_V_ERR_CERT_REJECTED);
+	return 0;
+}
+
+static int setup_ssl_ctx(SSL_CTX *c, const struct gw_dtls_cert *cert,
+			 bool prefer_x25519)
+{
+	/* RFC 8827 6.5 forbids renegotiation; tickets and the session cache
+	 * would let a key outlive its fingerprint check. */
+	SSL_CTX_set_options(c, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_TICKET |
+				       SSL_OP_NO_COMPRESSION |
+				       SSL_OP_NO_QUERY_MTU |
+				       SSL_OP_CIPHER_SERVER_PREFERENCE);
+	(void)SSL_CTX_set_session_cache_mode(c, SSL_SESS_CACHE_OFF);
+	(void)SSL_CTX_set_mode(c, SSL_MODE_RELEASE_BUFFERS);
+	SSL_CTX_set_read_ahead(c, 1);
+	SSL_CTX_set_verify(c, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT,
+			   NULL);
+	SSL_CTX_set_cert_verify_callback(c, verify_peer, NULL);
+
+	if (!SSL_CTX_set_min_proto_version(c, DTLS1_2_VERSION) ||
+	    !SSL_CTX_set_max_proto_version(c, DTLS1_2_VERSION) ||
+	    !SSL_CTX_set_cipher_list(c, "ECDHE+AESGCM:ECDHE+CHACHA20:"
+					"ECDHE+AES128:!aNULL:!eNULL:!PSK") ||
+	    !SSL_CTX_set1_groups_list(c, prefer_x25519 ? "X25519:P-256"
+						       : "P-256:X25519") ||
+	    SSL_CTX_use_certificate(c, cert->x509) != 1 ||
+	    SSL_CTX_use_PrivateKey(c, cert->key) != 1)
+		return -EIO;
+	/* 0 is success, alone among its neighbours. */
+	if (SSL_CTX_set_tlsext_use_srtp(
+		    c, "SRTP_AEAD_AES_128_GCM:SRTP_AES128_CM_SHA1_80"))
+		return -EIO;
+	return 0;
+}
+
+int gw_dtls_ctx_new(struct gw_dtls_ctx **out, const struct gw_dtls_cert *cert,
+		    bool prefer_x25519)
+{
+	struct gw_dtls_ctx *ctx = calloc(1, sizeof(*ctx));
+	int err;
+
+	if (!ctx)
+		return -ENOMEM;
+	err = gw_dtls_bio_method_new(&ctx->bio);
+	if (!err) {
+		ctx->ssl = SSL_CTX_new(DTLS_method());
+		err = ctx->ssl ? setup_ssl_ctx(ctx->ssl, cert, prefer_x25519)
+			       : -ENOMEM;
+	}
+	if (err) {
+		ERR_clear_error();
+		gw_dtls_ctx_free(ctx);
+		return err;
+	}
+	*out = ctx;
+	return 0;
+}
+
+void gw_dtls_ctx_free(struct gw_dtls_ctx *ctx)
+{
+	if (!ctx)
+		return;
+	SSL_CTX_free(ctx->ssl);
+	BIO_meth_free(ctx->bio);
+	free(ctx);
+}
+
+static void end(struct gw_dtls *d, enum gw_dtls_state state)
+{
+	struct gw_metric *const metric[] = {
+		[GW_DTLS_BAD_FINGERPRINT] = &m_fingerprint,
+		[GW_DTLS_HANDSHAKE_FAILED] = &m_failed,
+		[GW_DTLS_TIMEOUT] = &m_timeout,
+		[GW_DTLS_CLOSED] = &m_closed,
+	};
+
+	d->phase = ENDED;
+	gw_timer_stop(&d->retransmit);
+	gw_timer_stop(&d->deadline);
+	gw_metric_add(metric[state], 1);
+	d->state_h(state, NULL, d->arg);
+}
+
+/* RFC 5764 4.2: client key, server key, client salt, server salt. */
+static int export_keys(struct gw_dtls *d, struct gw_srtp_keys *keys)
+{
+	const SRTP_PROTECTION_PROFILE *p =
+		SSL_get_selected_srtp_profile(d->ssl);
+	uint8_t m[2 * GW_SRTP_KEY_MAX];
+	uint8_t *client = d->active ? keys->local : keys->remote;
+	uint8_t *server = d->active ? keys->remote : keys->local;
+	size_t key;
+	size_t salt;
+	int ok;
+
+	if (!p || gw_srtp_key_bytes((enum gw_srtp_profile)p->id, &key, &salt))
+		return -EPROTO; /* the peer does no SRTP, or none of ours */
+	ok = SSL_export_keying_material(d->ssl, m, 2 * (key + salt),
+					"EXTRACTOR-dtls_srtp", 19, NULL, 0, 0);
+	if (ok == 1) {
+		keys->profile = (enum gw_srtp_profile)p->id;
+		memcpy(client, m, key);
+		memcpy(server, m + key, key);
+		memcpy(client + key, m + 2 * key, salt);
+		memcpy(server + key, m + 2 * key + salt, salt);
+	}
+	OPENSSL_cleanse(m, sizeof(m));
+	return ok == 1 ? 0 : -EIO;
+}
+
+static void established(struct gw_dtls *d)
+{
+	struct gw_srtp_keys keys = { 0 };
+	int err = export_keys(d, &keys);
+
+	gw_timer_stop(&d->deadline);
+	if (err) {
+		gw_info(d->log, "DTLS: no common SRTP profile");
+		end(d, GW_DTLS_HANDSHAKE_FAILED);
+		return;
+	}
+	d->phase = UP;
+	gw_metric_add(&m_up, 1);
+	gw_info(d->log, "DTLS established as %s: %s, %s",
+		d->active ? "client" : "server", SSL_get_cipher_name(d->ssl),
+		keys.profile == GW_SRTP_AEAD_AES_128_GCM
+			? "AEAD_AES_128_GCM"
+			: "AES_CM_128_HMAC_SHA1_80");
+	d->state_h(GW_DTLS_UP, &keys, d->arg);
+	OPENSSL_cleanse(&keys, sizeof(keys));
+}
+
+static void arm_retransmit(struct gw_dtls *d)
+{
+	struct timeval tv;
+	uint64_t us;
+
+	if (d->phase == ENDED || DTLSv1_get_timeout(d->ssl, &tv) != 1) {
+		gw_timer_stop(&d->retransmit);
+		return;
+	}
+	us = (uint64_t)tv.tv_sec * 1000000u + (uint64_t)tv.tv_usec;
+	/* OpenSSL calls under 15 ms "now", on its own clock; a millisecond
+	 * more spares a wake-up that finds nothing to do. */
+	(void)gw_timer_start_us(d->timers, &d->retransmit, us + 1000);
+}
+
+static void handshake_failed(struct gw_dtls *d)
+{
+	unsigned long e = ERR_peek_last_error();
+	const char *why = ERR_reason_error_string(e);
+
+	if (d->mismatch) {
+		gw_warn(d->log, "DTLS: the peer's certificate is not the one "
+				"its signalling named");
+		end(d, GW_DTLS_BAD_FINGERPRINT);
+	} else {
+		gw_warn(d->log, "DTLS handshake failed: %s",
+			why ? why : "no reason given");
+		end(d, GW_DTLS_HANDSHAKE_FAILED);
+	}
+}
+
+/* After the handshake OpenSSL answers a retransmitted last flight from inside
+ * SSL_read; application data is nobody's yet and is dropped. */
+static void read_records(struct gw_dtls *d)
+{
+	uint8_t data[2048];
+	int n;
+
+	do {
+		n = SSL_read(d->ssl, data, sizeof(data));
+	} while (n > 0);
+
+	switch (SSL_get_error(d->ssl, n)) {
+	case SSL_ERROR_WANT_READ:
+	case SSL_ERROR_WANT_WRITE:
+		break;
+	case SSL_ERROR_ZERO_RETURN:
+		gw_info(d->log, "DTLS closed by the peer");
+		end(d, GW_DTLS_CLOSED);
+		break;
+	default:
+		gw_info(d->log, "DTLS ended by a fatal alert");
+		end(d, GW_DTLS_CLOSED);
+	}
+}
+
+static void advance(struct gw_dtls *d)
+{
+	int n;
+
+	ERR_clear_error();
+	if (d->phase == HANDSHAKE) {
+		n = SSL_do_handshake(d->ssl);
+		if (n == 1)
+			established(d);
+		else if (SSL_get_error(d->ssl, n) != SSL_ERROR_WANT_READ)
+			handshake_failed(d);
+	} else if (d->phase == UP) {
+		read_records(d);
+	}
+	/* What is left in the queue would be read as the reason of another
+	 * association's failure. */
+	ERR_clear_error();
+	arm_retransmit(d);
+}
+
+static void retransmit_due(struct gw_timer *t, void *arg)
+{
+	struct gw_dtls *d = arg;
+	long n;
+
+	(void)t;
+	GW_CHECK(d, DTLS_MAGIC);
+	ERR_clear_error();
+	n = DTLSv1_handle_timeout(d->ssl);
+	if (n > 0)
+		gw_metric_add(&m_retransmits, 1);
+	else if (n < 0 && d->phase == HANDSHAKE) {
+		gw_warn(d->log, "DTLS: no answer from the peer");
+		end(d, GW_DTLS_TIMEOUT);
+	}
+	ERR_clear_error();
+	arm_retransmit(d);
+}
+
+static void deadline_due(struct gw_timer *t, void *arg)
+{
+	struct gw_dtls *d = arg;
+
+	(void)t;
+	GW_CHECK(d, DTLS_MAGIC);
+	gw_warn(d->log, "DTLS: no handshake within %u ms", HANDSHAKE_MS);
+	end(d, GW_DTLS_TIMEOUT);
+}
+
+static unsigned int next_rto(SSL *ssl, unsigned int last_us)
+{
+	(void)ssl;
+	if (!last_us)
+		return RTO_FIRST_US;
+	return last_us * 2 < RTO_MAX_US ? last_us * 2 : RTO_MAX_US;
+}
+
+int gw_dtls_new(struct gw_dtls **out, struct gw_dtls_ctx *ctx,
+		struct gw_timers *timers, const struct gw_logctx *log,
+		bool active, const uint8_t sha256[32], gw_dtls_send_h *send_h,
+		gw_dtls_state_h *state_h, void *arg)
+{
+	struct gw_dtls *d = calloc(1, sizeof(*d));
+	BIO *bio;
+
+	if (!d)
+		return -ENOMEM;
+	d->magic = DTLS_MAGIC;
+	d->active = active;
+	d->timers = timers;
+	d->log = log;
+	d->state_h = state_h;
+	d->arg = arg;
+	d->bio = (struct gw_dtls_bio){ .send_h = send_h, .arg = arg };
+	memcpy(d->sha256, sha256, sizeof(d->sha256));
+	gw_timer_init(&d->retransmit, retransmit_due, d);
+	gw_timer_init(&d->deadline, deadline_due, d);
+
+	d->ssl = SSL_new(ctx->ssl);
+	bio = gw_dtls_bio_new(ctx->bio, &d->bio);
+	if (!d->ssl || !bio) {
+		BIO_free(bio);
+		SSL_free(d->ssl);
+		free(d);
+		return -ENOMEM;
+	}
+	SSL_set_bio(d->ssl, bio, bio);
+	SSL_set_app_data(d->ssl, d);
+	(void)SSL_set_mtu(d->ssl, GW_DTLS_MTU);
+	DTLS_set_timer_cb(d->ssl, next_rto);
+	if (active)
+		SSL_set_connect_state(d->ssl);
+	else
+		SSL_set_accept_state(d->ssl);
+	*out = d;
+	return 0;
+}
+
+void gw_dtls_free(struct gw_dtls *d)
+{
+	if (!d)
+		return;
+	if (d->phase == UP) {
+		ERR_clear_error();
+		(void)SSL_shutdown(d->ssl);
+		ERR_clear_error();
+	}
+	gw_timer_stop(&d->retransmit);
+	gw_timer_stop(&d->deadline);
+	SSL_free(d->ssl);
+	d->magic = 0;
+	free(d);
+}
+
+void gw_dtls_start(struct gw_dtls *d)
+{
+	if (d->phase != WAITING)
+		return;
+	d->phase = HANDSHAKE;
+	(void)gw_timer_start_ms(d->timers, &d->deadline, HANDSHAKE_MS);
+	if (d->active)
+		advance(d);
+}
+
+/* RFC 6347 4.1.2.7: what is not a record is silently dropped; OpenSSL would
+ * end the handshake over an unknown type. */
+static bool is_record(const uint8_t *data, size_t len)
+{
+	return len >= DTLS1_RT_HEADER_LENGTH &&
+	       data[0] >= SSL3_RT_CHANGE_CIPHER_SPEC &&
+	       data[0] <= SSL3_RT_APPLICATION_DATA;
+}
+
+void gw_dtls_receive(struct gw_dtls *d, const void *data, size_t len)
+{
+	if (d->phase == ENDED)
+		return;
+	if (!is_record(data, len)) {
+		gw_metric_add(&m_malformed, 1);
+		return;
+	}
+	if (d->phase == WAITING)
+		gw_dtls_start(d);
+	if (d->phase == ENDED)
+		return;
+	d->bio.in = data;
+	d->bio.in_len = len;
+	advance(d);
+	d->bio.in = NULL; /* the datagram is the caller's again */
+}
+
+bool gw_dtls_is_active(const struct gw_dtls *d)
+{
+	return d->active;
+}

@@ -1,0 +1,78 @@
+#include "media/dtls_priv.h"
+
+#include <errno.h>
+#include <string.h>
+
+static int bio_write(BIO *b, const char *data, size_t len, size_t *written)
+{
+	struct gw_dtls_bio *st = BIO_get_data(b);
+
+	BIO_clear_retry_flags(b);
+	/* A datagram that the kernel refuses is a lost one: the handshake's
+	 * own retransmission covers it. */
+	st->send_h(data, len, st->arg);
+	*written = len;
+	return 1;
+}
+
+static int bio_read(BIO *b, char *out, size_t size, size_t *got)
+{
+	struct gw_dtls_bio *st = BIO_get_data(b);
+	size_t n = st->in_len;
+
+	BIO_clear_retry_flags(b);
+	if (!st->in) {
+		BIO_set_retry_read(b);
+		return 0;
+	}
+	if (n > size)
+		n = size; /* as a socket: the rest of the datagram is lost */
+	memcpy(out, st->in, n);
+	st->in = NULL;
+	*got = n;
+	return 1;
+}
+
+static long bio_ctrl(BIO *b, int cmd, long num, void *ptr)
+{
+	(void)b;
+	(void)num;
+	(void)ptr;
+	switch (cmd) {
+	case BIO_CTRL_FLUSH:
+		return 1;
+	case BIO_CTRL_DGRAM_QUERY_MTU:
+	case BIO_CTRL_DGRAM_GET_FALLBACK_MTU:
+		return GW_DTLS_MTU;
+	default:
+		return 0;
+	}
+}
+
+int gw_dtls_bio_method_new(BIO_METHOD **out)
+{
+	BIO_METHOD *m = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK,
+				     "datagram handlers");
+
+	if (!m)
+		return -ENOMEM;
+	if (!BIO_meth_set_write_ex(m, bio_write) ||
+	    !BIO_meth_set_read_ex(m, bio_read) ||
+	    !BIO_meth_set_ctrl(m, bio_ctrl)) {
+		BIO_meth_free(m);
+		return -ENOMEM;
+	}
+	*out = m;
+	return 0;
+}
+
+BIO *gw_dtls_bio_new(BIO_METHOD *method, struct gw_dtls_bio *state)
+{
+	BIO *b = BIO_new(method);
+
+	if (!b)
+		return NULL;
+	BIO_set_data(b, state);
+	BIO_set_init(b, 1);
+	return b;
+}

@@ -1,0 +1,86 @@
+/*
+ * media/ice.h - the ICE agent of one termination (RFC 8445, RFC 7675)
+ *
+ * One stream, one component: everything is bundled and multiplexed.  Decides
+ * which address of the peer is real; carries packets, and does not look into
+ * them.  Full ICE by libnice (ice.c); the packets themselves come on sockets
+ * of ours beside libnice's, split in the kernel (ice_split.h).
+ *
+ * Owner: one worker thread.  Handlers run from that thread's loop, never from
+ * inside a function here, and must not free the agent.
+ */
+#ifndef GW_MEDIA_ICE_H
+#define GW_MEDIA_ICE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "gateway/base/addr.h"
+#include "gateway/base/log.h"
+#include "gateway/base/timers.h"
+#include "media/media.h"
+#include "media/worker_poll.h"
+
+struct gw_ice;
+
+struct gw_ice_handlers {
+	/* Local candidates are complete: gw_ice_local() tells them. */
+	void (*gathered)(void *arg);
+	void (*state)(enum gw_ice_state state, void *arg);
+	/* Not STUN; from anyone: see gw_ice_accepts().  @data may be changed,
+	 * up to @cap bytes. */
+	void (*packet)(const struct gw_addr *from, uint8_t *data, size_t len,
+		       size_t cap, void *arg);
+	void *arg;
+};
+
+struct gw_ice_options {
+	struct gw_poller *poller;
+	struct gw_timers *timers;
+	const struct gw_logctx *log; /* outlives the agent */
+	const char (*address)[46];   /* four; "" ends; see gw_media_config */
+	uint16_t port_min, port_max; /* 0: any */
+	const char *stun_server;     /* "host:port", "" none */
+	bool controlling;
+	bool no_split; /* all packets through libnice: the fall-back path */
+};
+
+/* Starts gathering.  0, -EINVAL (no usable address), -ENOMEM, -EADDRINUSE. */
+int gw_ice_new(struct gw_ice **out, const struct gw_ice_options *opt,
+	       const struct gw_ice_handlers *h);
+void gw_ice_free(struct gw_ice *ice);
+
+/* Our credentials and candidates into @end; the rest of it is not touched. */
+void gw_ice_local(struct gw_ice *ice, struct gw_end *end);
+
+/* The peer's.  What did not change is not touched.  0 or -EINVAL. */
+int gw_ice_configure(struct gw_ice *ice, const struct gw_end *remote);
+
+/* Are @remote's credentials those that are set?  Not after a restart. */
+bool gw_ice_is_peer(const struct gw_ice *ice, const struct gw_end *remote);
+
+/* RFC 8445 9: new local credentials; the selected pair goes on carrying
+ * packets until the new session has one.  0 or -EIO. */
+int gw_ice_restart(struct gw_ice *ice);
+
+/* The peer behind the selected pair is another one from now on (page reload):
+ * no address is accepted before the next pair is selected. */
+void gw_ice_forget_peer(struct gw_ice *ice);
+
+/* Is there a selected pair to send on? */
+bool gw_ice_is_connected(const struct gw_ice *ice);
+
+/* May media come from @from?  The selected pair, the ones before it, and any
+ * other candidate of the peer (RFC 8445 12): each side chooses for itself which
+ * valid pair it sends on. */
+bool gw_ice_accepts(struct gw_ice *ice, const struct gw_addr *from);
+
+/* To the selected pair, or to @to, which gw_ice_accepts() holds for.  0 or
+ * -errno; -ENOTCONN before a pair is selected. */
+int gw_ice_send(struct gw_ice *ice, const struct gw_addr *to, const void *data,
+		size_t len);
+
+void gw_ice_set_dscp(struct gw_ice *ice, uint8_t dscp);
+
+#endif

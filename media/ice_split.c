@@ -1,0 +1,172 @@
+#include "media/ice_split.h"
+
+#include <errno.h>
+#include <linux/filter.h>
+#include <netinet/ip.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "gateway/base/metrics.h"
+
+#define PACKETS_A_TURN 32
+/* About 100 ms of video, more of audio: a longer queue is delay, not
+ * quality. */
+#define RCVBUF_BYTES (96 * 1024)
+
+GW_COUNTER(m_rx, "isthmus_media_ice_packets_total",
+	   "Packets of ICE transports, by the path they took",
+	   "direction=\"in\",path=\"kernel\"");
+GW_COUNTER(m_tx, "isthmus_media_ice_packets_total",
+	   "Packets of ICE transports, by the path they took",
+	   "direction=\"out\",path=\"kernel\"");
+GW_COUNTER(m_oversized, "isthmus_media_discarded_total",
+	   "Packets not relayed, by reason", "reason=\"oversized_kernel\"");
+GW_GAUGE(m_sockets, "isthmus_media_sockets", "Open media sockets",
+	 "kind=\"ice\"");
+
+static void readable(struct gw_poll *p, void *arg)
+{
+	struct gw_ice_split *s = arg;
+	struct gw_ice_splits *all = s->all;
+	uint8_t buf[GW_ICE_PACKET_ROOM];
+	struct sockaddr_storage ss;
+	struct gw_addr from;
+
+	for (int i = 0; i < PACKETS_A_TURN; i++) {
+		socklen_t slen = sizeof(ss);
+		ssize_t n = recvfrom(p->fd, buf, GW_ICE_PACKET_MAX, MSG_TRUNC,
+				     (struct sockaddr *)&ss, &slen);
+
+		if (n < 0)
+			break;
+		gw_metric_add(&m_rx, 1);
+		if (n > GW_ICE_PACKET_MAX)
+			gw_metric_add(&m_oversized, 1);
+		else if (!gw_addr_from_sockaddr(&from, (struct sockaddr *)&ss))
+			all->handler(&from, buf, (size_t)n, sizeof(buf),
+				     all->arg);
+	}
+}
+
+static int attach_program(int fd)
+{
+	struct sock_filter code[] = {
+		/* An empty datagram ends the program with 0: libnice. */
+		BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 0),
+		BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, 20, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, 1),
+		BPF_STMT(BPF_RET | BPF_K, 0),
+	};
+	struct sock_fprog prog = {
+		.len = sizeof(code) / sizeof(code[0]),
+		.filter = code,
+	};
+
+	if (setsockopt(fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &prog,
+		       sizeof(prog)) < 0)
+		return -errno;
+	return 0;
+}
+
+/* A second socket at the address of @nice_fd; its fd, or -errno. */
+static int join(int nice_fd, struct gw_addr *local)
+{
+	const int one = 1;
+	struct sockaddr_storage ss;
+	socklen_t len = sizeof(ss);
+	int fd;
+	int err;
+
+	if (getsockname(nice_fd, (struct sockaddr *)&ss, &len) < 0 ||
+	    setsockopt(nice_fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one)) <
+		    0)
+		return -errno;
+	err = gw_addr_from_sockaddr(local, (struct sockaddr *)&ss);
+	if (err)
+		return err;
+
+	fd = socket(ss.ss_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -errno;
+	if (setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one)) < 0 ||
+	    (ss.ss_family == AF_INET6 &&
+	     setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one)) <
+		     0) ||
+	    bind(fd, (struct sockaddr *)&ss, len) < 0)
+		err = -errno;
+	else
+		err = attach_program(nice_fd);
+	if (err) {
+		(void)close(fd);
+		return err;
+	}
+	return fd;
+}
+
+int gw_ice_split_add(struct gw_ice_splits *s, struct gw_poller *poller,
+		     int nice_fd)
+{
+	const int rcvbuf = RCVBUF_BYTES;
+	struct gw_ice_split *new = &s->split[s->n];
+	int fd;
+	int err;
+
+	if (s->n == GW_ICE_SPLITS)
+		return -ENOSPC;
+	fd = join(nice_fd, &new->local);
+	if (fd < 0)
+		return fd;
+	err = gw_poller_add(poller, &new->poll, fd, readable, new);
+	if (err) {
+		(void)close(fd);
+		return err;
+	}
+	(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &rcvbuf, sizeof(rcvbuf));
+	new->all = s;
+	new->fd = fd;
+	s->n++;
+	gw_metric_add(&m_sockets, 1);
+	return 0;
+}
+
+void gw_ice_split_close(struct gw_ice_splits *s)
+{
+	for (size_t i = 0; i < s->n; i++) {
+		gw_poller_del(&s->split[i].poll);
+		(void)close(s->split[i].fd);
+		gw_metric_add(&m_sockets, -1);
+	}
+	s->n = 0;
+}
+
+int gw_ice_split_find(const struct gw_ice_splits *s,
+		      const struct gw_addr *local)
+{
+	for (size_t i = 0; i < s->n; i++)
+		if (gw_addr_equal(&s->split[i].local, local))
+			return (int)i;
+	return -1;
+}
+
+int gw_ice_split_send(struct gw_ice_splits *s, int i, const struct gw_addr *to,
+		      const void *data, size_t len)
+{
+	struct sockaddr_storage ss;
+	socklen_t slen = gw_addr_to_sockaddr(to, &ss);
+
+	if (sendto(s->split[i].fd, data, len, MSG_DONTWAIT,
+		   (struct sockaddr *)&ss, slen) < 0)
+		return -errno;
+	gw_metric_add(&m_tx, 1);
+	return 0;
+}
+
+void gw_ice_split_set_tos(struct gw_ice_splits *s, int tos)
+{
+	for (size_t i = 0; i < s->n; i++) {
+		bool v6 = s->split[i].local.family == AF_INET6;
+
+		(void)setsockopt(s->split[i].fd, v6 ? IPPROTO_IPV6 : IPPROTO_IP,
+				 v6 ? IPV6_TCLASS : IP_TOS, &tos, sizeof(tos));
+	}
+}

@@ -1,0 +1,160 @@
+#include "media/media.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "gateway/base/check.h"
+#include "gateway/base/log.h"
+#include "gateway/base/mailbox.h"
+#include "gateway/base/metrics.h"
+#include "media/dtls.h"
+#include "media/srtp.h"
+#include "media/worker.h"
+
+#define MEDIA_MAGIC  0x3ed1a3ed
+#define EVENTS       1024
+#define MAX_WORKERS  64
+#define WORKER_SHIFT 56
+
+struct gw_media {
+	uint32_t magic;
+	struct gw_loop *loop;
+	bool watched;
+	struct gw_media_config cfg; /* the workers read it; never written */
+	struct gw_mailbox *events;
+	unsigned nworker;
+	struct gw_worker *worker[MAX_WORKERS];
+	unsigned next; /* where the search for the least loaded begins */
+	uint64_t last_id;
+	gw_media_event_h *handler;
+	void *arg;
+	bool *gone; /* set when a handler frees us */
+};
+
+GW_COUNTER(m_full, "isthmus_media_commands_refused_total",
+	   "Commands refused because a media worker is behind", "");
+
+static const struct gw_logctx mlog = { .module = "media" };
+
+static void events_ready(int fd, void *arg)
+{
+	struct gw_media *m = arg;
+	struct gw_media_event ev;
+	bool gone = false;
+
+	(void)fd;
+	GW_CHECK(m, MEDIA_MAGIC);
+	m->gone = &gone;
+	gw_mailbox_quiet(m->events);
+	while (!gone && gw_mailbox_take(m->events, &ev))
+		m->handler(&ev, m->arg);
+	if (!gone)
+		m->gone = NULL;
+}
+
+static unsigned worker_count(unsigned wanted)
+{
+	long cores;
+
+	if (!wanted) {
+		cores = sysconf(_SC_NPROCESSORS_ONLN);
+		wanted = cores > 0 ? (unsigned)cores : 1;
+	}
+	return wanted < MAX_WORKERS ? wanted : MAX_WORKERS;
+}
+
+static int start(struct gw_media *m)
+{
+	unsigned n = worker_count(m->cfg.workers);
+	int err;
+
+	err = gw_srtp_init();
+	if (err) {
+		gw_error(&mlog, "SRTP: the ciphers fail their self-test");
+		return err;
+	}
+	err = gw_mailbox_new(&m->events, sizeof(struct gw_media_event), EVENTS);
+	while (!err && m->nworker < n) {
+		err = gw_worker_new(&m->worker[m->nworker], &m->cfg, m->events,
+				    m->nworker, n);
+		if (!err)
+			m->nworker++;
+	}
+	if (!err)
+		err = gw_loop_add_fd(m->loop, gw_mailbox_fd(m->events),
+				     events_ready, m);
+	m->watched = !err;
+	return err;
+}
+
+int gw_media_new(struct gw_media **out, struct gw_loop *loop,
+		 const struct gw_media_config *cfg, gw_media_event_h *handler,
+		 void *arg)
+{
+	struct gw_media *m = calloc(1, sizeof(*m));
+	int err;
+
+	if (!m)
+		return -ENOMEM;
+	m->magic = MEDIA_MAGIC;
+	m->loop = loop;
+	m->cfg = *cfg;
+	m->handler = handler;
+	m->arg = arg;
+	err = start(m);
+	if (err) {
+		gw_media_free(m);
+		return err;
+	}
+	gw_info(&mlog, "%u media workers", m->nworker);
+	*out = m;
+	return 0;
+}
+
+void gw_media_free(struct gw_media *m)
+{
+	if (!m)
+		return;
+	if (m->gone)
+		*m->gone = true;
+	if (m->watched)
+		gw_loop_del_fd(m->loop, gw_mailbox_fd(m->events));
+	for (unsigned i = 0; i < m->nworker; i++)
+		gw_worker_free(m->worker[i]);
+	gw_mailbox_free(m->events);
+	m->magic = 0;
+	free(m);
+}
+
+gw_ctx_id gw_media_new_id(struct gw_media *m)
+{
+	unsigned best = m->next % m->nworker;
+	unsigned least = gw_worker_load(m->worker[best]);
+
+	/* Beginning elsewhere each time spreads a burst of ids, which a
+	 * worker's load does not show yet. */
+	for (unsigned i = 1; i < m->nworker; i++) {
+		unsigned at = (m->next + i) % m->nworker;
+		unsigned load = gw_worker_load(m->worker[at]);
+
+		if (load < least) {
+			least = load;
+			best = at;
+		}
+	}
+	m->next = (m->next + 1) % m->nworker;
+	return (gw_ctx_id)best << WORKER_SHIFT | ++m->last_id;
+}
+
+int gw_media_post(struct gw_media *m, const struct gw_media_cmd *cmd)
+{
+	uint64_t at = cmd->ctx >> WORKER_SHIFT;
+	int err;
+
+	/* An id that we never made is unknown to any worker: GONE. */
+	err = gw_worker_post(m->worker[at < m->nworker ? at : 0], cmd);
+	if (err)
+		gw_metric_add(&m_full, 1);
+	return err;
+}

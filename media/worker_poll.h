@@ -1,0 +1,36 @@
+/*
+ * media/worker_poll.h - the epoll set of one worker
+ *
+ * Level-triggered.  A source may be deleted, and its memory freed, from any
+ * handler, also when it is itself ready in the same pass.  One thread.
+ */
+#ifndef GW_MEDIA_WORKER_POLL_H
+#define GW_MEDIA_WORKER_POLL_H
+
+#include <stdint.h>
+
+struct gw_poller;
+struct gw_poll;
+typedef void(gw_poll_h)(struct gw_poll *p, void *arg);
+
+/* Embedded in its owner; zeroed when not in a set. */
+struct gw_poll {
+	int fd;
+	struct gw_poller *poller;
+	gw_poll_h *handler;
+	void *arg;
+};
+
+int gw_poller_new(struct gw_poller **out);
+void gw_poller_free(struct gw_poller *poller);
+
+/* @handler runs while @fd is readable or in error.  0 or -errno. */
+int gw_poller_add(struct gw_poller *poller, struct gw_poll *p, int fd,
+		  gw_poll_h *handler, void *arg);
+/* Before the fd is closed.  Legal when not in a set. */
+void gw_poller_del(struct gw_poll *p);
+
+/* One pass; @timeout_ms as in epoll_wait(2).  Handlers run inside. */
+void gw_poller_wait(struct gw_poller *poller, int timeout_ms);
+
+#endif

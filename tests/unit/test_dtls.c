@@ -1,0 +1,366 @@
+/* Two associations joined by a wire that can lose, on a clock that we turn.
+ * OpenSSL's own timers run on the real clock: what waits, waits for real. */
+#include "tests/unit/cm.h"
+
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "media/dtls.h"
+
+#define MAX_WIRE 256
+
+struct end {
+	struct gw_dtls *dtls;
+	struct end *peer;
+	unsigned up, ended;
+	enum gw_dtls_state last;
+	struct gw_srtp_keys keys;
+	unsigned sent;
+	uint64_t lose; /* bit n: the n-th datagram is lost */
+};
+
+struct datagram {
+	struct end *to;
+	size_t len;
+	uint8_t data[2048];
+};
+
+static const struct gw_logctx dlog = { .module = "media" };
+static const struct gw_dtls_cert *cert;
+static struct gw_dtls_ctx *ctx;
+static struct gw_timers *timers;
+static struct end client, server;
+static struct datagram wire[MAX_WIRE];
+static unsigned nwire, taken;
+static size_t longest;
+
+static void on_send(const void *data, size_t len, void *arg)
+{
+	struct end *e = arg;
+	struct datagram *d;
+
+	if (len > longest)
+		longest = len;
+	if (e->sent < 64 && e->lose & 1ull << e->sent++)
+		return;
+	assert_true(nwire < MAX_WIRE && len <= sizeof(d->data));
+	d = &wire[nwire++];
+	d->to = e->peer;
+	d->len = len;
+	memcpy(d->data, data, len);
+}
+
+static void on_state(enum gw_dtls_state state, const struct gw_srtp_keys *keys,
+		     void *arg)
+{
+	struct end *e = arg;
+
+	e->last = state;
+	if (state == GW_DTLS_UP) {
+		e->up++;
+		e->keys = *keys;
+	} else {
+		e->ended++;
+	}
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	memset(&client, 0, sizeof(client));
+	memset(&server, 0, sizeof(server));
+	client.peer = &server;
+	server.peer = &client;
+	nwire = 0;
+	taken = 0;
+	longest = 0;
+	assert_int_equal(gw_dtls_cert_get(&cert), 0);
+	assert_int_equal(gw_dtls_ctx_new(&ctx, cert, true), 0);
+	assert_int_equal(gw_timers_new(&timers, NULL, NULL), 0);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	gw_dtls_free(client.dtls);
+	gw_dtls_free(server.dtls);
+	gw_dtls_ctx_free(ctx);
+	gw_timers_free(timers);
+	return 0;
+}
+
+static void make(struct end *e, bool active, const uint8_t *sha256)
+{
+	assert_int_equal(gw_dtls_new(&e->dtls, ctx, timers, &dlog, active,
+				     sha256, on_send, on_state, e),
+			 0);
+	assert_int_equal(gw_dtls_is_active(e->dtls), active);
+}
+
+static void make_both(void)
+{
+	make(&client, true, gw_dtls_cert_sha256(cert));
+	make(&server, false, gw_dtls_cert_sha256(cert));
+}
+
+static void deliver(void)
+{
+	while (taken < nwire) {
+		struct datagram *d = &wire[taken++];
+
+		gw_dtls_receive(d->to->dtls, d->data, d->len);
+	}
+}
+
+/* Until both have come to an end, or @ms have passed. */
+static void run(unsigned ms)
+{
+	uint64_t end = gw_clock_monotonic_us(NULL) + ms * 1000ull;
+
+	gw_dtls_start(client.dtls);
+	gw_dtls_start(server.dtls);
+	deliver();
+	while ((!client.up || !server.up) && !client.ended && !server.ended &&
+	       gw_clock_monotonic_us(NULL) < end) {
+		(void)usleep(1000);
+		(void)gw_timers_run(timers);
+		deliver();
+	}
+}
+
+static void both_ends_derive_the_same_keys(void **state)
+{
+	(void)state;
+	make_both();
+	run(1000);
+	assert_int_equal(client.up, 1);
+	assert_int_equal(server.up, 1);
+	assert_int_equal(client.keys.profile, GW_SRTP_AEAD_AES_128_GCM);
+	assert_memory_equal(client.keys.local, server.keys.remote, 28);
+	assert_memory_equal(client.keys.remote, server.keys.local, 28);
+	assert_memory_not_equal(client.keys.local, client.keys.remote, 16);
+	assert_true(longest <= GW_DTLS_MTU);
+	/* Nothing runs once it is done. */
+	assert_int_equal(gw_timers_count(timers), 0);
+}
+
+static void server_refuses_another_certificate(void **state)
+{
+	uint8_t wrong[32] = { 1 };
+
+	(void)state;
+	make(&client, true, gw_dtls_cert_sha256(cert));
+	make(&server, false, wrong);
+	run(1000);
+	assert_int_equal(server.up, 0);
+	assert_int_equal(server.last, GW_DTLS_BAD_FINGERPRINT);
+	deliver();
+	assert_int_equal(client.up, 0);
+	assert_int_equal(client.last, GW_DTLS_HANDSHAKE_FAILED);
+}
+
+static void client_refuses_another_certificate(void **state)
+{
+	uint8_t wrong[32];
+
+	(void)state;
+	memcpy(wrong, gw_dtls_cert_sha256(cert), sizeof(wrong));
+	wrong[31] ^= 0x80;
+	make(&client, true, wrong);
+	make(&server, false, gw_dtls_cert_sha256(cert));
+	run(1000);
+	assert_int_equal(client.up, 0);
+	assert_int_equal(client.last, GW_DTLS_BAD_FINGERPRINT);
+	deliver();
+	assert_int_equal(server.up, 0);
+}
+
+static void any_one_lost_datagram_is_survived(void **state)
+{
+	(void)state;
+	for (unsigned who = 0; who < 2; who++)
+		for (unsigned n = 0; n < 5; n++) {
+			struct end *e = who ? &server : &client;
+
+			make_both();
+			e->lose = 1ull << n;
+			run(4000);
+			assert_int_equal(client.up, 1);
+			assert_int_equal(server.up, 1);
+			gw_dtls_free(client.dtls);
+			gw_dtls_free(server.dtls);
+			client = (struct end){ .peer = &server };
+			server = (struct end){ .peer = &client };
+			nwire = 0;
+			taken = 0;
+		}
+}
+
+/* The server is up and its Finished is lost: the client asks again, and only
+ * the finished side can answer. */
+static void lost_last_flight_is_sent_again_when_asked(void **state)
+{
+	unsigned sent;
+
+	(void)state;
+	make_both();
+	gw_dtls_start(client.dtls);
+	gw_dtls_start(server.dtls);
+	for (int i = 0; i < 2000 && !server.up; i++) {
+		while (taken < nwire && !server.up) {
+			struct datagram *d = &wire[taken++];
+
+			gw_dtls_receive(d->to->dtls, d->data, d->len);
+		}
+	}
+	assert_int_equal(server.up, 1);
+	assert_int_equal(client.up, 0);
+	taken = nwire; /* everything of the last flight is lost */
+	sent = server.sent;
+	for (int i = 0; i < 3000 && !client.up; i++) {
+		(void)usleep(1000);
+		(void)gw_timers_run(timers);
+		deliver();
+	}
+	assert_int_equal(client.up, 1);
+	assert_true(server.sent > sent);
+	assert_int_equal(server.up, 1);
+	assert_int_equal(server.ended, 0);
+	assert_memory_equal(client.keys.local, server.keys.remote, 28);
+}
+
+static void thirty_percent_loss_is_survived(void **state)
+{
+	(void)state;
+	for (unsigned round = 0; round < 5; round++) {
+		make_both();
+		srand(round + 1);
+		for (unsigned i = 0; i < 64; i++) {
+			if (rand() % 10 < 3)
+				client.lose |= 1ull << i;
+			if (rand() % 10 < 3)
+				server.lose |= 1ull << i;
+		}
+		run(9000);
+		assert_int_equal(client.up, 1);
+		assert_int_equal(server.up, 1);
+		gw_dtls_free(client.dtls);
+		gw_dtls_free(server.dtls);
+		client = (struct end){ .peer = &server };
+		server = (struct end){ .peer = &client };
+		nwire = 0;
+		taken = 0;
+	}
+}
+
+static void freeing_says_close_notify(void **state)
+{
+	(void)state;
+	make_both();
+	run(1000);
+	gw_dtls_free(client.dtls);
+	client.dtls = NULL;
+	deliver();
+	assert_int_equal(server.ended, 1);
+	assert_int_equal(server.last, GW_DTLS_CLOSED);
+	/* And what comes after is not looked at. */
+	gw_dtls_receive(server.dtls, "\x16\xfe\xfd junk", 8);
+	assert_int_equal(server.ended, 1);
+}
+
+static void garbage_does_not_disturb_a_handshake(void **state)
+{
+	static const uint8_t junk[][16] = {
+		{22},
+		{   22, 0xfe, 0xfd, 0,      0,  0,  0, 0, 0,  0, 9, 0xff, 0xff, 1 },
+		{  21, 0xfe, 0xfd, 0,      1,  0,  0, 0, 0,  0, 1, 0,    2, 2, 40 },
+		{ 63,  0xfe,    0xfd,   0,  0, 0, 0, 0, 0,  0,  1, 0,   1, 1 },
+		{  20,   0xfe,    0xfd,  0, 0, 0,  0,  0, 0, 0, 1, 0,  1, 1 },
+	};
+
+	(void)state;
+	make_both();
+	gw_dtls_start(client.dtls);
+	gw_dtls_start(server.dtls);
+	for (unsigned round = 0; round < 6; round++) {
+		for (unsigned i = 0; i < 5; i++) {
+			gw_dtls_receive(client.dtls, junk[i], sizeof(junk[i]));
+			gw_dtls_receive(server.dtls, junk[i], 1 + i * 3);
+		}
+		if (taken < nwire) {
+			struct datagram *d = &wire[taken++];
+
+			gw_dtls_receive(d->to->dtls, d->data, d->len);
+		}
+	}
+	run(3000);
+	assert_int_equal(client.up, 1);
+	assert_int_equal(server.up, 1);
+}
+
+static void new_client_hello_after_the_handshake_changes_nothing(void **state)
+{
+	struct datagram hello;
+
+	(void)state;
+	make_both();
+	gw_dtls_start(client.dtls);
+	hello = wire[0];
+	run(1000);
+	assert_int_equal(server.up, 1);
+	gw_dtls_receive(server.dtls, hello.data, hello.len);
+	assert_int_equal(server.up, 1);
+	assert_int_equal(server.ended, 0);
+}
+
+static void handshake_without_an_answer_times_out(void **state)
+{
+	uint64_t begin = gw_clock_monotonic_us(NULL);
+
+	(void)state;
+	make(&client, true, gw_dtls_cert_sha256(cert));
+	client.lose = UINT64_MAX;
+	gw_dtls_start(client.dtls);
+	while (!client.ended &&
+	       gw_clock_monotonic_us(NULL) - begin < 15000000) {
+		(void)usleep(2000);
+		(void)gw_timers_run(timers);
+	}
+	assert_int_equal(client.ended, 1);
+	assert_int_equal(client.last, GW_DTLS_TIMEOUT);
+	assert_true(client.sent >= 8);
+	assert_true(gw_clock_monotonic_us(NULL) - begin > 5000000);
+	assert_int_equal(gw_timers_count(timers), 0);
+}
+
+static void certificate_is_one_for_the_process(void **state)
+{
+	const struct gw_dtls_cert *again;
+
+	(void)state;
+	assert_int_equal(gw_dtls_cert_get(&again), 0);
+	assert_ptr_equal(again, cert);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+		T(both_ends_derive_the_same_keys),
+		T(server_refuses_another_certificate),
+		T(client_refuses_another_certificate),
+		T(any_one_lost_datagram_is_survived),
+		T(lost_last_flight_is_sent_again_when_asked),
+		T(thirty_percent_loss_is_survived),
+		T(freeing_says_close_notify),
+		T(garbage_does_not_disturb_a_handshake),
+		T(new_client_hello_after_the_handshake_changes_nothing),
+		T(handshake_without_an_answer_times_out),
+		T(certificate_is_one_for_the_process),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

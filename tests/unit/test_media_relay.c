@@ -1,0 +1,387 @@
+/* The whole media module between a browser and a phone, on loopback. */
+#include "tests/unit/media_bench.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+static struct bench b;
+
+static int start(void **state)
+{
+	struct gw_media_config cfg;
+
+	(void)state;
+	bench_config(&cfg);
+	bench_start(&b, &cfg);
+	return 0;
+}
+
+static int stop(void **state)
+{
+	(void)state;
+	bench_stop(&b);
+	return 0;
+}
+
+static void audio_passes_both_ways_when_the_browser_begins_dtls(void **state)
+{
+	struct bench_call c;
+
+	(void)state;
+	bench_call(&b, &c,
+		   &(struct media_peer_options){ .active = true,
+						 .controlling = true });
+	bench_talk(&b, &c);
+	assert_string_equal(media_peer_profile(c.peer),
+			    "SRTP_AEAD_AES_128_GCM");
+	bench_hang_up(&b, &c);
+}
+
+static void audio_passes_both_ways_when_the_gateway_begins_dtls(void **state)
+{
+	struct bench_call c;
+
+	(void)state;
+	bench_call(&b, &c,
+		   &(struct media_peer_options){ .active = false,
+						 .controlling = true });
+	bench_talk(&b, &c);
+	bench_hang_up(&b, &c);
+}
+
+static void sha1_profile_is_used_with_a_peer_that_has_no_other(void **state)
+{
+	struct bench_call c;
+
+	(void)state;
+	bench_call(&b, &c,
+		   &(struct media_peer_options){
+			   .active = true,
+			   .controlling = true,
+			   .profiles = "SRTP_AES128_CM_SHA1_80" });
+	assert_string_equal(media_peer_profile(c.peer),
+			    "SRTP_AES128_CM_SHA1_80");
+	bench_talk(&b, &c);
+	bench_hang_up(&b, &c);
+}
+
+static void peer_without_candidates_is_found_by_its_checks(void **state)
+{
+	struct bench_call c;
+
+	(void)state;
+	bench_call(&b, &c,
+		   &(struct media_peer_options){ .active = true,
+						 .controlling = true,
+						 .no_candidates = true });
+	bench_talk(&b, &c);
+	bench_hang_up(&b, &c);
+}
+
+static void packets_of_ice_never_enter_libnice(void **state)
+{
+	static const char in[] = "isthmus_media_ice_packets_total{"
+				 "direction=\"in\",path=\"libnice\"}";
+	static const char out[] = "isthmus_media_ice_packets_total{"
+				  "direction=\"out\",path=\"libnice\"}";
+	int64_t in_before = bench_metric(in);
+	int64_t out_before = bench_metric(out);
+	struct bench_call c;
+
+	(void)state;
+	assert_true(in_before >= 0 && out_before >= 0);
+	bench_call(&b, &c,
+		   &(struct media_peer_options){ .active = true,
+						 .controlling = true });
+	bench_talk(&b, &c);
+	bench_hang_up(&b, &c);
+	assert_int_equal(bench_metric(in), in_before);
+	assert_int_equal(bench_metric(out), out_before);
+}
+
+static void closed_gate_lets_nothing_through(void **state)
+{
+	struct bench_call c;
+	uint8_t pkt[172];
+	unsigned heard;
+	const struct gw_media_event *ev;
+
+	(void)state;
+	bench_call(&b, &c,
+		   &(struct media_peer_options){ .active = true,
+						 .controlling = true });
+	bench_talk(&b, &c);
+	bench_gate(&b, c.ctx, GW_TERM_A, GW_GATE_CLOSED);
+	bench_turn(&b, 20);
+	heard = media_peer_rtp_count(c.peer);
+	c.phone.got = 0;
+	for (int i = 0; i < 5; i++) {
+		(void)phone_talk(&c.phone);
+		(void)bench_rtp(pkt, 96, ++c.seq, c.timestamp += 160,
+				0x42524f57, 1);
+		media_peer_send(c.peer, pkt, sizeof(pkt));
+	}
+	bench_turn(&b, 100);
+	assert_false(phone_hear(&c.phone));
+	assert_int_equal(media_peer_rtp_count(c.peer), heard);
+
+	/* One way only: held by the phone. */
+	bench_gate(&b, c.ctx, GW_TERM_A, GW_GATE_OUT);
+	(void)phone_talk(&c.phone);
+	bench_until(&b, media_peer_rtp_count(c.peer) > heard);
+	(void)bench_rtp(pkt, 96, ++c.seq, c.timestamp += 160, 0x42524f57, 1);
+	media_peer_send(c.peer, pkt, sizeof(pkt));
+	bench_turn(&b, 50);
+	assert_false(phone_hear(&c.phone));
+
+	ev = bench_release(&b, c.ctx);
+	assert_int_equal(ev->type, GW_E_RELEASED);
+	assert_int_equal(ev->stats[GW_TERM_A][0].rx.packets, 11);
+	assert_int_equal(ev->stats[GW_TERM_A][0].rx.discarded, 6);
+	assert_int_equal(ev->stats[GW_TERM_B][0].tx.packets, 5);
+	b.peer[0] = NULL;
+	media_peer_free(c.peer);
+	phone_close(&c.phone);
+}
+
+static void stranger_is_not_heard_once_the_source_is_locked(void **state)
+{
+	static const char metric[] =
+		"isthmus_media_discarded_total{reason=\"stranger\"}";
+	int64_t before = bench_metric(metric);
+	struct bench_call c;
+	struct phone stranger;
+	unsigned heard;
+
+	(void)state;
+	bench_call(&b, &c,
+		   &(struct media_peer_options){ .active = true,
+						 .controlling = true });
+	bench_talk(&b, &c);
+	phone_open(&stranger, "127.0.0.1");
+	stranger.gw_rtp = c.phone.gw_rtp;
+	heard = media_peer_rtp_count(c.peer);
+	for (int i = 0; i < 5; i++)
+		(void)phone_talk(&stranger);
+	bench_until(&b, bench_metric(metric) == before + 5);
+	assert_int_equal(media_peer_rtp_count(c.peer), heard);
+	assert_false(phone_hear(&stranger));
+	bench_talk(&b, &c);
+	phone_close(&stranger);
+	bench_hang_up(&b, &c);
+}
+
+static void phone_behind_nat_is_learned_and_answered(void **state)
+{
+	struct bench_call c;
+	struct phone inside;
+
+	(void)state;
+	bench_call(&b, &c,
+		   &(struct media_peer_options){ .active = true,
+						 .controlling = true });
+	/* It signals an address that nothing comes from. */
+	phone_open(&inside, "127.0.0.1");
+	assert_int_equal(
+		bench_configure_phone(&b, c.ctx, GW_TERM_B, &inside)->type,
+		GW_E_CONFIGURED);
+	(void)phone_talk(&c.phone);
+	bench_until(&b, media_peer_rtp(c.peer) != NULL);
+	bench_talk(&b, &c);
+	assert_false(phone_hear(&inside));
+	phone_close(&inside);
+	bench_hang_up(&b, &c);
+}
+
+static void refreshed_description_keeps_the_learned_source(void **state)
+{
+	struct bench_call c;
+	struct phone inside;
+
+	(void)state;
+	bench_call(&b, &c,
+		   &(struct media_peer_options){ .active = true,
+						 .controlling = true });
+	phone_open(&inside, "127.0.0.1");
+	(void)bench_configure_phone(&b, c.ctx, GW_TERM_B, &inside);
+	(void)phone_talk(&c.phone);
+	bench_until(&b, media_peer_rtp(c.peer) != NULL);
+	(void)bench_configure_phone(&b, c.ctx, GW_TERM_B, &inside);
+	(void)bench_configure_peer(&b, c.ctx, GW_TERM_A, c.peer);
+	bench_talk(&b, &c);
+	assert_int_equal(bench_count(&b, c.ctx, GW_E_DTLS, GW_DTLS_UP), 1);
+	phone_close(&inside);
+	bench_hang_up(&b, &c);
+}
+
+static void echo_sends_the_browsers_audio_back(void **state)
+{
+	struct gw_media_cmd cmd = { .verb = GW_M_CONFIGURE, .term = GW_TERM_B };
+	gw_ctx_id ctx = gw_media_new_id(b.media);
+	const struct media_peer_packet *got = NULL;
+	const struct gw_media_event *ev;
+	struct media_peer *p;
+	uint8_t pkt[172];
+	struct gw_end local;
+
+	(void)state;
+	p = media_peer_new(&(struct media_peer_options){ .active = true,
+							 .controlling = true });
+	b.peer[0] = p;
+	ev = bench_reserve(&b, ctx, GW_TERM_A, GW_TP_DTLS, 0);
+	assert_int_equal(ev->type, GW_E_RESERVED);
+	local = ev->end;
+	media_peer_set_remote(p, &local);
+	ev = bench_reserve(&b, ctx, GW_TERM_B, GW_TP_RESOURCE, 0);
+	assert_int_equal(ev->type, GW_E_RESERVED);
+	(void)bench_configure_peer(&b, ctx, GW_TERM_A, p);
+	cmd.ctx = ctx;
+	cmd.end.transport = GW_TP_RESOURCE;
+	assert_int_equal(bench_do(&b, &cmd)->type, GW_E_CONFIGURED);
+	bench_gate(&b, ctx, GW_TERM_A, GW_GATE_BOTH);
+	bench_until(&b, media_peer_dtls_up(p) &&
+				bench_count(&b, ctx, GW_E_DTLS, GW_DTLS_UP));
+
+	(void)bench_rtp(pkt, 96, 1, 160, 0x1111, 0xe0);
+	media_peer_send(p, pkt, sizeof(pkt));
+	bench_until(&b, (got = media_peer_rtp(p)) != NULL);
+	assert_int_equal(got->len, sizeof(pkt));
+	assert_int_equal(got->data[12], 0xe0);
+	assert_int_not_equal(memcmp(got->data + 8, pkt + 8, 4), 0);
+	assert_int_equal((uint32_t)got->data[8] << 24 |
+				 (uint32_t)got->data[9] << 16 |
+				 (uint32_t)got->data[10] << 8 | got->data[11],
+			 local.stream[0].ssrc);
+	assert_int_equal(bench_release(&b, ctx)->type, GW_E_RELEASED);
+	b.peer[0] = NULL;
+	media_peer_free(p);
+}
+
+static void ipv6_carries_audio_on_both_sides(void **state)
+{
+	struct gw_media_config cfg;
+	struct bench_call c;
+
+	(void)state;
+	bench_stop(&b);
+	bench_config(&cfg);
+	(void)snprintf(cfg.web_address[0], sizeof(cfg.web_address[0]), "::1");
+	bench_start(&b, &cfg);
+	bench_call(&b, &c,
+		   &(struct media_peer_options){ .active = true,
+						 .controlling = true,
+						 .address = "::1" });
+	assert_int_equal(c.local.candidate[0].addr.family, AF_INET6);
+	bench_talk(&b, &c);
+	bench_hang_up(&b, &c);
+}
+
+static void command_for_an_unknown_context_is_answered_gone(void **state)
+{
+	struct gw_media_cmd cmd = { .verb = GW_M_CONFIGURE };
+
+	(void)state;
+	cmd.ctx = gw_media_new_id(b.media);
+	assert_int_equal(bench_do(&b, &cmd)->type, GW_E_GONE);
+	cmd.verb = GW_M_RELEASE;
+	assert_int_equal(bench_do(&b, &cmd)->type, GW_E_GONE);
+	cmd.ctx = UINT64_MAX;
+	assert_int_equal(bench_do(&b, &cmd)->type, GW_E_GONE);
+}
+
+static void impossible_commands_fail_and_the_context_lives(void **state)
+{
+	struct gw_media_cmd cmd = { .verb = GW_M_RESERVE, .term = GW_TERM_A };
+	const struct gw_media_event *ev;
+	gw_ctx_id ctx = gw_media_new_id(b.media);
+
+	(void)state;
+	/* No transport: nothing is kept of it. */
+	cmd.ctx = ctx;
+	ev = bench_do(&b, &cmd);
+	assert_int_equal(ev->type, GW_E_FAILED);
+	assert_int_equal(ev->error, -EINVAL);
+	assert_int_equal(bench_release(&b, ctx)->type, GW_E_GONE);
+
+	assert_int_equal(
+		bench_reserve(&b, ctx, GW_TERM_A, GW_TP_RTP, AF_INET)->type,
+		GW_E_RESERVED);
+	cmd.verb = GW_M_RESTART;
+	assert_int_equal(bench_do(&b, &cmd)->error, -EOPNOTSUPP);
+	cmd.verb = GW_M_GATE;
+	cmd.stream = 3;
+	cmd.gate = GW_GATE_IN;
+	assert_int_equal(bench_do(&b, &cmd)->error, -EINVAL);
+	cmd.verb = GW_M_CONFIGURE;
+	cmd.term = GW_TERM_B;
+	assert_int_equal(bench_do(&b, &cmd)->error, -EINVAL);
+	cmd.term = 7;
+	assert_int_equal(bench_do(&b, &cmd)->error, -EINVAL);
+	cmd.verb = 77;
+	cmd.term = GW_TERM_A;
+	assert_int_equal(bench_do(&b, &cmd)->error, -EINVAL);
+	assert_int_equal(bench_release(&b, ctx)->type, GW_E_RELEASED);
+}
+
+static void refused_m_line_takes_no_port_until_it_comes_alive(void **state)
+{
+	struct gw_media_cmd cmd = { .verb = GW_M_RESERVE, .term = GW_TERM_B };
+	const struct gw_media_event *ev;
+	struct gw_addr first;
+
+	(void)state;
+	cmd.ctx = gw_media_new_id(b.media);
+	cmd.end.transport = GW_TP_RTP;
+	cmd.end.family = AF_INET;
+	cmd.end.nstream = 2;
+	cmd.end.stream[0].ncodec = 1;
+	ev = bench_do(&b, &cmd);
+	assert_int_equal(ev->type, GW_E_RESERVED);
+	first = ev->end.stream[0].rtp;
+	assert_int_not_equal(first.port, 0);
+	assert_int_equal(ev->end.stream[1].rtp.family, 0);
+	assert_int_equal(bench_metric("isthmus_media_sockets{kind=\"rtp\"}"),
+			 2);
+
+	/* A gate for an m-line that is not there: closing it is nothing. */
+	cmd.verb = GW_M_GATE;
+	cmd.stream = 2;
+	(void)bench_post(&b, &cmd);
+	cmd.verb = GW_M_RESERVE;
+	cmd.end.nstream = 3;
+	cmd.end.stream[1].ncodec = 1;
+	ev = bench_do(&b, &cmd);
+	assert_int_equal(ev->type, GW_E_RESERVED);
+	assert_true(gw_addr_equal(&ev->end.stream[0].rtp, &first));
+	assert_int_not_equal(ev->end.stream[1].rtp.port, 0);
+	assert_int_equal(ev->end.stream[2].rtp.family, 0);
+	assert_int_equal(bench_count(&b, cmd.ctx, GW_E_FAILED, -1), 0);
+	assert_int_equal(bench_release(&b, cmd.ctx)->type, GW_E_RELEASED);
+	assert_int_equal(bench_metric("isthmus_media_sockets{kind=\"rtp\"}"),
+			 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+#define T(f) cmocka_unit_test_setup_teardown(f, start, stop)
+		T(audio_passes_both_ways_when_the_browser_begins_dtls),
+		T(audio_passes_both_ways_when_the_gateway_begins_dtls),
+		T(sha1_profile_is_used_with_a_peer_that_has_no_other),
+		T(peer_without_candidates_is_found_by_its_checks),
+		T(packets_of_ice_never_enter_libnice),
+		T(closed_gate_lets_nothing_through),
+		T(stranger_is_not_heard_once_the_source_is_locked),
+		T(phone_behind_nat_is_learned_and_answered),
+		T(refreshed_description_keeps_the_learned_source),
+		T(echo_sends_the_browsers_audio_back),
+		T(ipv6_carries_audio_on_both_sides),
+		T(refused_m_line_takes_no_port_until_it_comes_alive),
+		T(command_for_an_unknown_context_is_answered_gone),
+		T(impossible_commands_fail_and_the_context_lives),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

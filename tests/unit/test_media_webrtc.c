@@ -1,0 +1,569 @@
+/* What a browser may do to the media module, and what it must not get away
+ * with: identities, restarts, reloads, losses. */
+#include "tests/unit/media_bench.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "media/dtls.h"
+
+static struct bench b;
+
+#define DISCARDED(why) "isthmus_media_discarded_total{reason=\"" why "\"}"
+
+static int start(void **state)
+{
+	struct gw_media_config cfg;
+
+	(void)state;
+	bench_config(&cfg);
+	bench_start(&b, &cfg);
+	return 0;
+}
+
+static int stop(void **state)
+{
+	(void)state;
+	bench_stop(&b);
+	return 0;
+}
+
+static void restart_bench(const struct gw_media_config *cfg)
+{
+	bench_stop(&b);
+	bench_start(&b, cfg);
+}
+
+/* A DTLS termination whose browser is told nothing wrong but the fingerprint,
+ * which the gateway gets as @wrong. */
+static void wrong_fingerprint(bool active)
+{
+	struct gw_media_cmd cmd = { .verb = GW_M_CONFIGURE, .term = GW_TERM_A };
+	gw_ctx_id ctx = gw_media_new_id(b.media);
+	struct media_peer *p = media_peer_new(&(struct media_peer_options){
+		.active = active, .controlling = true });
+	const struct gw_media_event *ev;
+
+	b.peer[0] = p;
+	ev = bench_reserve(&b, ctx, GW_TERM_A, GW_TP_DTLS, 0);
+	media_peer_set_remote(p, &ev->end);
+	cmd.ctx = ctx;
+	media_peer_describe(p, &cmd.end);
+	bench_audio(&cmd.end, false);
+	cmd.end.sha256[7] ^= 1;
+	assert_int_equal(bench_do(&b, &cmd)->type, GW_E_CONFIGURED);
+	bench_gate(&b, ctx, GW_TERM_A, GW_GATE_BOTH);
+	bench_until(&b,
+		    bench_count(&b, ctx, GW_E_DTLS, GW_DTLS_BAD_FINGERPRINT));
+	assert_int_equal(bench_count(&b, ctx, GW_E_DTLS, GW_DTLS_UP), 0);
+	/* The browser learns it by an alert, when it is still listening. */
+	if (!active)
+		bench_until(&b, media_peer_dtls_failed(p) ||
+					media_peer_dtls_closed(p));
+	assert_int_equal(bench_release(&b, ctx)->type, GW_E_RELEASED);
+	b.peer[0] = NULL;
+	media_peer_free(p);
+}
+
+static void wrong_certificate_of_a_client_is_refused(void **state)
+{
+	(void)state;
+	wrong_fingerprint(true);
+}
+
+static void wrong_certificate_of_a_server_is_refused(void **state)
+{
+	(void)state;
+	wrong_fingerprint(false);
+}
+
+static void media_before_dtls_is_not_relayed(void **state)
+{
+	int64_t before = bench_metric(DISCARDED("before_dtls"));
+	struct media_peer_options opt = { .active = false,
+					  .controlling = true };
+	struct gw_media_cmd cmd = { .verb = GW_M_CONFIGURE, .term = GW_TERM_A };
+	struct media_peer *p = media_peer_new(&opt);
+	gw_ctx_id ctx = gw_media_new_id(b.media);
+	struct phone phone;
+	const struct gw_media_event *ev;
+	uint8_t pkt[172];
+
+	(void)state;
+	b.peer[0] = p;
+	phone_open(&phone, "127.0.0.1");
+	ev = bench_reserve(&b, ctx, GW_TERM_A, GW_TP_DTLS, 0);
+	media_peer_set_remote(p, &ev->end);
+	ev = bench_reserve(&b, ctx, GW_TERM_B, GW_TP_RTP, AF_INET);
+	phone.gw_rtp = ev->end.stream[0].rtp;
+	phone.gw_rtcp = ev->end.stream[0].rtcp;
+	/* Both wait for the other's ClientHello: ICE is up, DTLS never. */
+	cmd.ctx = ctx;
+	media_peer_describe(p, &cmd.end);
+	bench_audio(&cmd.end, false);
+	cmd.end.setup = GW_DTLS_ACTIVE;
+	(void)bench_do(&b, &cmd);
+	(void)bench_configure_phone(&b, ctx, GW_TERM_B, &phone);
+	bench_gate(&b, ctx, GW_TERM_A, GW_GATE_BOTH);
+	bench_gate(&b, ctx, GW_TERM_B, GW_GATE_BOTH);
+	bench_until(&b, bench_count(&b, ctx, GW_E_ICE, GW_ICE_CONNECTED) &&
+				media_peer_ice_up(p));
+
+	for (uint16_t i = 0; i < 5; i++) {
+		(void)bench_rtp(pkt, 96, i, i * 160u, 0x1111, 0x55);
+		media_peer_send_raw(p, pkt, sizeof(pkt));
+		(void)phone_talk(&phone);
+	}
+	bench_until(&b, bench_metric(DISCARDED("before_dtls")) >= before + 5);
+	bench_turn(&b, 50);
+	assert_false(phone_hear(&phone));
+	/* And nothing left in clear towards the browser. */
+	assert_int_equal(media_peer_rtp_count(p), 0);
+	assert_int_equal(media_peer_bad(p), 0);
+	assert_int_equal(bench_release(&b, ctx)->type, GW_E_RELEASED);
+	b.peer[0] = NULL;
+	media_peer_free(p);
+	phone_close(&phone);
+}
+
+static void forged_and_replayed_srtp_is_counted_apart(void **state)
+{
+	int64_t auth = bench_metric(DISCARDED("srtp_auth"));
+	int64_t replay = bench_metric(DISCARDED("srtp_replay"));
+	struct bench_call c;
+	uint8_t pkt[188];
+
+	(void)state;
+	bench_call(&b, &c,
+		   &(struct media_peer_options){ .active = true,
+						 .controlling = true });
+	bench_talk(&b, &c);
+	media_peer_replay(c.peer);
+	bench_until(&b, bench_metric(DISCARDED("srtp_replay")) == replay + 1);
+	(void)bench_rtp(pkt, 96, 4000, 1, 0x42524f57, 9);
+	memset(pkt + 172, 0, 16);
+	media_peer_send_raw(c.peer, pkt, sizeof(pkt));
+	bench_until(&b, bench_metric(DISCARDED("srtp_auth")) == auth + 1);
+	assert_false(phone_hear(&c.phone));
+	bench_talk(&b, &c);
+	bench_hang_up(&b, &c);
+}
+
+static void ssrcs_of_a_browser_are_bounded(void **state)
+{
+	int64_t before = bench_metric(DISCARDED("too_many_ssrcs"));
+	struct bench_call c;
+	uint8_t pkt[172];
+
+	(void)state;
+	bench_call(&b, &c,
+		   &(struct media_peer_options){ .active = true,
+						 .controlling = true });
+	bench_talk(&b, &c);
+	for (uint32_t i = 0; i < 50; i++) {
+		(void)bench_rtp(pkt, 96, 1, 160, 0xabcd0000 + i, 1);
+		media_peer_send(c.peer, pkt, sizeof(pkt));
+		bench_step(&b);
+	}
+	bench_until(&b, bench_metric(DISCARDED("too_many_ssrcs")) > before);
+	bench_hang_up(&b, &c);
+}
+
+/* A handshake of which the browser loses @n datagrams after @skip.  True when
+ * the gateway was done before it: what was lost was the last flight. */
+static bool lossy_handshake(unsigned skip, unsigned n)
+{
+	struct media_peer_options opt = { .active = true, .controlling = true };
+	gw_ctx_id ctx = gw_media_new_id(b.media);
+	struct media_peer *p = media_peer_new(&opt);
+	const struct gw_media_event *ev;
+	bool last_flight;
+
+	b.peer[0] = p;
+	media_peer_lose(p, skip, n);
+	ev = bench_reserve(&b, ctx, GW_TERM_A, GW_TP_DTLS, 0);
+	media_peer_set_remote(p, &ev->end);
+	(void)bench_configure_peer(&b, ctx, GW_TERM_A, p);
+	bench_until(&b, bench_count(&b, ctx, GW_E_DTLS, GW_DTLS_UP));
+	bench_turn(&b, 30); /* less than the browser's timer */
+	last_flight = !media_peer_dtls_up(p);
+	bench_until(&b, media_peer_dtls_up(p));
+	assert_int_equal(bench_count(&b, ctx, GW_E_DTLS, -1), 1);
+	(void)bench_release(&b, ctx);
+	b.peer[0] = NULL;
+	media_peer_free(p);
+	return last_flight;
+}
+
+static void lost_handshake_datagrams_are_sent_again(void **state)
+{
+	(void)state;
+	for (unsigned n = 1; n <= 3; n++)
+		(void)lossy_handshake(0, n);
+}
+
+static void last_flight_that_was_lost_is_sent_again_when_asked(void **state)
+{
+	bool seen = false;
+
+	(void)state;
+	for (unsigned skip = 0; skip < 4; skip++)
+		seen = lossy_handshake(skip, 2) || seen;
+	assert_true(seen);
+}
+
+static void client_hello_before_the_description_is_kept(void **state)
+{
+	struct media_peer_options opt = { .active = true, .controlling = true };
+	gw_ctx_id ctx = gw_media_new_id(b.media);
+	struct media_peer *p = media_peer_new(&opt);
+	const struct gw_media_event *ev;
+	uint8_t hello[13 + 100] = { 22, 0xfe, 0xfd };
+	struct sockaddr_storage ss;
+	struct phone stranger;
+	int64_t early = bench_metric("isthmus_dtls_early_total");
+
+	(void)state;
+	b.peer[0] = p;
+	ev = bench_reserve(&b, ctx, GW_TERM_A, GW_TP_DTLS, 0);
+	/* Strangers fill the small buffer; the browser still gets in. */
+	phone_open(&stranger, "127.0.0.1");
+	for (int i = 0; i < 20; i++)
+		(void)sendto(
+			stranger.rtp, hello, sizeof(hello), 0,
+			(struct sockaddr *)&ss,
+			gw_addr_to_sockaddr(&ev->end.candidate[0].addr, &ss));
+	bench_until(&b, bench_metric("isthmus_dtls_early_total") == early + 20);
+	media_peer_set_remote(p, &ev->end);
+	bench_turn(&b, 300);
+	(void)bench_configure_peer(&b, ctx, GW_TERM_A, p);
+	bench_until(&b, media_peer_dtls_up(p) &&
+				bench_count(&b, ctx, GW_E_DTLS, GW_DTLS_UP));
+	(void)bench_release(&b, ctx);
+	b.peer[0] = NULL;
+	media_peer_free(p);
+	phone_close(&stranger);
+}
+
+static void rtp_from_an_address_without_ice_is_dropped(void **state)
+{
+	int64_t before = bench_metric(DISCARDED("not_validated"));
+	struct bench_call c;
+	struct phone stranger;
+	unsigned bad;
+
+	(void)state;
+	bench_call(&b, &c,
+		   &(struct media_peer_options){ .active = true,
+						 .controlling = true });
+	bench_talk(&b, &c);
+	phone_open(&stranger, "127.0.0.1");
+	stranger.gw_rtp = c.local.candidate[0].addr;
+	bad = c.phone.got;
+	for (int i = 0; i < 5; i++)
+		(void)phone_talk(&stranger);
+	bench_until(&b, bench_metric(DISCARDED("not_validated")) == before + 5);
+	assert_int_equal(c.phone.got, bad);
+	bench_talk(&b, &c);
+	phone_close(&stranger);
+	bench_hang_up(&b, &c);
+}
+
+static void ice_restart_keeps_the_association_and_the_audio(void **state)
+{
+	struct gw_media_cmd cmd = { .verb = GW_M_RESTART, .term = GW_TERM_A };
+	const struct gw_media_event *ev;
+	struct bench_call c;
+	unsigned pairs;
+
+	(void)state;
+	bench_call(&b, &c,
+		   &(struct media_peer_options){ .active = true,
+						 .controlling = true });
+	bench_talk(&b, &c);
+	pairs = media_peer_pairs(c.peer);
+	cmd.ctx = c.ctx;
+	ev = bench_do(&b, &cmd);
+	assert_int_equal(ev->type, GW_E_RESERVED);
+	assert_int_equal(ev->end.nstream, 1);
+	assert_string_not_equal(ev->end.ufrag, c.local.ufrag);
+	assert_string_not_equal(ev->end.pwd, c.local.pwd);
+	assert_memory_equal(ev->end.sha256, c.local.sha256, 32);
+	assert_int_equal(ev->end.stream[0].ssrc, c.local.stream[0].ssrc);
+	bench_talk(&b, &c); /* on the old pair */
+
+	media_peer_restart(c.peer);
+	media_peer_set_remote(c.peer, &ev->end);
+	assert_int_equal(
+		bench_configure_peer(&b, c.ctx, GW_TERM_A, c.peer)->type,
+		GW_E_CONFIGURED);
+	bench_until(&b, media_peer_pairs(c.peer) > pairs &&
+				media_peer_ice_up(c.peer));
+	bench_talk(&b, &c);
+	assert_int_equal(bench_count(&b, c.ctx, GW_E_DTLS, -1), 1);
+	assert_int_equal(bench_count(&b, c.ctx, GW_E_ICE, GW_ICE_FAILED), 0);
+	bench_hang_up(&b, &c);
+}
+
+/* The page is reloaded: another browser object, with its own certificate,
+ * takes the session over. */
+static void reload(bool active)
+{
+	struct gw_media_cmd cmd = { .verb = GW_M_RESTART, .term = GW_TERM_A };
+	const struct gw_media_event *ev;
+	struct media_peer *old;
+	struct bench_call c;
+
+	bench_call(&b, &c,
+		   &(struct media_peer_options){ .active = true,
+						 .controlling = true });
+	bench_talk(&b, &c);
+	cmd.ctx = c.ctx;
+	ev = bench_do(&b, &cmd);
+	assert_int_equal(ev->type, GW_E_RESERVED);
+	assert_int_equal(ev->end.nstream, 1);
+
+	old = c.peer; /* still there, and still talking */
+	b.peer[1] = old;
+	c.peer = media_peer_new(&(struct media_peer_options){
+		.active = active, .controlling = true });
+	b.peer[0] = c.peer;
+	media_peer_set_remote(c.peer, &ev->end);
+	(void)bench_configure_peer(&b, c.ctx, GW_TERM_A, c.peer);
+	bench_until(&b,
+		    media_peer_dtls_up(c.peer) &&
+			    bench_count(&b, c.ctx, GW_E_DTLS, GW_DTLS_UP) == 2);
+	c.seq = 0; /* the new page begins anew */
+	c.ssrc = 0x4e455721;
+	bench_talk(&b, &c);
+	b.peer[1] = NULL;
+	media_peer_free(old);
+	bench_talk(&b, &c);
+	bench_hang_up(&b, &c);
+}
+
+static void reloaded_page_that_begins_dtls_takes_over(void **state)
+{
+	(void)state;
+	reload(true);
+}
+
+static void reloaded_page_that_waits_for_dtls_takes_over(void **state)
+{
+	(void)state;
+	reload(false);
+}
+
+static void close_notify_ends_the_media(void **state)
+{
+	struct bench_call c;
+
+	(void)state;
+	bench_call(&b, &c,
+		   &(struct media_peer_options){ .active = true,
+						 .controlling = true });
+	bench_talk(&b, &c);
+	media_peer_close_notify(c.peer);
+	bench_until(&b, bench_count(&b, c.ctx, GW_E_DTLS, GW_DTLS_CLOSED));
+	c.phone.got = 0;
+	(void)phone_talk(&c.phone);
+	bench_turn(&b, 50);
+	assert_int_equal(media_peer_bad(c.peer), 0);
+	bench_hang_up(&b, &c);
+}
+
+static void release_says_close_notify_and_bye(void **state)
+{
+	struct bench_call c;
+	const struct media_peer_packet *pkt;
+	bool bye = false;
+
+	(void)state;
+	bench_call(&b, &c,
+		   &(struct media_peer_options){ .active = true,
+						 .controlling = true });
+	bench_talk(&b, &c);
+	assert_int_equal(bench_release(&b, c.ctx)->type, GW_E_RELEASED);
+	bench_until(&b, media_peer_dtls_closed(c.peer));
+	while ((pkt = media_peer_rtcp(c.peer)) != NULL)
+		for (size_t at = 0; at + 4 <= pkt->len;
+		     at += 4 + 4 * ((size_t)pkt->data[at + 2] << 8 |
+				    pkt->data[at + 3]))
+			bye = bye || pkt->data[at + 1] == 203;
+	assert_true(bye);
+	b.peer[0] = NULL;
+	media_peer_free(c.peer);
+	phone_close(&c.phone);
+}
+
+static void reports_reach_both_sides_and_theirs_are_read(void **state)
+{
+	struct gw_media_config cfg;
+	struct bench_call c;
+	const struct gw_media_event *ev;
+	const struct media_peer_packet *sr = NULL;
+	uint8_t report[1500];
+	/* RR of the browser about our stream: 10 % lost, jitter 80 (10 ms). */
+	uint8_t rr[32] = { 0x81, 201, 0, 7, 0x42, 0x52, 0x4f, 0x57 };
+	ssize_t n = -1;
+
+	(void)state;
+	bench_config(&cfg);
+	cfg.quality_ms = 300;
+	restart_bench(&cfg);
+	bench_call(&b, &c,
+		   &(struct media_peer_options){ .active = true,
+						 .controlling = true });
+	bench_talk(&b, &c);
+	bench_until(&b, (sr = media_peer_rtcp(c.peer)) != NULL);
+	assert_int_equal(sr->data[1], 200);
+	assert_memory_equal(
+		sr->data + 4,
+		((uint8_t[]){ (uint8_t)(c.local.stream[0].ssrc >> 24),
+			      (uint8_t)(c.local.stream[0].ssrc >> 16),
+			      (uint8_t)(c.local.stream[0].ssrc >> 8),
+			      (uint8_t)c.local.stream[0].ssrc }),
+		4);
+	bench_until(&b,
+		    (n = recv(c.phone.rtcp, report, sizeof(report), 0)) > 0);
+	assert_int_equal(report[1], 200);
+
+	memcpy(rr + 8, sr->data + 4, 4); /* about us */
+	rr[12] = 25;
+	rr[15] = 3;
+	rr[27] = 80 - 56;
+	rr[23] = 80;
+	rr[27] = 0;
+	media_peer_send(c.peer, rr, sizeof(rr));
+	bench_until(&b, (ev = bench_find(&b, c.ctx, GW_E_QUALITY, 0)) != NULL &&
+				ev->stats[GW_TERM_A][0].remote_lost == 3);
+	assert_int_equal(ev->stats[GW_TERM_A][0].remote_jitter_us, 10000);
+	assert_int_equal(ev->stats[GW_TERM_A][0].rx.packets, 5);
+	assert_int_equal(ev->stats[GW_TERM_A][0].tx.packets, 5);
+	assert_int_equal(ev->stats[GW_TERM_B][0].rx.packets, 5);
+	bench_hang_up(&b, &c);
+}
+
+static void silence_is_told_once_until_it_is_broken(void **state)
+{
+	struct gw_media_config cfg;
+	struct bench_call c;
+	unsigned both;
+
+	(void)state;
+	bench_config(&cfg);
+	cfg.inactivity_ms = 200;
+	restart_bench(&cfg);
+	bench_call(&b, &c,
+		   &(struct media_peer_options){ .active = true,
+						 .controlling = true });
+	bench_until(&b, bench_count(&b, c.ctx, GW_E_INACTIVE, -1) == 2);
+	bench_turn(&b, 500);
+	both = bench_count(&b, c.ctx, GW_E_INACTIVE, -1);
+	assert_int_equal(both, 2);
+	(void)phone_talk(&c.phone);
+	bench_until(&b, bench_count(&b, c.ctx, GW_E_INACTIVE, -1) == 3);
+	assert_int_equal(bench_find(&b, c.ctx, GW_E_INACTIVE, 0)->term,
+			 GW_TERM_B);
+	/* With a closed gate nobody is waited for. */
+	bench_gate(&b, c.ctx, GW_TERM_B, GW_GATE_OUT);
+	(void)phone_talk(&c.phone);
+	bench_turn(&b, 400);
+	assert_int_equal(bench_count(&b, c.ctx, GW_E_INACTIVE, -1), 3);
+	bench_hang_up(&b, &c);
+}
+
+static void digit_of_the_browser_is_told_and_relayed(void **state)
+{
+	struct bench_call c;
+	uint8_t pkt[16];
+	uint8_t full[172];
+	const struct gw_media_event *ev;
+
+	(void)state;
+	bench_call(&b, &c,
+		   &(struct media_peer_options){ .active = true,
+						 .controlling = true });
+	bench_talk(&b, &c);
+	for (unsigned i = 0; i < 6; i++) {
+		bool end = i >= 3;
+		unsigned dur = end ? 1280 : 320 * (i + 1);
+
+		(void)bench_rtp(full, (uint8_t)(110 | (i ? 0 : 0x80)), ++c.seq,
+				c.timestamp + 160, 0x42524f57, 0);
+		memcpy(pkt, full, 12);
+		pkt[12] = 11; /* # */
+		pkt[13] = (uint8_t)(10 | (end ? 0x80 : 0));
+		pkt[14] = (uint8_t)(dur >> 8);
+		pkt[15] = (uint8_t)dur;
+		media_peer_send(c.peer, pkt, sizeof(pkt));
+		bench_until(&b, phone_hear(&c.phone));
+		assert_int_equal(c.phone.len, 16);
+		assert_int_equal(c.phone.last[1] & 0x7f, 101);
+		assert_int_equal(c.phone.last[12], 11);
+	}
+	bench_until(&b, bench_count(&b, c.ctx, GW_E_DTMF, -1));
+	ev = bench_find(&b, c.ctx, GW_E_DTMF, 0);
+	assert_int_equal(ev->term, GW_TERM_A);
+	assert_int_equal(ev->dtmf.digit, 11);
+	assert_int_equal(ev->dtmf.duration_ms, 160);
+	bench_turn(&b, 400);
+	assert_int_equal(bench_count(&b, c.ctx, GW_E_DTMF, -1), 1);
+	bench_hang_up(&b, &c);
+}
+
+static void answer_and_immediate_hang_up_leave_nothing(void **state)
+{
+	int64_t agents = bench_metric("isthmus_media_agents");
+	int fds = bench_open_fds();
+
+	(void)state;
+	for (int i = 0; i < 20; i++) {
+		struct media_peer_options opt = { .active = i & 1,
+						  .controlling = true };
+		gw_ctx_id ctx = gw_media_new_id(b.media);
+		struct media_peer *p = media_peer_new(&opt);
+		const struct gw_media_event *ev;
+
+		b.peer[0] = p;
+		ev = bench_reserve(&b, ctx, GW_TERM_A, GW_TP_DTLS, 0);
+		media_peer_set_remote(p, &ev->end);
+		(void)bench_configure_peer(&b, ctx, GW_TERM_A, p);
+		/* In the middle of ICE, or of DTLS, or after. */
+		bench_turn(&b, (uint32_t)i * 3);
+		assert_int_equal(bench_release(&b, ctx)->type, GW_E_RELEASED);
+		b.peer[0] = NULL;
+		media_peer_free(p);
+	}
+	assert_int_equal(bench_metric("isthmus_media_agents"), agents);
+	assert_int_equal(bench_metric("isthmus_media_contexts"), 0);
+	assert_int_equal(bench_open_fds(), fds);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+#define T(f) cmocka_unit_test_setup_teardown(f, start, stop)
+		T(wrong_certificate_of_a_client_is_refused),
+		T(wrong_certificate_of_a_server_is_refused),
+		T(media_before_dtls_is_not_relayed),
+		T(forged_and_replayed_srtp_is_counted_apart),
+		T(ssrcs_of_a_browser_are_bounded),
+		T(lost_handshake_datagrams_are_sent_again),
+		T(last_flight_that_was_lost_is_sent_again_when_asked),
+		T(client_hello_before_the_description_is_kept),
+		T(rtp_from_an_address_without_ice_is_dropped),
+		T(ice_restart_keeps_the_association_and_the_audio),
+		T(reloaded_page_that_begins_dtls_takes_over),
+		T(reloaded_page_that_waits_for_dtls_takes_over),
+		T(close_notify_ends_the_media),
+		T(release_says_close_notify_and_bye),
+		T(reports_reach_both_sides_and_theirs_are_read),
+		T(silence_is_told_once_until_it_is_broken),
+		T(digit_of_the_browser_is_told_and_relayed),
+		T(answer_and_immediate_hang_up_leave_nothing),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
