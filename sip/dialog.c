@@ -1,0 +1,497 @@
+#include "sip/dialog.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sofia-sip/nta_tag.h>
+#include <sofia-sip/sip_header.h>
+#include <sofia-sip/sip_status.h>
+#include <sofia-sip/sip_tag.h>
+#include <sofia-sip/su_tag.h>
+#include <sofia-sip/tport_tag.h>
+
+#include "sip/ims_cause.h"
+
+static const char *method_name(sip_method_t method)
+{
+	switch (method) {
+	case sip_method_invite:
+		return "INVITE";
+	case sip_method_ack:
+		return "ACK";
+	case sip_method_bye:
+		return "BYE";
+	case sip_method_info:
+		return "INFO";
+	default:
+		assert(!"a method that sessions send");
+		return NULL;
+	}
+}
+
+/* --- what NTA calls ----------------------------------------------------- */
+
+static int on_response(void *ref, nta_outgoing_t *orq, const sip_t *response)
+{
+	struct gw_session *s = gw_session_find(ref);
+	int status = nta_outgoing_status(orq);
+	sip_method_t method = nta_outgoing_method(orq);
+	bool kept;
+
+	if (!s) {
+		/* A session's INVITEs are dropped with it: this is a request
+		 * whose end nobody waits for any more. */
+		if (status >= 200)
+			nta_outgoing_destroy(orq);
+		return 0;
+	}
+	if (response && !nta_sip_is_internal(response))
+		gw_stack_count_response(false, status);
+	kept = orq == s->bye || orq == s->re_invite ||
+	       method == sip_method_invite;
+	gw_session_enter(s);
+	if (method == sip_method_invite && orq != s->re_invite)
+		gw_session_on_invite_response(s, orq, status, response);
+	else
+		gw_session_on_response(s, orq, method, status, response);
+	gw_session_leave(s);
+	if (!kept && status >= 200)
+		nta_outgoing_destroy(orq);
+	return 0;
+}
+
+static int on_request(void *ref, nta_leg_t *leg, nta_incoming_t *irq,
+		      const sip_t *request)
+{
+	struct gw_session *s = gw_session_find(ref);
+
+	gw_stack_count_request(false, request->sip_request->rq_method);
+	if (!s)
+		return 481;
+	gw_session_enter(s);
+	gw_session_on_request(s, leg, irq, request);
+	gw_session_leave(s);
+	return 0;
+}
+
+static int on_ack_cancel(void *ref, nta_incoming_t *irq, const sip_t *request)
+{
+	struct gw_session *s = gw_session_find(ref);
+
+	if (!s)
+		return 0;
+	if (request)
+		gw_stack_count_request(false, request->sip_request->rq_method);
+	gw_session_enter(s);
+	if (request && request->sip_request->rq_method == sip_method_cancel)
+		gw_session_on_cancel(s, irq, request);
+	else
+		gw_session_on_ack(s, irq, request);
+	gw_session_leave(s);
+	return 0;
+}
+
+/* --- bodies and credentials --------------------------------------------- */
+
+static sip_payload_t *payload(su_home_t *home, const struct gw_dialog_msg *m)
+{
+	if (!m || !m->body)
+		return NULL;
+	return sip_payload_create(home, m->body, (isize_t)m->len);
+}
+
+static const char *body_type(const struct gw_dialog_msg *m)
+{
+	return m && m->content_type ? m->content_type : "application/sdp";
+}
+
+/* A header line with our answer to the last challenge, in @home; NULL when
+ * there was none. */
+static char *credentials(struct gw_session *s, su_home_t *home,
+			 const char *method, const char *uri)
+{
+	const struct gw_set_sip *set = &s->sip->set->sip;
+	const struct gw_digest_who who = { set->username, set->password };
+	char value[1536];
+
+	if (!s->digest.valid || !uri ||
+	    gw_digest_answer(&s->digest, value, sizeof(value), &who, method,
+			     uri, NULL))
+		return NULL;
+	return su_sprintf(home, "%s: %s\r\n",
+			  s->digest.proxy ? "Proxy-Authorization"
+					  : "Authorization",
+			  value);
+}
+
+/* The Request-URI of requests in @leg. */
+static char *target_uri(su_home_t *home, nta_leg_t *leg)
+{
+	const sip_route_t *route = NULL;
+	const sip_contact_t *target = NULL;
+
+	if (nta_leg_get_route(leg, &route, &target) < 0 || !target)
+		return NULL;
+	return url_as_string(home, target->m_url);
+}
+
+/* Which listeners reach the next hop of @leg. */
+static const char *leg_ident(nta_leg_t *leg)
+{
+	const sip_route_t *route = NULL;
+	const sip_contact_t *target = NULL;
+
+	if (nta_leg_get_route(leg, &route, &target) < 0)
+		return NULL;
+	if (route)
+		return gw_stack_ident(route->r_url->url_host);
+	return target ? gw_stack_ident(target->m_url->url_host) : NULL;
+}
+
+static const char *core_ident(su_home_t *home, const char *core)
+{
+	const url_t *url = url_make(home, core);
+
+	return url ? gw_stack_ident(url->url_host) : NULL;
+}
+
+static void keep_auth(struct gw_session *s, const char *line)
+{
+	free(s->invite_auth);
+	s->invite_auth = line ? strdup(line) : NULL;
+}
+
+/* --- UAC ----------------------------------------------------------------- */
+
+int gw_dialog_open(struct gw_session *s)
+{
+	s->caller = nta_leg_tcreate(s->sip->agent, on_request,
+				    gw_session_ref(s), SIPTAG_FROM_STR(s->from),
+				    SIPTAG_TO_STR(s->to), TAG_END());
+	if (!s->caller)
+		return -ENOMEM;
+	/* now, so that a retry after 401 has the same one */
+	if (!nta_leg_tag(s->caller, NULL))
+		return -ENOMEM;
+	return 0;
+}
+
+int gw_dialog_invite(struct gw_session *s)
+{
+	const struct gw_set_sip *set = &s->sip->set->sip;
+	const struct gw_dialog_msg m = { .body = s->sdp.data,
+					 .len = s->sdp.len };
+	su_home_t home[1] = { SU_HOME_INIT(home) };
+	bool loose = strstr(set->core, ";lr") != NULL;
+	sip_payload_t *pl;
+	char *auth, route[sizeof(set->core) + 3];
+	const char *ident;
+
+	su_home_init(home);
+	auth = credentials(s, home, "INVITE", s->request_uri);
+	pl = payload(home, &m);
+	(void)snprintf(route, sizeof(route), "<%s>", set->core);
+	ident = core_ident(home, set->core);
+	s->invite = nta_outgoing_tcreate(
+		s->caller, on_response, gw_session_ref(s),
+		loose ? NULL : URL_STRING_MAKE(set->core), SIP_METHOD_INVITE,
+		URL_STRING_MAKE(s->request_uri),
+		TAG_IF(ident, TPTAG_IDENT(ident)),
+		TAG_IF(loose, SIPTAG_ROUTE_STR(route)),
+		SIPTAG_CONTACT_STR(s->contact), SIPTAG_ALLOW_STR(GW_SIP_ALLOW),
+		TAG_IF(*set->user_agent,
+		       SIPTAG_USER_AGENT_STR(set->user_agent)),
+		TAG_IF(s->headers, SIPTAG_HEADER_STR(s->headers)),
+		TAG_IF(auth, SIPTAG_HEADER_STR(auth)),
+		TAG_IF(pl, SIPTAG_CONTENT_TYPE_STR("application/sdp")),
+		TAG_IF(pl, SIPTAG_PAYLOAD(pl)), TAG_END());
+	keep_auth(s, auth);
+	su_home_deinit(home);
+	if (!s->invite)
+		return -ENOMEM;
+	gw_stack_count_request(true, sip_method_invite);
+	return 0;
+}
+
+struct gw_branch *gw_dialog_branch(struct gw_session *s, nta_outgoing_t *orq,
+				   const sip_t *response)
+{
+	const char *tag = response->sip_to->a_tag;
+	struct gw_branch *b;
+	unsigned i;
+
+	if (!tag)
+		return NULL;
+	for (i = 0; i < s->nbranch; i++) {
+		const char *have = nta_leg_get_rtag(s->branch[i].leg);
+
+		if (have && !strcasecmp(have, tag))
+			return &s->branch[i];
+	}
+	if (s->nbranch == GW_SESSION_BRANCHES)
+		return NULL;
+	b = &s->branch[s->nbranch];
+	*b = (struct gw_branch){ NULL, NULL, false };
+	b->leg = nta_leg_tcreate(s->sip->agent, on_request, gw_session_ref(s),
+				 SIPTAG_CALL_ID(response->sip_call_id),
+				 SIPTAG_FROM(response->sip_from),
+				 SIPTAG_TO(response->sip_to),
+				 SIPTAG_CSEQ(response->sip_cseq), TAG_END());
+	if (!b->leg)
+		return NULL;
+	(void)nta_leg_client_route(b->leg, response->sip_record_route,
+				   response->sip_contact);
+	/* A first 2xx completes the original, which then serves. */
+	if (response->sip_status->st_status < 200)
+		b->tagged =
+			nta_outgoing_tagged(orq, on_response, gw_session_ref(s),
+					    tag, response->sip_rseq);
+	s->nbranch++;
+	return b;
+}
+
+void gw_dialog_confirm(struct gw_branch *b, const sip_t *response)
+{
+	(void)nta_leg_client_reroute(b->leg, response->sip_record_route,
+				     response->sip_contact, 1);
+}
+
+static int send_ack(struct gw_session *s, nta_leg_t *leg, nta_outgoing_t *orq,
+		    const struct gw_dialog_msg *m)
+{
+	su_home_t home[1] = { SU_HOME_INIT(home) };
+	const char *ident = leg_ident(leg);
+	nta_outgoing_t *ack;
+	sip_payload_t *pl;
+	sip_cseq_t *cseq;
+
+	su_home_init(home);
+	pl = payload(home, m);
+	cseq = sip_cseq_create(home, nta_outgoing_cseq(orq), SIP_METHOD_ACK);
+	ack = nta_outgoing_tcreate(
+		leg, NULL, NULL, NULL, SIP_METHOD_ACK, NULL, SIPTAG_CSEQ(cseq),
+		NTATAG_ACK_BRANCH(nta_outgoing_branch(orq)),
+		TAG_IF(ident, TPTAG_IDENT(ident)),
+		TAG_IF(s->invite_auth, SIPTAG_HEADER_STR(s->invite_auth)),
+		TAG_IF(pl, SIPTAG_CONTENT_TYPE_STR("application/sdp")),
+		TAG_IF(pl, SIPTAG_PAYLOAD(pl)), TAG_END());
+	su_home_deinit(home);
+	if (!ack)
+		return -ENOMEM;
+	gw_stack_count_request(true, sip_method_ack);
+	/* NTA keeps it, and repeats it for each repeated 2xx. */
+	nta_outgoing_destroy(ack);
+	return 0;
+}
+
+int gw_dialog_ack(struct gw_session *s, struct gw_branch *b,
+		  const struct gw_dialog_msg *m)
+{
+	if (b->acked)
+		return 0;
+	b->acked = true;
+	return send_ack(s, b->leg, b->tagged ? b->tagged : s->invite, m);
+}
+
+void gw_dialog_ack_bye(struct gw_session *s, struct gw_branch *b)
+{
+	const char *ident = leg_ident(b->leg);
+	nta_outgoing_t *bye;
+
+	(void)gw_dialog_ack(s, b, NULL);
+	bye = nta_outgoing_tcreate(b->leg, NULL, NULL, NULL, SIP_METHOD_BYE,
+				   NULL, TAG_IF(ident, TPTAG_IDENT(ident)),
+				   TAG_END());
+	gw_stack_count_request(true, sip_method_bye);
+	nta_outgoing_destroy(bye);
+}
+
+bool gw_dialog_cancel(struct gw_session *s, const char *headers)
+{
+	nta_outgoing_t *cancel;
+
+	if (!s->invite || nta_outgoing_status(s->invite) >= 200)
+		return false;
+	cancel = nta_outgoing_tcancel(
+		s->invite, NULL, NULL,
+		TAG_IF(headers, SIPTAG_HEADER_STR(headers)), TAG_END());
+	gw_stack_count_request(true, sip_method_cancel);
+	nta_outgoing_destroy(cancel);
+	return true;
+}
+
+/* --- UAS ----------------------------------------------------------------- */
+
+int gw_dialog_accept(struct gw_session *s, nta_incoming_t *irq,
+		     const sip_t *request)
+{
+	s->dialog = nta_leg_tcreate(
+		s->sip->agent, on_request, gw_session_ref(s),
+		SIPTAG_CALL_ID(request->sip_call_id),
+		SIPTAG_FROM(request->sip_to), SIPTAG_TO(request->sip_from),
+		NTATAG_REMOTE_CSEQ(request->sip_cseq->cs_seq), TAG_END());
+	if (!s->dialog)
+		return -ENOMEM;
+	if (!nta_incoming_tag(irq, nta_leg_tag(s->dialog, NULL)))
+		return -ENOMEM;
+	if (nta_leg_server_route(s->dialog, request->sip_record_route,
+				 request->sip_contact) < 0)
+		return -ENOMEM;
+	s->inv_irq = irq;
+	gw_dialog_watch(s, irq);
+	return 0;
+}
+
+void gw_dialog_watch(struct gw_session *s, nta_incoming_t *irq)
+{
+	nta_incoming_bind(irq, on_ack_cancel, gw_session_ref(s));
+}
+
+/* --- inside a dialog ------------------------------------------------------ */
+
+nta_outgoing_t *gw_dialog_request(struct gw_session *s, sip_method_t method,
+				  const struct gw_dialog_msg *m, bool forget)
+{
+	const struct gw_set_sip *set = &s->sip->set->sip;
+	su_home_t home[1] = { SU_HOME_INIT(home) };
+	const char *name = method_name(method);
+	bool invite = method == sip_method_invite;
+	sip_payload_t *pl;
+	nta_outgoing_t *orq;
+	const char *ident;
+	char *auth;
+
+	if (!s->dialog)
+		return NULL;
+	su_home_init(home);
+	ident = leg_ident(s->dialog);
+	auth = credentials(s, home, name, target_uri(home, s->dialog));
+	pl = payload(home, m);
+	orq = nta_outgoing_tcreate(
+		s->dialog, forget ? NULL : on_response,
+		forget ? NULL : gw_session_ref(s), NULL, method, name, NULL,
+		TAG_IF(ident, TPTAG_IDENT(ident)),
+		/* a target refresh must say where we are */
+		TAG_IF(invite, SIPTAG_CONTACT_STR(s->contact)),
+		TAG_IF(invite, SIPTAG_ALLOW_STR(GW_SIP_ALLOW)),
+		TAG_IF(*set->user_agent,
+		       SIPTAG_USER_AGENT_STR(set->user_agent)),
+		TAG_IF(m && m->headers,
+		       SIPTAG_HEADER_STR(m ? m->headers : NULL)),
+		TAG_IF(auth, SIPTAG_HEADER_STR(auth)),
+		TAG_IF(pl, SIPTAG_CONTENT_TYPE_STR(body_type(m))),
+		TAG_IF(pl, SIPTAG_PAYLOAD(pl)), TAG_END());
+	if (invite)
+		keep_auth(s, auth);
+	su_home_deinit(home);
+	if (!orq)
+		return NULL;
+	gw_stack_count_request(true, method);
+	if (forget)
+		nta_outgoing_destroy(orq);
+	return orq;
+}
+
+int gw_dialog_ack_re(struct gw_session *s, nta_outgoing_t *re_invite,
+		     const struct gw_dialog_msg *m)
+{
+	return send_ack(s, s->dialog, re_invite, m);
+}
+
+int gw_dialog_reply(struct gw_session *s, nta_incoming_t *irq, int status,
+		    const struct gw_dialog_msg *m, bool keep)
+{
+	const struct gw_set_sip *set = &s->sip->set->sip;
+	su_home_t home[1] = { SU_HOME_INIT(home) };
+	sip_method_t method = nta_incoming_method(irq);
+	bool refresh =
+		(method == sip_method_invite || method == sip_method_update) &&
+		status > 100 && status < 300;
+	sip_payload_t *pl;
+	int r;
+
+	su_home_init(home);
+	pl = payload(home, m);
+	r = nta_incoming_treply(
+		irq, status, gw_ims_cause_phrase((unsigned)status),
+		TAG_IF(refresh, SIPTAG_CONTACT_STR(s->contact)),
+		TAG_IF(refresh || status == 405,
+		       SIPTAG_ALLOW_STR(GW_SIP_ALLOW)),
+		TAG_IF(*set->user_agent && status > 100,
+		       SIPTAG_SERVER_STR(set->user_agent)),
+		TAG_IF(m && m->headers,
+		       SIPTAG_HEADER_STR(m ? m->headers : NULL)),
+		TAG_IF(pl, SIPTAG_CONTENT_TYPE_STR(body_type(m))),
+		TAG_IF(pl, SIPTAG_PAYLOAD(pl)), TAG_END());
+	su_home_deinit(home);
+	gw_stack_count_response(true, status);
+	if (status >= 200 && !keep)
+		nta_incoming_destroy(irq);
+	return r < 0 ? -ENOMEM : 0;
+}
+
+void gw_dialog_refresh(struct gw_session *s, nta_leg_t *leg, bool from_request,
+		       const sip_t *message)
+{
+	(void)s;
+	if (!message->sip_contact)
+		return;
+	if (from_request)
+		(void)nta_leg_server_route(leg, NULL, message->sip_contact);
+	else
+		(void)nta_leg_client_reroute(leg, NULL, message->sip_contact,
+					     0);
+}
+
+/* --- ends ----------------------------------------------------------------- */
+
+void gw_dialog_drop(nta_outgoing_t **orq)
+{
+	nta_outgoing_t *o = *orq;
+
+	*orq = NULL;
+	if (o)
+		nta_outgoing_destroy(o);
+}
+
+void gw_dialog_drop_incoming(nta_incoming_t **irq)
+{
+	nta_incoming_t *i = *irq;
+
+	*irq = NULL;
+	if (i)
+		nta_incoming_destroy(i);
+}
+
+void gw_dialog_drop_branch(struct gw_branch *b)
+{
+	gw_dialog_drop(&b->tagged);
+	if (b->leg)
+		nta_leg_destroy(b->leg);
+	b->leg = NULL;
+}
+
+void gw_dialog_drop_all(struct gw_session *s)
+{
+	nta_leg_t *own = s->uas ? s->dialog : NULL;
+	unsigned i;
+
+	gw_dialog_drop_incoming(&s->inv_irq);
+	gw_dialog_drop_incoming(&s->upd_irq);
+	gw_dialog_drop(&s->bye);
+	gw_dialog_drop(&s->re_invite);
+	for (i = 0; i < s->nbranch; i++)
+		gw_dialog_drop(&s->branch[i].tagged);
+	gw_dialog_drop(&s->invite);
+	s->dialog = NULL;
+	for (i = 0; i < s->nbranch; i++)
+		gw_dialog_drop_branch(&s->branch[i]);
+	s->nbranch = 0;
+	if (own)
+		nta_leg_destroy(own);
+	if (s->caller)
+		nta_leg_destroy(s->caller);
+	s->caller = NULL;
+}

@@ -1,0 +1,73 @@
+/*
+ * sip/dialog.h - NTA's legs and transactions as the sessions want them
+ *
+ * dialog.c and stack.c are the only files that call NTA.  What they keep, so
+ * that nobody else must think of it:
+ * - NTA carries a session's id; one that no longer resolves is dropped.
+ * - An ACK always names the branch of its INVITE (NTA aborts on an ACK without
+ *   a known INVITE), and is sent before that INVITE is destroyed.
+ * - Forks are destroyed before the original, transactions before legs.
+ * - The 2xx recomputes the route set of its dialog.
+ * - Credentials of an INVITE are repeated in its ACK.
+ *
+ * Signalling thread only.
+ */
+#ifndef GW_SIP_DIALOG_H
+#define GW_SIP_DIALOG_H
+
+#include "sip/session.h"
+
+struct gw_dialog_msg {
+	const char *headers;      /* "Name: value\r\n" lines, or NULL */
+	const char *content_type; /* NULL: application/sdp */
+	const void *body;
+	size_t len;
+};
+
+/* UAC: the leg without To tag, from s->from and s->to.  0 or -ENOMEM. */
+int gw_dialog_open(struct gw_session *s);
+/* UAC: s->invite from what the session keeps. */
+int gw_dialog_invite(struct gw_session *s);
+/* UAC: the branch that this response belongs to, made when new.  NULL: no To
+ * tag, too many, or no memory. */
+struct gw_branch *gw_dialog_branch(struct gw_session *s, nta_outgoing_t *orq,
+				   const sip_t *response);
+/* UAC: its 2xx: route set and target for good. */
+void gw_dialog_confirm(struct gw_branch *b, const sip_t *response);
+/* ACK to the 2xx of the initial INVITE, and a BYE at once for a late one. */
+int gw_dialog_ack(struct gw_session *s, struct gw_branch *b,
+		  const struct gw_dialog_msg *m);
+void gw_dialog_ack_bye(struct gw_session *s, struct gw_branch *b);
+/* CANCEL; false when there is nothing left to cancel. */
+bool gw_dialog_cancel(struct gw_session *s, const char *headers);
+
+/* UAS: leg and tag for an INVITE; s->dialog and s->inv_irq. */
+int gw_dialog_accept(struct gw_session *s, nta_incoming_t *irq,
+		     const sip_t *request);
+
+/* A request inside s->dialog.  The handle for gw_dialog_drop(); with
+ * @forget none is kept and the answer is not reported.  NULL on failure. */
+nta_outgoing_t *gw_dialog_request(struct gw_session *s, sip_method_t method,
+				  const struct gw_dialog_msg *m, bool forget);
+/* ACK to the 2xx of a re-INVITE. */
+int gw_dialog_ack_re(struct gw_session *s, nta_outgoing_t *re_invite,
+		     const struct gw_dialog_msg *m);
+
+/* A response.  Final ones leave @irq with NTA unless @keep (ACK awaited). */
+int gw_dialog_reply(struct gw_session *s, nta_incoming_t *irq, int status,
+		    const struct gw_dialog_msg *m, bool keep);
+/* ACK and CANCEL of a re-INVITE are reported from now. */
+void gw_dialog_watch(struct gw_session *s, nta_incoming_t *irq);
+
+/* Target refresh by a peer's request or 2xx (RFC 3261 12.2). */
+void gw_dialog_refresh(struct gw_session *s, nta_leg_t *leg, bool from_request,
+		       const sip_t *message);
+
+/* Nothing more is reported about it; what NTA owes goes on. */
+void gw_dialog_drop(nta_outgoing_t **orq);
+void gw_dialog_drop_incoming(nta_incoming_t **irq);
+void gw_dialog_drop_branch(struct gw_branch *b);
+/* All that the session holds, in the order that NTA needs. */
+void gw_dialog_drop_all(struct gw_session *s);
+
+#endif

@@ -1,0 +1,242 @@
+/*
+ * sip/session.h - one INVITE session with a SIP peer, private to sip/
+ *
+ * Four floors, each looking only down:
+ *
+ *   ims_leg.c      verbs of gateway/leg.h <-> SIP headers and bodies
+ *   session*.c     what RFC 3261, 3264, 3311 and 3326 want done, and when
+ *   dialog.c       the words of NTA for it, with their traps
+ *   NTA            transactions
+ *
+ * A session outlives its leg: what is still owed to the peer (an ACK, the end
+ * of a BYE, a CANCEL's 200) is done without it.  It dies by itself when it is
+ * DEAD and has no leg.  Signalling thread only.  Diagram: docs/sip.md.
+ */
+#ifndef GW_SIP_SESSION_H
+#define GW_SIP_SESSION_H
+
+#include "gateway/base/timers.h"
+#include "sip/digest.h"
+#include "sip/ident.h"
+#include "sip/stack.h"
+
+/* Early dialogs of one INVITE.  RFC 3261 sets no bound; a peer that makes more
+ * is answered as far as this, and NTA ends the others (ACK and BYE). */
+#define GW_SESSION_BRANCHES 16
+
+enum gw_ses_state {
+	GW_SES_IDLE,       /* a leg that has not called yet */
+	GW_SES_CALLING,    /* our INVITE is out */
+	GW_SES_CANCELLING, /* our CANCEL too, or a 200 that we must undo */
+	GW_SES_INCOMING,   /* the peer's INVITE waits for our final response */
+	GW_SES_ANSWERED,   /* our 200 is out, its ACK not seen */
+	GW_SES_ACKING, /* the peer's 200 offers; our ACK waits for the answer */
+	GW_SES_UP,
+	GW_SES_BYE_WAIT, /* RFC 3261 15: a callee's BYE waits for the ACK */
+	GW_SES_ENDING,   /* our BYE is out */
+	GW_SES_DEAD,
+	GW_SES_NSTATES
+};
+
+enum gw_ses_event {
+	GW_SEV_START,     /* we send INVITE */
+	GW_SEV_INVITE,    /* the peer did */
+	GW_SEV_OK,        /* 2xx to our INVITE */
+	GW_SEV_OK_OFFER,  /* the same, its body is the offer */
+	GW_SEV_FAIL,      /* other final, or none */
+	GW_SEV_ANSWER,    /* we send 2xx */
+	GW_SEV_ACK,       /* the ACK came, or goes out */
+	GW_SEV_NO_ACK,    /* 64*T1 without it */
+	GW_SEV_PEER_ENDS, /* BYE or CANCEL received, or the dialog is lost */
+	GW_SEV_RELEASE,   /* we want it to end */
+	GW_SEV_ENDED,     /* our BYE was answered, or nobody will */
+	GW_NSEV
+};
+
+/* Whose offer, inside the established session, waits for its answer. */
+enum gw_offer_state {
+	GW_OFF_NONE,
+	GW_OFF_QUEUED,    /* ours, not sent: glare, or an INVITE unfinished */
+	GW_OFF_SENT,      /* ours, in a re-INVITE */
+	GW_OFF_LATE,      /* our re-INVITE got an offer; ACK waits for answer */
+	GW_OFF_PEER,      /* the peer's, given to the call */
+	GW_OFF_PEER_LATE, /* the peer's INVITE asked for ours: it is in our
+			     200, the answer comes in the ACK */
+	GW_OFF_PEER_GONE, /* the peer's, cancelled while the call thinks: its
+			     ACCEPT or REFUSE will be dropped */
+};
+
+struct gw_branch {
+	nta_leg_t *leg;         /* the dialog, one a To tag */
+	nta_outgoing_t *tagged; /* NULL: the original transaction serves */
+	bool acked;
+};
+
+struct gw_body {
+	char *data; /* owned */
+	size_t len;
+};
+
+struct gw_session {
+	uint32_t magic;
+	uint64_t id; /* what NTA carries */
+	struct gw_sip *sip;
+	struct gw_session *next, **prev;
+	struct gw_leg *leg; /* NULL once freed */
+	bool released;      /* RELEASE was said, in whichever direction */
+	enum gw_ses_state state;
+	unsigned busy; /* handlers on the stack: no burial */
+	bool uas;      /* the peer called */
+	struct gw_logctx log;
+	char log_id[GW_CALL_ID_SIZE]; /* outlives the leg */
+	char contact[160];
+
+	/* dialog */
+	nta_leg_t *dialog; /* the one that counts; NULL until there is one */
+	nta_leg_t *caller; /* UAC: the leg without To tag */
+	nta_outgoing_t *invite; /* UAC: the original INVITE */
+	struct gw_branch branch[GW_SESSION_BRANCHES];
+	unsigned nbranch, won;   /* index of the dialog that answered */
+	nta_incoming_t *inv_irq; /* the peer's INVITE or re-INVITE */
+	bool inv_answered;       /* 2xx sent, ACK awaited */
+	nta_incoming_t *upd_irq; /* the peer's UPDATE with an offer */
+	nta_outgoing_t *re_invite;
+	nta_outgoing_t *bye;
+
+	/* offer/answer */
+	enum gw_offer_state offer;
+	bool late;             /* the initial INVITE had no description */
+	bool knows_pem;        /* peer said P-Early-Media: supported */
+	struct gw_body queued; /* GW_OFF_QUEUED, SENT: ours, for a retry */
+	bool queued_late;      /* without a description */
+	bool peer_late;        /* the peer's re-INVITE had none */
+	struct gw_body early;  /* UAS: the answer given in a 18x */
+	unsigned glares;
+
+	/* our request, kept for a challenge */
+	char *request_uri, *from, *to, *headers; /* owned */
+	char *invite_auth; /* credentials of the last INVITE, for its ACK */
+	struct gw_body sdp;
+	struct gw_digest digest;
+	unsigned challenges;
+	bool re_challenged, bye_challenged;
+
+	struct gw_timer ring;  /* nobody answers */
+	struct gw_timer guard; /* 64*T1: after CANCEL; losing forks */
+	struct gw_timer glare; /* RFC 3261 14.1 */
+	struct gw_timer later; /* a failure to be told outside send() */
+	uint16_t later_status;
+	char reason[160]; /* Reason of the BYE that waits */
+};
+
+/* --- session.c: life, state ------------------------------------------- */
+
+/* The session that @id names, or NULL: it is gone. */
+struct gw_session *gw_session_find(const void *id);
+void *gw_session_ref(const struct gw_session *s); /* for NTA */
+
+int gw_session_new(struct gw_session **out, struct gw_sip *sip);
+/* Every one of @sip at once, at shutdown: nothing more is sent. */
+void gw_session_free_all(struct gw_sip *sip);
+
+/* Bracket whatever may bury: timers, NTA's callbacks, the leg's verbs.  The
+ * session may be gone after leave. */
+void gw_session_enter(struct gw_session *s);
+void gw_session_leave(struct gw_session *s);
+
+/* The only writer of state.  False, logged, when the table has no row. */
+bool gw_session_event(struct gw_session *s, enum gw_ses_event ev);
+const char *gw_session_state_name(enum gw_ses_state st);
+
+/* The leg says nothing any more and is being freed. */
+void gw_session_detach(struct gw_session *s);
+
+int gw_body_set(struct gw_body *b, const void *data, size_t len);
+void gw_body_clear(struct gw_body *b);
+
+/* The end, from our side, in whatever state: CANCEL, response or BYE. */
+void gw_session_release(struct gw_session *s, const struct gw_cause *cause);
+/* Our BYE, now. */
+void gw_session_bye(struct gw_session *s);
+void gw_session_fail_later(struct gw_session *s, uint16_t status);
+
+/* Milliseconds of 64*T1 as configured. */
+uint32_t gw_session_t1x64(const struct gw_session *s);
+void gw_session_start_timer(struct gw_session *s, struct gw_timer *t,
+			    uint64_t ms);
+
+/* --- session_uac.c ----------------------------------------------------- */
+
+int gw_session_call(struct gw_session *s);
+void gw_session_cancel(struct gw_session *s, const struct gw_cause *cause);
+/* ACKING: the answer to the offer in the 200. */
+int gw_session_ack_answer(struct gw_session *s, const void *sdp, size_t len);
+/* Losing forks are forgotten: NTA ends what still comes from them. */
+void gw_session_drop_branches(struct gw_session *s);
+/* Take the challenge that refused a request; @before: how many this request
+ * had already.  True: try again. */
+bool gw_session_challenged(struct gw_session *s, const sip_t *response,
+			   unsigned before);
+
+/* --- session_uas.c ----------------------------------------------------- */
+
+int gw_session_accept_invite(struct gw_session *s, nta_incoming_t *irq,
+			     const sip_t *request);
+int gw_session_progress(struct gw_session *s, int status, const char *headers,
+			const void *sdp, size_t len);
+int gw_session_answer(struct gw_session *s, const char *headers,
+		      const void *sdp, size_t len);
+
+/* --- session_offer.c --------------------------------------------------- */
+
+int gw_session_offer(struct gw_session *s, const void *sdp, size_t len);
+int gw_session_accept_offer(struct gw_session *s, const void *sdp, size_t len);
+int gw_session_refuse_offer(struct gw_session *s, const struct gw_cause *cause);
+int gw_session_info(struct gw_session *s, const char *type, const void *body,
+		    size_t len);
+/* Something ended that a queued offer waited for. */
+void gw_session_flush_offer(struct gw_session *s);
+void gw_session_glare_over(struct gw_session *s);
+/* Requests of the peer inside the dialog. */
+void gw_session_peer_invite(struct gw_session *s, nta_leg_t *leg,
+			    nta_incoming_t *irq, const sip_t *request);
+void gw_session_peer_update(struct gw_session *s, nta_leg_t *leg,
+			    nta_incoming_t *irq, const sip_t *request);
+
+/* --- called by dialog.c, with the session entered ----------------------- */
+
+void gw_session_on_invite_response(struct gw_session *s, nta_outgoing_t *orq,
+				   int status, const sip_t *response);
+void gw_session_on_response(struct gw_session *s, nta_outgoing_t *orq,
+			    sip_method_t method, int status,
+			    const sip_t *response);
+/* @request NULL: 64*T1 passed. */
+void gw_session_on_ack(struct gw_session *s, nta_incoming_t *irq,
+		       const sip_t *request);
+void gw_session_on_cancel(struct gw_session *s, nta_incoming_t *irq,
+			  const sip_t *request);
+void gw_session_on_request(struct gw_session *s, nta_leg_t *leg,
+			   nta_incoming_t *irq, const sip_t *request);
+
+/* --- ims_leg.c: what the peer did, told to the leg's owner ------------- */
+
+void gw_ims_tell_progress(struct gw_session *s, int status, unsigned branch,
+			  const sip_t *response);
+void gw_ims_tell_answer(struct gw_session *s, unsigned branch,
+			const sip_t *response, enum gw_desc_role role);
+void gw_ims_tell_offer(struct gw_session *s, const sip_t *request);
+void gw_ims_tell_accept(struct gw_session *s, const sip_t *message,
+			enum gw_desc_role role);
+void gw_ims_tell_refuse(struct gw_session *s, unsigned status,
+			const sip_t *response);
+void gw_ims_tell_info(struct gw_session *s, const sip_t *request);
+/* @message may be NULL.  @status 200: a normal end. */
+void gw_ims_tell_release(struct gw_session *s, unsigned status,
+			 const sip_t *message);
+/* A leg for an INVITE, offered to the gateway. */
+int gw_ims_leg_incoming(struct gw_session *s, const sip_t *request);
+
+/* Has this message an SDP body? */
+bool gw_ims_has_sdp(const sip_t *message);
+
+#endif

@@ -1,0 +1,425 @@
+/*
+ * Offers inside an established session (RFC 3261 14, 3264, 3311), and INFO.
+ *
+ * Glare, our rule: an OFFER that cannot go out yet, or was refused with 491,
+ * is kept and sent by us when its time comes.  If the peer's offer comes
+ * first, ours is given back to the call as REFUSE 491, and then the peer's is
+ * reported: the call never has two offers open on one leg.
+ */
+#include "sip/session.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "gateway/base/ids.h"
+#include "gateway/base/metrics.h"
+#include "sip/dialog.h"
+#include "sip/ims_cause.h"
+
+#define GLARES_MAX 5
+
+GW_COUNTER(m_glare_in, "isthmus_sip_glare_total", "491, by who sent it",
+	   "by=\"peer\"");
+GW_COUNTER(m_glare_out, "isthmus_sip_glare_total", "491, by who sent it",
+	   "by=\"us\"");
+GW_COUNTER(m_retries, "isthmus_sip_offer_retries_total",
+	   "Offers sent again after 491", "");
+
+/* --- ours -------------------------------------------------------------------
+ */
+
+static bool may_send(const struct gw_session *s)
+{
+	return s->state == GW_SES_UP && s->offer == GW_OFF_QUEUED &&
+	       !gw_timer_running(&s->glare) && !s->inv_irq && !s->upd_irq &&
+	       !s->re_invite;
+}
+
+static int send_offer(struct gw_session *s)
+{
+	const struct gw_dialog_msg m = { .body = s->queued.data,
+					 .len = s->queued.len };
+
+	if (!may_send(s))
+		return 0;
+	s->re_invite = gw_dialog_request(s, sip_method_invite, &m, false);
+	if (!s->re_invite) {
+		s->offer = GW_OFF_NONE;
+		return -ENOMEM;
+	}
+	s->offer = GW_OFF_SENT;
+	gw_info(&s->log, "re-INVITE sent");
+	return 0;
+}
+
+int gw_session_offer(struct gw_session *s, const void *sdp, size_t len)
+{
+	if (s->state != GW_SES_UP && s->state != GW_SES_ANSWERED)
+		return -EPROTO;
+	if (s->offer == GW_OFF_PEER || s->offer == GW_OFF_PEER_LATE ||
+	    s->offer == GW_OFF_PEER_GONE)
+		return -EAGAIN;
+	if (s->offer != GW_OFF_NONE)
+		return -EPROTO;
+	if (gw_body_set(&s->queued, sdp, len))
+		return -ENOMEM;
+	s->queued_late = !sdp;
+	s->glares = 0;
+	s->re_challenged = false;
+	s->offer = GW_OFF_QUEUED;
+	return send_offer(s);
+}
+
+void gw_session_flush_offer(struct gw_session *s)
+{
+	if (send_offer(s))
+		gw_ims_tell_refuse(s, 500, NULL);
+}
+
+void gw_session_glare_over(struct gw_session *s)
+{
+	if (!may_send(s))
+		return; /* whatever is in the way flushes when it ends */
+	gw_metric_add(&m_retries, 1);
+	gw_session_flush_offer(s);
+}
+
+/* RFC 3261 14.1: multiples of 10 ms; the owner of the Call-ID waits longer. */
+static void wait_after_glare(struct gw_session *s)
+{
+	uint32_t ms = s->uas ? 10 * (gw_random_u32() % 201)
+			     : 2100 + 10 * (gw_random_u32() % 191);
+
+	s->offer = GW_OFF_QUEUED;
+	gw_info(&s->log, "glare: offer again in %u ms", ms);
+	gw_session_start_timer(s, &s->glare, ms);
+}
+
+/* The peer does not know the dialog any more, or does not answer in it. */
+static void lost(struct gw_session *s, int status)
+{
+	const struct gw_cause cause = { .status = (uint16_t)status };
+
+	gw_warn(&s->log, "dialog lost: %d", status);
+	/* RFC 3261 12.2.1.2: a silent peer still gets a BYE. */
+	if (status == 408)
+		gw_session_release(s, &cause);
+	else
+		(void)gw_session_event(s, GW_SEV_PEER_ENDS);
+	gw_ims_tell_release(s, (unsigned)status, NULL);
+}
+
+static void on_offer_taken(struct gw_session *s, const sip_t *response)
+{
+	bool has_sdp = gw_ims_has_sdp(response);
+
+	gw_dialog_refresh(s, s->dialog, false, response);
+	if (s->state == GW_SES_UP && s->queued_late && has_sdp) {
+		s->offer = GW_OFF_LATE;
+		gw_ims_tell_accept(s, response, GW_DESC_OFFER);
+		return;
+	}
+	(void)gw_dialog_ack_re(s, s->re_invite, NULL);
+	gw_dialog_drop(&s->re_invite);
+	if (s->state != GW_SES_UP)
+		return;
+	s->offer = GW_OFF_NONE;
+	if (has_sdp)
+		gw_ims_tell_accept(s, response, GW_DESC_ANSWER);
+	else
+		gw_ims_tell_refuse(s, 488, NULL);
+}
+
+static void on_offer_refused(struct gw_session *s, int status,
+			     const sip_t *response)
+{
+	bool internal = !response || nta_sip_is_internal(response);
+
+	gw_dialog_drop(&s->re_invite);
+	if (s->state != GW_SES_UP)
+		return;
+	if ((status == 401 || status == 407) && !internal &&
+	    !s->re_challenged) {
+		s->re_challenged = true;
+		if (gw_session_challenged(s, response, 0)) {
+			s->offer = GW_OFF_QUEUED;
+			gw_session_flush_offer(s);
+			return;
+		}
+	}
+	if (status == 491 && ++s->glares <= GLARES_MAX) {
+		gw_metric_add(&m_glare_in, 1);
+		wait_after_glare(s);
+		return;
+	}
+	s->offer = GW_OFF_NONE;
+	if (gw_ims_cause_ends_dialog((unsigned)status)) {
+		lost(s, status);
+		return;
+	}
+	gw_info(&s->log, "re-INVITE refused: %d", status);
+	gw_ims_tell_refuse(s, (unsigned)status, response);
+}
+
+static void on_bye_response(struct gw_session *s, int status,
+			    const sip_t *response)
+{
+	if (status < 200)
+		return;
+	gw_dialog_drop(&s->bye);
+	if ((status == 401 || status == 407) && response &&
+	    !s->bye_challenged) {
+		s->bye_challenged = true;
+		if (gw_session_challenged(s, response, 0)) {
+			gw_session_bye(s);
+			return;
+		}
+	}
+	gw_debug(&s->log, "BYE answered %d", status);
+	(void)gw_session_event(s, GW_SEV_ENDED);
+}
+
+void gw_session_on_response(struct gw_session *s, nta_outgoing_t *orq,
+			    sip_method_t method, int status,
+			    const sip_t *response)
+{
+	if (method == sip_method_bye && orq == s->bye) {
+		on_bye_response(s, status, response);
+	} else if (method == sip_method_invite && orq == s->re_invite) {
+		if (status >= 300 || (!response && status >= 200))
+			on_offer_refused(s, status, response);
+		else if (status >= 200 && s->offer != GW_OFF_LATE)
+			on_offer_taken(s, response);
+	} else if (method == sip_method_info && status >= 300) {
+		gw_info(&s->log, "INFO refused: %d", status);
+		if (s->state == GW_SES_UP && (status == 408 || status == 481))
+			lost(s, status);
+	}
+}
+
+/* --- the peer's
+ * --------------------------------------------------------------- */
+
+static void reply_later(struct gw_session *s, nta_incoming_t *irq)
+{
+	char line[32];
+	struct gw_dialog_msg m = { .headers = line };
+
+	/* RFC 3261 14.2: between 0 and 10 seconds, at random. */
+	(void)snprintf(line, sizeof(line), "Retry-After: %u\r\n",
+		       gw_random_u32() % 11);
+	(void)gw_dialog_reply(s, irq, 500, &m, false);
+}
+
+static void reply_glare(struct gw_session *s, nta_incoming_t *irq)
+{
+	gw_metric_add(&m_glare_out, 1);
+	gw_info(&s->log, "glare: 491");
+	(void)gw_dialog_reply(s, irq, 491, NULL, false);
+}
+
+/* May the peer offer now?  If not, it has been told. */
+static bool peer_may_offer(struct gw_session *s, nta_leg_t *leg,
+			   nta_incoming_t *irq)
+{
+	enum gw_ses_state st = s->state;
+
+	if (st == GW_SES_CALLING || st == GW_SES_ACKING ||
+	    (st == GW_SES_ANSWERED && s->late) || s->offer == GW_OFF_SENT ||
+	    s->offer == GW_OFF_LATE || s->offer == GW_OFF_PEER_LATE) {
+		reply_glare(s, irq);
+	} else if (st == GW_SES_INCOMING || st == GW_SES_ANSWERED ||
+		   s->offer == GW_OFF_PEER || s->offer == GW_OFF_PEER_GONE) {
+		reply_later(s, irq);
+	} else if (st != GW_SES_UP || leg != s->dialog) {
+		(void)gw_dialog_reply(s, irq, 481, NULL, false);
+	} else {
+		return true;
+	}
+	return false;
+}
+
+static bool body_understood(struct gw_session *s, nta_incoming_t *irq,
+			    const sip_t *request)
+{
+	const struct gw_dialog_msg m = {
+		.headers = "Accept: application/sdp\r\n"
+	};
+
+	if (!request->sip_payload || !request->sip_payload->pl_len ||
+	    gw_ims_has_sdp(request))
+		return true;
+	(void)gw_dialog_reply(s, irq, 415, &m, false);
+	return false;
+}
+
+/* Ours was waiting; the peer was faster. */
+static void give_back(struct gw_session *s)
+{
+	if (s->offer != GW_OFF_QUEUED)
+		return;
+	gw_timer_stop(&s->glare);
+	s->offer = GW_OFF_NONE;
+	gw_ims_tell_refuse(s, 491, NULL);
+}
+
+void gw_session_peer_invite(struct gw_session *s, nta_leg_t *leg,
+			    nta_incoming_t *irq, const sip_t *request)
+{
+	if (!peer_may_offer(s, leg, irq) || !body_understood(s, irq, request))
+		return;
+	give_back(s);
+	if (s->state != GW_SES_UP) {
+		(void)gw_dialog_reply(s, irq, 481, NULL, false);
+		return;
+	}
+	/* An older one whose ACK is still to come: NTA waits for it alone. */
+	gw_dialog_drop_incoming(&s->inv_irq);
+	gw_dialog_refresh(s, leg, true, request);
+	s->inv_irq = irq;
+	s->inv_answered = false;
+	gw_dialog_watch(s, irq);
+	(void)gw_dialog_reply(s, irq, 100, NULL, true);
+	s->peer_late = !gw_ims_has_sdp(request);
+	s->offer = GW_OFF_PEER;
+	gw_info(&s->log, "re-INVITE received%s",
+		s->peer_late ? " without offer" : "");
+	gw_ims_tell_offer(s, request);
+}
+
+void gw_session_peer_update(struct gw_session *s, nta_leg_t *leg,
+			    nta_incoming_t *irq, const sip_t *request)
+{
+	if (!body_understood(s, irq, request))
+		return;
+	if (!gw_ims_has_sdp(request)) {
+		/* A target or session refresh: nothing for the call. */
+		gw_dialog_refresh(s, leg, true, request);
+		(void)gw_dialog_reply(s, irq, 200, NULL, false);
+		return;
+	}
+	if (!peer_may_offer(s, leg, irq))
+		return;
+	give_back(s);
+	if (s->state != GW_SES_UP) {
+		(void)gw_dialog_reply(s, irq, 481, NULL, false);
+		return;
+	}
+	gw_dialog_refresh(s, leg, true, request);
+	s->upd_irq = irq;
+	s->peer_late = false;
+	s->offer = GW_OFF_PEER;
+	gw_info(&s->log, "UPDATE received with an offer");
+	gw_ims_tell_offer(s, request);
+}
+
+/* --- the call's replies
+ * --------------------------------------------------------- */
+
+static int accept_peer_offer(struct gw_session *s, const void *sdp, size_t len)
+{
+	const struct gw_dialog_msg m = { .body = sdp, .len = len };
+	int r;
+
+	if (!sdp)
+		return -EPROTO;
+	if (s->upd_irq) {
+		s->offer = GW_OFF_NONE;
+		r = gw_dialog_reply(s, s->upd_irq, 200, &m, false);
+		s->upd_irq = NULL;
+		return r;
+	}
+	s->inv_answered = true;
+	s->offer = s->peer_late ? GW_OFF_PEER_LATE : GW_OFF_NONE;
+	return gw_dialog_reply(s, s->inv_irq, 200, &m, true);
+}
+
+static int accept_late_offer(struct gw_session *s, const void *sdp, size_t len)
+{
+	const struct gw_dialog_msg m = { .body = sdp, .len = len };
+	int r;
+
+	if (!sdp)
+		return -EPROTO;
+	s->offer = GW_OFF_NONE;
+	r = gw_dialog_ack_re(s, s->re_invite, &m);
+	gw_dialog_drop(&s->re_invite);
+	return r;
+}
+
+int gw_session_accept_offer(struct gw_session *s, const void *sdp, size_t len)
+{
+	if (s->state == GW_SES_ACKING)
+		return sdp ? gw_session_ack_answer(s, sdp, len) : -EPROTO;
+	switch (s->offer) {
+	case GW_OFF_PEER:
+		return accept_peer_offer(s, sdp, len);
+	case GW_OFF_LATE:
+		return accept_late_offer(s, sdp, len);
+	case GW_OFF_PEER_GONE:
+		s->offer = GW_OFF_NONE;
+		return 0;
+	default:
+		return -EPROTO;
+	}
+}
+
+static void refuse_peer_offer(struct gw_session *s,
+			      const struct gw_cause *cause)
+{
+	unsigned status = gw_ims_cause_refuse(cause);
+	nta_incoming_t *irq = s->upd_irq ? s->upd_irq : s->inv_irq;
+	char lines[224], text[128];
+	struct gw_dialog_msg m = { .headers = lines };
+	size_t at = 0;
+
+	lines[0] = '\0';
+	if (cause->retry_after_s)
+		at = (size_t)snprintf(lines, sizeof(lines),
+				      "Retry-After: %u\r\n",
+				      cause->retry_after_s);
+	if (cause->text) {
+		gw_ident_quote(text, sizeof(text), cause->text);
+		(void)snprintf(lines + at, sizeof(lines) - at,
+			       "Warning: 399 isthmus %s\r\n", text);
+	}
+	if (!*lines)
+		m.headers = NULL;
+	(void)gw_dialog_reply(s, irq, (int)status, &m, false);
+	if (s->upd_irq)
+		s->upd_irq = NULL;
+	else
+		s->inv_irq = NULL;
+}
+
+int gw_session_refuse_offer(struct gw_session *s, const struct gw_cause *cause)
+{
+	struct gw_cause end = { .status = 488, .text = cause->text };
+
+	if (s->state == GW_SES_ACKING || s->offer == GW_OFF_LATE) {
+		/* RFC 3261 14.1: an offer in a 2xx cannot be refused; the ACK
+		 * goes out, and then the session ends. */
+		gw_session_release(s, &end);
+		gw_session_fail_later(s, 488);
+		return 0;
+	}
+	if (s->offer == GW_OFF_PEER)
+		refuse_peer_offer(s, cause);
+	else if (s->offer != GW_OFF_PEER_GONE)
+		return -EPROTO;
+	s->offer = GW_OFF_NONE;
+	return 0;
+}
+
+int gw_session_info(struct gw_session *s, const char *type, const void *body,
+		    size_t len)
+{
+	const struct gw_dialog_msg m = { .content_type = type,
+					 .body = body,
+					 .len = len };
+
+	if (s->state != GW_SES_UP && s->state != GW_SES_ANSWERED)
+		return -EPROTO;
+	return gw_dialog_request(s, sip_method_info, &m, false) ? 0 : -ENOMEM;
+}

@@ -1,0 +1,226 @@
+/* The calls we make: INVITE, its forks, its challenges, CANCEL. */
+#include "sip/session.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "gateway/base/metrics.h"
+#include "sip/dialog.h"
+#include "sip/ims_cause.h"
+
+GW_COUNTER(m_challenged, "isthmus_sip_challenges_total", "401 and 407 received",
+	   "answered=\"yes\"");
+GW_COUNTER(m_unanswerable, "isthmus_sip_challenges_total",
+	   "401 and 407 received", "answered=\"no\"");
+GW_COUNTER(m_forks, "isthmus_sip_late_answers_total",
+	   "2xx after another branch had answered, or after CANCEL", "");
+
+int gw_session_call(struct gw_session *s)
+{
+	int r = gw_dialog_open(s);
+
+	if (!r)
+		r = gw_dialog_invite(s);
+	if (r)
+		return r;
+	(void)gw_session_event(s, GW_SEV_START);
+	gw_session_start_timer(
+		s, &s->ring, (uint64_t)s->sip->set->sip.ring_timeout_s * 1000);
+	return 0;
+}
+
+void gw_session_cancel(struct gw_session *s, const struct gw_cause *cause)
+{
+	char reason[160], line[180];
+	const char *headers = NULL;
+
+	if (gw_ims_cause_reason(reason, sizeof(reason), cause, true)) {
+		(void)snprintf(line, sizeof(line), "Reason: %s\r\n", reason);
+		headers = line;
+	}
+	/* Nothing to cancel: its final response is on the way to us. */
+	if (gw_dialog_cancel(s, headers))
+		gw_info(&s->log, "CANCEL sent");
+	gw_session_start_timer(s, &s->guard, gw_session_t1x64(s));
+}
+
+void gw_session_drop_branches(struct gw_session *s)
+{
+	unsigned i;
+
+	for (i = 0; i < s->nbranch; i++) {
+		if (i != s->won)
+			gw_dialog_drop_branch(&s->branch[i]);
+	}
+	gw_dialog_drop(&s->branch[s->won].tagged);
+	gw_dialog_drop(&s->invite);
+	if (s->won) {
+		struct gw_branch won = s->branch[s->won];
+
+		s->branch[s->won] = (struct gw_branch){ NULL, NULL, false };
+		s->branch[0] = won;
+		s->won = 0;
+	}
+	s->nbranch = s->nbranch ? 1 : 0;
+}
+
+bool gw_session_challenged(struct gw_session *s, const sip_t *response,
+			   unsigned before)
+{
+	const struct gw_set_sip *set = &s->sip->set->sip;
+	bool proxy = response->sip_status->st_status == 407;
+	const msg_auth_t *a = proxy ? response->sip_proxy_authenticate
+				    : response->sip_www_authenticate;
+	bool stale = false;
+	int r = -ENOENT;
+
+	/* Several challenges may stand there: the first that we can answer,
+	 * which by RFC 7616 3.7 is the one the peer prefers. */
+	for (; *set->username && a && r; a = a->au_next)
+		r = gw_digest_challenge(&s->digest, proxy, a->au_scheme,
+					(const char *const *)a->au_params,
+					&stale);
+	/* A first challenge, and one more when only the nonce was too old. */
+	if (r || before > 1 || (before && !stale)) {
+		gw_metric_add(&m_unanswerable, 1);
+		gw_warn(&s->log, "%d that we cannot answer%s",
+			response->sip_status->st_status,
+			before && !r ? ": credentials refused" : "");
+		return false;
+	}
+	gw_metric_add(&m_challenged, 1);
+	return true;
+}
+
+/* 401 or 407: the same call again, with credentials.  True when it is on its
+ * way. */
+static bool try_again(struct gw_session *s, const sip_t *response)
+{
+	unsigned i;
+
+	if (!gw_session_challenged(s, response, s->challenges++))
+		return false;
+	for (i = 0; i < s->nbranch; i++)
+		gw_dialog_drop(&s->branch[i].tagged);
+	gw_dialog_drop(&s->invite);
+	for (i = 0; i < s->nbranch; i++)
+		gw_dialog_drop_branch(&s->branch[i]);
+	s->nbranch = 0;
+	return gw_dialog_invite(s) == 0;
+}
+
+static void on_final_failure(struct gw_session *s, int status,
+			     const sip_t *response)
+{
+	bool internal = !response || nta_sip_is_internal(response);
+
+	if (s->state == GW_SES_CALLING && !internal &&
+	    (status == 401 || status == 407) && try_again(s, response))
+		return;
+	/* A losing fork's end, or what came after our own. */
+	if (!gw_session_event(s, GW_SEV_FAIL))
+		return;
+	gw_timer_stop(&s->guard);
+	gw_info(&s->log, "INVITE failed: %d %s%s", status,
+		gw_ims_cause_phrase((unsigned)status),
+		internal ? " (no response)" : "");
+	gw_ims_tell_release(s, (unsigned)status, response);
+}
+
+static void on_first_ok(struct gw_session *s, struct gw_branch *b,
+			const sip_t *response)
+{
+	bool offer = s->late;
+
+	s->won = (unsigned)(b - s->branch);
+	s->dialog = b->leg;
+	gw_dialog_confirm(b, response);
+	gw_session_start_timer(s, &s->guard, gw_session_t1x64(s));
+	(void)gw_session_event(s, offer ? GW_SEV_OK_OFFER : GW_SEV_OK);
+	gw_info(&s->log, "answered");
+	if (!offer) {
+		(void)gw_dialog_ack(s, b, NULL);
+		gw_ims_tell_answer(s, s->won + 1, response, GW_DESC_ANSWER);
+	} else if (!gw_ims_has_sdp(response)) {
+		const struct gw_cause cause = { .status = 488,
+						.text = "no offer in the 200" };
+
+		/* RFC 3261 13.2.1: it had to be there. */
+		gw_session_release(s, &cause);
+		gw_ims_tell_release(s, 488, NULL);
+	} else {
+		gw_ims_tell_answer(s, s->won + 1, response, GW_DESC_OFFER);
+	}
+}
+
+/* A 2xx that crossed our CANCEL: acknowledged and hung up. */
+static void on_crossing_ok(struct gw_session *s, struct gw_branch *b,
+			   const sip_t *response)
+{
+	gw_metric_add(&m_forks, 1);
+	s->won = (unsigned)(b - s->branch);
+	s->dialog = b->leg;
+	gw_dialog_confirm(b, response);
+	(void)gw_dialog_ack(s, b, NULL);
+	(void)gw_session_event(s, GW_SEV_OK);
+	gw_timer_stop(&s->guard);
+	gw_info(&s->log, "200 crossed our CANCEL: BYE");
+	gw_session_bye(s);
+}
+
+static void on_ok(struct gw_session *s, nta_outgoing_t *orq,
+		  const sip_t *response)
+{
+	struct gw_branch *b = gw_dialog_branch(s, orq, response);
+
+	if (!b) {
+		/* No To tag, or one dialog too many: nothing to build on. */
+		gw_warn(&s->log, "2xx without a dialog ignored");
+		return;
+	}
+	if (b->acked)
+		return;
+	if (s->state == GW_SES_CALLING) {
+		on_first_ok(s, b, response);
+	} else if (s->state == GW_SES_CANCELLING) {
+		on_crossing_ok(s, b, response);
+	} else if (b != &s->branch[s->won]) {
+		gw_metric_add(&m_forks, 1);
+		gw_info(&s->log, "late 200 of another fork: BYE");
+		gw_dialog_confirm(b, response);
+		gw_dialog_ack_bye(s, b);
+	}
+}
+
+void gw_session_on_invite_response(struct gw_session *s, nta_outgoing_t *orq,
+				   int status, const sip_t *response)
+{
+	struct gw_branch *b;
+
+	if (!response || status >= 300) {
+		on_final_failure(s, status, response);
+		return;
+	}
+	if (status >= 200) {
+		on_ok(s, orq, response);
+		return;
+	}
+	if (status == 100 || s->state != GW_SES_CALLING)
+		return;
+	/* Without a To tag it is progress all the same, of no dialog. */
+	b = gw_dialog_branch(s, orq, response);
+	gw_info(&s->log, "%d %s", status,
+		gw_ims_cause_phrase((unsigned)status));
+	gw_ims_tell_progress(s, status, b ? (unsigned)(b - s->branch) + 1 : 0,
+			     response);
+}
+
+int gw_session_ack_answer(struct gw_session *s, const void *sdp, size_t len)
+{
+	const struct gw_dialog_msg m = { .body = sdp, .len = len };
+
+	if (!gw_session_event(s, GW_SEV_ACK))
+		return -EPROTO;
+	return gw_dialog_ack(s, &s->branch[s->won], &m);
+}

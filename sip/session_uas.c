@@ -1,0 +1,262 @@
+/* The calls that come in, and the requests inside every dialog. */
+#include "sip/session.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "gateway/base/metrics.h"
+#include "sip/dialog.h"
+#include "sip/ims_cause.h"
+
+GW_COUNTER(m_no_ack, "isthmus_sip_timeouts_total",
+	   "Waits that ended unanswered", "what=\"ack\"");
+
+int gw_session_accept_invite(struct gw_session *s, nta_incoming_t *irq,
+			     const sip_t *request)
+{
+	int r;
+
+	s->uas = true;
+	r = gw_dialog_accept(s, irq, request);
+	if (r)
+		return r;
+	s->late = !gw_ims_has_sdp(request);
+	(void)gw_session_event(s, GW_SEV_INVITE);
+	(void)gw_dialog_reply(s, irq, 100, NULL, true);
+	gw_session_start_timer(
+		s, &s->ring, (uint64_t)s->sip->set->sip.ring_timeout_s * 1000);
+	return 0;
+}
+
+int gw_session_progress(struct gw_session *s, int status, const char *headers,
+			const void *sdp, size_t len)
+{
+	struct gw_dialog_msg m = { .headers = headers,
+				   .body = sdp,
+				   .len = len };
+
+	if (s->state != GW_SES_INCOMING)
+		return -EPROTO;
+	if (sdp && gw_body_set(&s->early, sdp, len))
+		return -ENOMEM;
+	return gw_dialog_reply(s, s->inv_irq, status, &m, true);
+}
+
+int gw_session_answer(struct gw_session *s, const char *headers,
+		      const void *sdp, size_t len)
+{
+	struct gw_dialog_msg m = { .headers = headers,
+				   .body = sdp,
+				   .len = len };
+
+	if (s->state != GW_SES_INCOMING)
+		return -EPROTO;
+	/* Our 18x are not reliable, so the answer is only given by the 200
+	 * (RFC 3261 13.2.1): it is repeated there. */
+	if (!m.body) {
+		m.body = s->early.data;
+		m.len = s->early.len;
+	}
+	(void)gw_session_event(s, GW_SEV_ANSWER);
+	s->inv_answered = true;
+	gw_info(&s->log, "200 sent");
+	return gw_dialog_reply(s, s->inv_irq, 200, &m, true);
+}
+
+/* The ACK never came, 64*T1 long (RFC 3261 13.3.1.4): hang up. */
+static void on_no_ack(struct gw_session *s)
+{
+	enum gw_ses_state was = s->state;
+
+	gw_metric_add(&m_no_ack, 1);
+	if (!gw_session_event(s, GW_SEV_NO_ACK))
+		return;
+	s->offer = GW_OFF_NONE;
+	gw_warn(&s->log, "no ACK: BYE");
+	gw_session_bye(s);
+	if (was != GW_SES_BYE_WAIT)
+		gw_ims_tell_release(s, 408, NULL);
+}
+
+static void on_initial_ack(struct gw_session *s, const sip_t *request)
+{
+	static const struct gw_cause no_answer = {
+		.status = 488, .text = "no answer in the ACK"
+	};
+	enum gw_ses_state was = s->state;
+
+	if (!gw_session_event(s, GW_SEV_ACK))
+		return;
+	if (was == GW_SES_BYE_WAIT) {
+		gw_session_bye(s);
+		return;
+	}
+	if (!s->late)
+		return;
+	if (gw_ims_has_sdp(request)) {
+		gw_ims_tell_accept(s, request, GW_DESC_ANSWER);
+		return;
+	}
+	gw_session_release(s, &no_answer);
+	gw_ims_tell_release(s, 488, NULL);
+}
+
+static void on_re_ack(struct gw_session *s, const sip_t *request)
+{
+	static const struct gw_cause no_answer = {
+		.status = 488, .text = "no answer in the ACK"
+	};
+
+	if (s->offer != GW_OFF_PEER_LATE)
+		return;
+	s->offer = GW_OFF_NONE;
+	if (gw_ims_has_sdp(request)) {
+		gw_ims_tell_accept(s, request, GW_DESC_ANSWER);
+		return;
+	}
+	/* Both sides now believe in different sessions. */
+	gw_session_release(s, &no_answer);
+	gw_ims_tell_release(s, 488, NULL);
+}
+
+void gw_session_on_ack(struct gw_session *s, nta_incoming_t *irq,
+		       const sip_t *request)
+{
+	bool initial =
+		s->state == GW_SES_ANSWERED || s->state == GW_SES_BYE_WAIT;
+
+	if (irq == s->upd_irq || irq != s->inv_irq)
+		return;
+	if (!request && !s->inv_answered) {
+		/* NTA gave up the transaction before any final response. */
+		gw_session_on_cancel(s, irq, NULL);
+		return;
+	}
+	gw_dialog_drop_incoming(&s->inv_irq);
+	s->inv_answered = false;
+	if (!request)
+		on_no_ack(s);
+	else if (initial)
+		on_initial_ack(s, request);
+	else
+		on_re_ack(s, request);
+	gw_session_flush_offer(s);
+}
+
+void gw_session_on_cancel(struct gw_session *s, nta_incoming_t *irq,
+			  const sip_t *request)
+{
+	if (irq != s->inv_irq || s->inv_answered)
+		return;
+	s->inv_irq = NULL;
+	(void)gw_dialog_reply(s, irq, 487, NULL, false);
+	if (s->state == GW_SES_INCOMING) {
+		(void)gw_session_event(s, GW_SEV_PEER_ENDS);
+		gw_info(&s->log, "cancelled by the peer");
+		gw_ims_tell_release(s, 487, request);
+		return;
+	}
+	/* A re-INVITE: the session stays as it was. */
+	if (s->offer == GW_OFF_PEER)
+		s->offer = GW_OFF_PEER_GONE;
+}
+
+static void on_bye(struct gw_session *s, nta_leg_t *leg, nta_incoming_t *irq,
+		   const sip_t *request)
+{
+	enum gw_ses_state was = s->state;
+
+	(void)gw_dialog_reply(s, irq, 200, NULL, false);
+	/* RFC 3261 15.1.2: what is pending gets 487. */
+	if (s->inv_irq && !s->inv_answered) {
+		(void)gw_dialog_reply(s, s->inv_irq, 487, NULL, false);
+		s->inv_irq = NULL;
+	}
+	if (s->upd_irq) {
+		(void)gw_dialog_reply(s, s->upd_irq, 487, NULL, false);
+		s->upd_irq = NULL;
+	}
+	/* One early dialog of several, or a fork that lost: not the call. */
+	if (leg != s->dialog)
+		return;
+	if (!gw_session_event(s, GW_SEV_PEER_ENDS))
+		return;
+	if (was == GW_SES_ACKING)
+		(void)gw_dialog_ack(s, &s->branch[s->won], NULL);
+	if (was != GW_SES_ENDING && was != GW_SES_BYE_WAIT) {
+		gw_info(&s->log, "BYE received");
+		gw_ims_tell_release(s, 200, request);
+	}
+}
+
+static void on_info(struct gw_session *s, nta_incoming_t *irq,
+		    const sip_t *request)
+{
+	const char *type = request->sip_content_type
+				   ? request->sip_content_type->c_type
+				   : NULL;
+	struct gw_dialog_msg m = { 0 };
+
+	if (!request->sip_payload || !request->sip_payload->pl_len) {
+		/* RFC 6086 4.2.2: an empty INFO is a legacy keep-alive. */
+		(void)gw_dialog_reply(s, irq, 200, NULL, false);
+		return;
+	}
+	if (!type || (strcasecmp(type, "application/dtmf-relay") != 0 &&
+		      strcasecmp(type, "application/dtmf") != 0)) {
+		m.headers = "Accept: application/dtmf-relay, "
+			    "application/dtmf\r\n";
+		(void)gw_dialog_reply(s, irq, 415, &m, false);
+		return;
+	}
+	(void)gw_dialog_reply(s, irq, 200, NULL, false);
+	if (s->state == GW_SES_UP || s->state == GW_SES_ANSWERED)
+		gw_ims_tell_info(s, request);
+}
+
+void gw_session_on_request(struct gw_session *s, nta_leg_t *leg,
+			   nta_incoming_t *irq, const sip_t *request)
+{
+	sip_method_t method = request->sip_request->rq_method;
+
+	if (method == sip_method_ack) {
+		/* Of a 2xx whose transaction we have let go. */
+		gw_dialog_drop_incoming(&irq);
+		return;
+	}
+	if (leg == s->caller || s->state == GW_SES_DEAD) {
+		/* No dialog of ours: the peer's tag is not known. */
+		(void)gw_dialog_reply(s, irq, 481, NULL, false);
+		return;
+	}
+	if (method != sip_method_bye && gw_stack_check(s->sip, irq, request)) {
+		gw_dialog_drop_incoming(&irq);
+		return;
+	}
+	switch (method) {
+	case sip_method_bye:
+		on_bye(s, leg, irq, request);
+		break;
+	case sip_method_invite:
+		gw_session_peer_invite(s, leg, irq, request);
+		break;
+	case sip_method_update:
+		gw_session_peer_update(s, leg, irq, request);
+		break;
+	case sip_method_info:
+		on_info(s, irq, request);
+		break;
+	case sip_method_options: {
+		const struct gw_dialog_msg m = {
+			.headers = "Accept: application/sdp\r\n"
+				   "Allow: " GW_SIP_ALLOW "\r\n"
+		};
+
+		(void)gw_dialog_reply(s, irq, 200, &m, false);
+		break;
+	}
+	default:
+		(void)gw_dialog_reply(s, irq, 405, NULL, false);
+		break;
+	}
+}

@@ -1,0 +1,71 @@
+/*
+ * sip/stack.h - the agent, private to sip/
+ *
+ * What the files of this folder know of struct gw_sip.
+ */
+#ifndef GW_SIP_STACK_H
+#define GW_SIP_STACK_H
+
+#include "gateway/base/log.h"
+#include "gateway/base/timers.h"
+#include "sip/sip.h"
+
+/* NTA carries ids, never pointers: what they name is looked up on arrival. */
+#define NTA_AGENT_MAGIC_T    void
+#define NTA_LEG_MAGIC_T      void
+#define NTA_OUTGOING_MAGIC_T void
+#define NTA_INCOMING_MAGIC_T void
+#define NTA_RELIABLE_MAGIC_T void
+#include <sofia-sip/nta.h>
+#include <sofia-sip/sip.h>
+
+struct gw_session;
+
+#define GW_SIP_ALLOW "INVITE, ACK, BYE, CANCEL, UPDATE, INFO, OPTIONS"
+
+struct gw_sip {
+	uint32_t magic;
+	struct gw_loop *loop;
+	const struct gw_settings *set;
+	nta_agent_t *agent;
+	nta_leg_t *default_leg;
+	gw_leg_incoming_h *incoming;
+	void *arg;
+	uint16_t draining_s; /* Retry-After; 0: serving */
+	struct gw_session *sessions;
+	unsigned nsession;
+	struct gw_timer stats; /* carries NTA's counters over to ours */
+	struct gw_stack_stats {
+		usize_t sent_request, sent_response, received, bad, timeout;
+	} stats_seen;
+	struct gw_logctx log;
+};
+
+/* Once each: requests and responses by direction and kind. */
+void gw_stack_count_request(bool sent, sip_method_t method);
+void gw_stack_count_response(bool sent, int status);
+
+/*
+ * Our Contact for a peer reached through @uri (the next hop), or that sent us
+ * @irq (wins when not NULL).  "<sip:ADDR:PORT;transport=..>".  0 or -ENOENT
+ * when no listener speaks that transport.
+ */
+int gw_stack_contact(struct gw_sip *sip, char *buf, size_t size,
+		     const char *uri, nta_incoming_t *irq, bool sips);
+
+/*
+ * The family of listeners that must be used towards this next hop, as the
+ * TPTAG_IDENT they carry: Sofia takes the first of the right protocol, and
+ * fails where it has the wrong family.  NULL: a name, or none; no matter.
+ */
+const char *gw_stack_ident(const char *host);
+
+/* Is @host an address that we listen on? */
+bool gw_stack_is_ours(const struct gw_sip *sip, const char *host);
+
+/* What every request must pass, in a dialog or not: Require.  0, or the final
+ * status that has been sent. */
+int gw_stack_check(struct gw_sip *sip, nta_incoming_t *irq,
+		   const sip_t *request);
+
+#endif

@@ -1,0 +1,678 @@
+/* Calls that the gateway makes towards the core. */
+#include "tests/unit/test_sip_peer.h"
+
+static int setup(void **state)
+{
+	struct fix *f = calloc(1, sizeof(*f));
+
+	f->port = 22101;
+	fix_listen(f, NULL);
+	f->set.sip.ring_timeout_s = 1;
+	(void)snprintf(f->set.sip.username, 64, "gw");
+	(void)snprintf(f->set.sip.password, 64, "secret");
+	fix_start(f);
+	*state = f;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	fix_stop(*state);
+	free(*state);
+	return 0;
+}
+
+static void dial(struct fix *f, struct packet *inv, const char *sdp)
+{
+	struct gw_msg m = { .verb = GW_V_SETUP };
+
+	m.desc = desc_of(sdp ? GW_DESC_OFFER : GW_DESC_NONE, sdp);
+	m.asserted.uri = "sip:alice@ims.test";
+	m.asserted.display = "Alice \"A\" \\";
+	m.target.uri = "sip:bob@far.test;user=phone";
+	assert_int_equal(gw_ims_leg_new(&f->leg, f->sip), 0);
+	f->leg->handler = on_leg;
+	f->leg->arg = f;
+	(void)snprintf(f->leg->call_id, GW_CALL_ID_SIZE, "test");
+	assert_int_equal(gw_leg_send(f->leg, &m), 0);
+	expect(f, inv, "INVITE ");
+}
+
+/* Answered by the fork "b". */
+static void established(struct fix *f, struct packet *inv)
+{
+	struct packet p;
+
+	dial(f, inv, OFFER);
+	dialog_from_invite(f, inv, "b");
+	reply(f, inv, 200, "b", NULL, ANSWER);
+	expect(f, &p, "ACK ");
+	assert_int_equal(expect_told(f, GW_V_ANSWER)->role, GW_DESC_ANSWER);
+}
+
+static void call_is_made_answered_and_hung_up_by_the_peer(void **state)
+{
+	struct fix *f = *state;
+	const struct told *t;
+	struct packet inv, p;
+
+	dial(f, &inv, OFFER);
+	assert_non_null(strstr(inv.text, "INVITE sip:bob@far.test;user=phone"));
+	assert_string_equal(body(&inv), OFFER);
+	assert_string_equal(header(&inv, "P-Asserted-Identity"),
+			    "\"Alice \\\"A\\\" \\\\\" <sip:alice@ims.test>");
+	assert_non_null(strstr(header(&inv, "Contact"), "127.0.0.1:22100"));
+	reply(f, &inv, 100, NULL, NULL, NULL);
+	reply(f, &inv, 180, "b",
+	      "P-Asserted-Identity: \"Bob\" <sip:bob@far.test>\r\n"
+	      "P-Early-Media: sendonly\r\n",
+	      ANSWER);
+	t = expect_told(f, GW_V_PROGRESS);
+	assert_int_equal(t->alert, GW_ALERT_RINGING);
+	assert_int_equal(t->role, GW_DESC_EARLY_ANSWER);
+	assert_true(t->early_media);
+	assert_string_equal(t->asserted, "sip:bob@far.test");
+	assert_string_equal(t->display, "Bob");
+	reply(f, &inv, 200, "b", NULL, ANSWER);
+	expect(f, &p, "ACK sip:peer@127.0.0.1:22101");
+	t = expect_told(f, GW_V_ANSWER);
+	assert_int_equal(t->role, GW_DESC_ANSWER);
+	assert_string_equal(t->sdp, ANSWER);
+	dialog_from_invite(f, &inv, "b");
+	request(f, "BYE", "Reason: Q.850;cause=16;text=\"bye bye\"\r\n", NULL,
+		NULL);
+	expect(f, &p, "SIP/2.0 200");
+	t = expect_told(f, GW_V_RELEASE);
+	assert_int_equal(t->status, 200);
+	assert_string_equal(t->text, "bye bye");
+	wait_live(f, 0);
+}
+
+static void repeated_200_is_acknowledged_again(void **state)
+{
+	struct fix *f = *state;
+	struct packet inv;
+	char again[8192];
+	ssize_t n = -1;
+
+	established(f, &inv);
+	reply(f, &inv, 200, "b", NULL, ANSWER);
+	for (int i = 0; i < 100 && n <= 0; i++) {
+		gw_loop_step(f->loop, 5);
+		n = recv(f->fd, again, sizeof(again), 0);
+	}
+	assert_true(n > 4);
+	assert_memory_equal(again, "ACK ", 4);
+	nothing_told(f);
+	release(f, 200);
+}
+
+static void privacy_makes_from_anonymous(void **state)
+{
+	struct fix *f = *state;
+	struct gw_msg m = { .verb = GW_V_SETUP, .privacy = true };
+	struct packet inv;
+
+	m.desc = desc_of(GW_DESC_OFFER, OFFER);
+	m.asserted.uri = "sip:alice@ims.test";
+	m.target.uri = "tel:+15550100";
+	assert_int_equal(gw_ims_leg_new(&f->leg, f->sip), 0);
+	f->leg->handler = on_leg;
+	f->leg->arg = f;
+	assert_int_equal(gw_leg_send(f->leg, &m), 0);
+	expect(f, &inv, "INVITE tel:+15550100 ");
+	assert_non_null(strstr(header(&inv, "From"), "anonymous.invalid"));
+	assert_null(strstr(header(&inv, "From"), "alice"));
+	assert_string_equal(header(&inv, "Privacy"), "id");
+	assert_string_equal(header(&inv, "P-Asserted-Identity"),
+			    "<sip:alice@ims.test>");
+	reply(f, &inv, 404, "x", NULL, NULL);
+	assert_int_equal(expect_told(f, GW_V_RELEASE)->status, 404);
+}
+
+static void target_with_headers_is_refused(void **state)
+{
+	struct fix *f = *state;
+	struct gw_msg m = { .verb = GW_V_SETUP };
+
+	m.target.uri = "sip:bob@far.test?P-Asserted-Identity=%3csip:eve%3e";
+	assert_int_equal(gw_ims_leg_new(&f->leg, f->sip), 0);
+	f->leg->handler = on_leg;
+	f->leg->arg = f;
+	assert_int_equal(gw_leg_send(f->leg, &m), 0);
+	nothing_told(f); /* never from inside send() */
+	assert_int_equal(expect_told(f, GW_V_RELEASE)->status, 484);
+	expect_silence(f, 50);
+	wait_live(f, 0);
+}
+
+static void failure_is_told_and_acknowledged(void **state)
+{
+	static const struct {
+		int status;
+		const char *headers;
+		unsigned told, retry;
+		const char *text;
+	} row[] = {
+		{486,  NULL,			     486, 0, ""                     },
+		{ 302, NULL,			     480, 0, "302 Moved Temporarily"},
+		{ 503, "Retry-After: 7\r\n",             503, 7, ""                     },
+		{ 603, "Warning: 399 x \"go away\"\r\n", 603, 0, "go away"              },
+	};
+	struct fix *f = *state;
+	const struct told *t;
+	struct packet inv, p;
+
+	for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
+		dial(f, &inv, OFFER);
+		reply(f, &inv, row[i].status, "x", row[i].headers, NULL);
+		expect(f, &p, "ACK ");
+		t = expect_told(f, GW_V_RELEASE);
+		assert_int_equal(t->status, row[i].told);
+		assert_int_equal(t->retry_after_s, row[i].retry);
+		assert_string_equal(t->text, row[i].text);
+	}
+	wait_live(f, 0);
+}
+
+static void silence_of_the_peer_is_408(void **state)
+{
+	struct fix *f = *state;
+	struct packet inv;
+
+	dial(f, &inv, OFFER);
+	assert_int_equal(expect_told(f, GW_V_RELEASE)->status, 408);
+	wait_live(f, 0);
+}
+
+static void release_while_ringing_cancels(void **state)
+{
+	struct fix *f = *state;
+	struct packet inv, p;
+
+	dial(f, &inv, OFFER);
+	reply(f, &inv, 180, "b", NULL, NULL);
+	(void)expect_told(f, GW_V_PROGRESS);
+	release(f, 200);
+	expect(f, &p, "CANCEL sip:bob@far.test");
+	assert_string_equal(header(&p, "Via"), header(&inv, "Via"));
+	reply(f, &p, 200, "b", NULL, NULL);
+	reply(f, &inv, 487, "b", NULL, NULL);
+	expect(f, &p, "ACK ");
+	wait_live(f, 0);
+}
+
+static void cancel_waits_for_a_first_response(void **state)
+{
+	struct fix *f = *state;
+	struct packet inv, p;
+
+	dial(f, &inv, OFFER);
+	release(f, 200);
+	expect_silence(f, 100);
+	reply(f, &inv, 100, NULL, NULL, NULL);
+	expect(f, &p, "CANCEL ");
+	reply(f, &p, 200, "b", NULL, NULL);
+	reply(f, &inv, 487, "b", NULL, NULL);
+	wait_live(f, 0);
+}
+
+static void answer_crossing_cancel_is_acknowledged_and_hung_up(void **state)
+{
+	struct fix *f = *state;
+	struct packet inv, p;
+
+	dial(f, &inv, OFFER);
+	reply(f, &inv, 180, "b", NULL, NULL);
+	(void)expect_told(f, GW_V_PROGRESS);
+	release(f, 200);
+	expect(f, &p, "CANCEL ");
+	reply(f, &inv, 200, "b", NULL, ANSWER);
+	reply(f, &p, 481, "b", NULL, NULL);
+	expect(f, &p, "ACK ");
+	expect(f, &p, "BYE sip:peer@");
+	reply(f, &p, 200, NULL, NULL, NULL);
+	nothing_told(f);
+	wait_live(f, 0);
+}
+
+static void cancel_that_changes_nothing_ends_after_64_t1(void **state)
+{
+	struct fix *f = *state;
+	struct packet inv, p;
+
+	dial(f, &inv, OFFER);
+	reply(f, &inv, 180, "b", NULL, NULL);
+	(void)expect_told(f, GW_V_PROGRESS);
+	release(f, 200);
+	expect(f, &p, "CANCEL ");
+	reply(f, &p, 200, "b", NULL, NULL);
+	wait_live(f, 0);
+}
+
+static void ring_timeout_cancels_with_408(void **state)
+{
+	struct fix *f = *state;
+	struct packet inv, p;
+
+	dial(f, &inv, OFFER);
+	reply(f, &inv, 180, "b", NULL, NULL);
+	(void)expect_told(f, GW_V_PROGRESS);
+	assert_int_equal(expect_told(f, GW_V_RELEASE)->status, 408);
+	expect(f, &p, "CANCEL ");
+	assert_non_null(strstr(header(&p, "Reason"), "cause=408"));
+	reply(f, &p, 200, "b", NULL, NULL);
+	reply(f, &inv, 487, "b", NULL, NULL);
+	wait_live(f, 0);
+}
+
+static void forks_have_branches_and_the_loser_is_hung_up(void **state)
+{
+	struct fix *f = *state;
+	const struct told *t;
+	struct packet inv, p;
+	uint32_t one, two;
+
+	dial(f, &inv, OFFER);
+	reply(f, &inv, 183, "one", NULL, ANSWER);
+	one = expect_told(f, GW_V_PROGRESS)->branch;
+	reply(f, &inv, 180, "two", NULL, NULL);
+	two = expect_told(f, GW_V_PROGRESS)->branch;
+	assert_int_not_equal(one, two);
+	reply(f, &inv, 183, "one", NULL, ANSWER);
+	assert_int_equal(expect_told(f, GW_V_PROGRESS)->branch, one);
+	reply(f, &inv, 200, "two", NULL, ANSWER);
+	expect(f, &p, "ACK ");
+	assert_non_null(strstr(header(&p, "To"), "tag=two"));
+	t = expect_told(f, GW_V_ANSWER);
+	assert_int_equal(t->branch, two);
+	reply(f, &inv, 200, "one", NULL, ANSWER);
+	expect(f, &p, "ACK ");
+	assert_non_null(strstr(header(&p, "To"), "tag=one"));
+	expect(f, &p, "BYE ");
+	assert_non_null(strstr(header(&p, "To"), "tag=one"));
+	reply(f, &p, 200, NULL, NULL, NULL);
+	reply(f, &inv, 200, "three", NULL, ANSWER);
+	expect(f, &p, "ACK ");
+	assert_non_null(strstr(header(&p, "To"), "tag=three"));
+	expect(f, &p, "BYE ");
+	reply(f, &p, 200, NULL, NULL, NULL);
+	nothing_told(f);
+	release(f, 200);
+	expect(f, &p, "BYE ");
+	assert_non_null(strstr(header(&p, "To"), "tag=two"));
+	reply(f, &p, 200, NULL, NULL, NULL);
+	wait_live(f, 0);
+}
+
+static void losing_forks_are_forgotten_after_64_t1(void **state)
+{
+	struct fix *f = *state;
+	struct packet inv, p;
+
+	dial(f, &inv, OFFER);
+	reply(f, &inv, 180, "one", NULL, NULL);
+	(void)expect_told(f, GW_V_PROGRESS);
+	reply(f, &inv, 200, "two", NULL, ANSWER);
+	expect(f, &p, "ACK ");
+	(void)expect_told(f, GW_V_ANSWER);
+	dialog_from_invite(f, &inv, "two");
+	expect_silence(f, 700);
+	/* the winner's dialog is what it was */
+	request(f, "OPTIONS", NULL, NULL, NULL);
+	expect(f, &p, "SIP/2.0 200");
+	release(f, 200);
+	expect(f, &p, "BYE ");
+	assert_non_null(strstr(header(&p, "To"), "tag=two"));
+	reply(f, &p, 200, NULL, NULL, NULL);
+	wait_live(f, 0);
+}
+
+static void late_offer_is_answered_in_the_ack(void **state)
+{
+	struct fix *f = *state;
+	const struct told *t;
+	struct packet inv, p;
+
+	dial(f, &inv, NULL);
+	assert_string_equal(body(&inv), "");
+	reply(f, &inv, 180, "b", NULL, NULL);
+	(void)expect_told(f, GW_V_PROGRESS);
+	reply(f, &inv, 200, "b", NULL, OFFER);
+	t = expect_told(f, GW_V_ANSWER);
+	assert_int_equal(t->role, GW_DESC_OFFER);
+	expect_silence(f, 80);
+	assert_int_equal(say(f, GW_V_ACCEPT, GW_DESC_ANSWER, ANSWER), 0);
+	expect(f, &p, "ACK ");
+	assert_string_equal(body(&p), ANSWER);
+	release(f, 200);
+	expect(f, &p, "BYE ");
+	reply(f, &p, 200, NULL, NULL, NULL);
+	wait_live(f, 0);
+}
+
+static void late_call_released_before_its_answer_is_acknowledged(void **state)
+{
+	struct fix *f = *state;
+	struct packet inv, p;
+
+	dial(f, &inv, NULL);
+	reply(f, &inv, 200, "b", NULL, OFFER);
+	(void)expect_told(f, GW_V_ANSWER);
+	release(f, 488);
+	expect(f, &p, "ACK ");
+	expect(f, &p, "BYE ");
+	assert_non_null(strstr(header(&p, "Reason"), "cause=488"));
+	reply(f, &p, 200, NULL, NULL, NULL);
+	wait_live(f, 0);
+}
+
+#define CHALLENGE(name, nonce, more)                                           \
+	name ": Digest realm=\"lab\", nonce=\"" nonce "\", qop=\"auth\"" more  \
+	     "\r\n"
+
+static void challenge_is_answered_once(void **state)
+{
+	struct fix *f = *state;
+	struct packet inv, again, p;
+
+	dial(f, &inv, OFFER);
+	reply(f, &inv, 401, "x", CHALLENGE("WWW-Authenticate", "n1", ""), NULL);
+	expect(f, &p, "ACK ");
+	expect(f, &again, "INVITE ");
+	assert_string_equal(header(&again, "Call-ID"), header(&inv, "Call-ID"));
+	assert_string_equal(header(&again, "From"), header(&inv, "From"));
+	assert_int_equal(atoi(header(&again, "CSeq")),
+			 atoi(header(&inv, "CSeq")) + 1);
+	assert_non_null(
+		strstr(header(&again, "Authorization"), "username=\"gw\""));
+	assert_non_null(strstr(header(&again, "Authorization"), "nc=00000001"));
+	assert_string_equal(body(&again), OFFER);
+	reply(f, &again, 200, "b", NULL, ANSWER);
+	expect(f, &p, "ACK ");
+	assert_string_equal(header(&p, "Authorization"),
+			    header(&again, "Authorization"));
+	(void)expect_told(f, GW_V_ANSWER);
+	release(f, 200);
+	expect(f, &p, "BYE ");
+	assert_non_null(strstr(header(&p, "Authorization"), "nc=00000002"));
+	reply(f, &p, 200, NULL, NULL, NULL);
+	wait_live(f, 0);
+}
+
+static void stale_nonce_is_tried_again_and_refusal_is_403(void **state)
+{
+	struct fix *f = *state;
+	struct packet inv, p;
+
+	dial(f, &inv, OFFER);
+	reply(f, &inv, 407, "x", CHALLENGE("Proxy-Authenticate", "n1", ""),
+	      NULL);
+	expect(f, &p, "ACK ");
+	expect(f, &inv, "INVITE ");
+	assert_non_null(strstr(header(&inv, "Proxy-Authorization"), "n1"));
+	reply(f, &inv, 407, "y",
+	      CHALLENGE("Proxy-Authenticate", "n2", ", stale=TRUE"), NULL);
+	expect(f, &p, "ACK ");
+	expect(f, &inv, "INVITE ");
+	assert_non_null(strstr(header(&inv, "Proxy-Authorization"), "n2"));
+	reply(f, &inv, 407, "z", CHALLENGE("Proxy-Authenticate", "n3", ""),
+	      NULL);
+	expect(f, &p, "ACK ");
+	assert_int_equal(expect_told(f, GW_V_RELEASE)->status, 403);
+	wait_live(f, 0);
+}
+
+static void challenge_without_header_is_403(void **state)
+{
+	struct fix *f = *state;
+	struct packet inv, p;
+
+	dial(f, &inv, OFFER);
+	reply(f, &inv, 401, "x", NULL, NULL);
+	expect(f, &p, "ACK ");
+	assert_int_equal(expect_told(f, GW_V_RELEASE)->status, 403);
+	wait_live(f, 0);
+}
+
+static void record_route_is_followed_backwards(void **state)
+{
+	struct fix *f = *state;
+	struct packet inv, p;
+
+	dial(f, &inv, OFFER);
+	reply(f, &inv, 200, "b",
+	      "Record-Route: <sip:127.0.0.2:5;lr>, "
+	      "<sip:127.0.0.1:22101;lr>\r\n",
+	      ANSWER);
+	expect(f, &p, "ACK sip:peer@127.0.0.1:22101");
+	assert_string_equal(header(&p, "Route"), "<sip:127.0.0.1:22101;lr>");
+	(void)expect_told(f, GW_V_ANSWER);
+	release(f, 200);
+	expect(f, &p, "BYE sip:peer@127.0.0.1:22101");
+	assert_string_equal(header(&p, "Route"), "<sip:127.0.0.1:22101;lr>");
+	reply(f, &p, 200, NULL, NULL, NULL);
+	wait_live(f, 0);
+}
+
+static void offer_refused_leaves_the_session_up(void **state)
+{
+	struct fix *f = *state;
+	const struct told *t;
+	struct packet inv, p;
+
+	established(f, &inv);
+	assert_int_equal(say(f, GW_V_OFFER, GW_DESC_OFFER, OFFER), 0);
+	assert_int_equal(say(f, GW_V_OFFER, GW_DESC_OFFER, OFFER), -EPROTO);
+	expect(f, &p, "INVITE sip:peer@");
+	assert_string_equal(body(&p), OFFER);
+	reply(f, &p, 488, NULL, "Warning: 305 x \"no codec\"\r\n", NULL);
+	expect(f, &p, "ACK ");
+	t = expect_told(f, GW_V_REFUSE);
+	assert_int_equal(t->status, 488);
+	assert_string_equal(t->text, "no codec");
+	assert_int_equal(say(f, GW_V_OFFER, GW_DESC_OFFER, OFFER), 0);
+	expect(f, &p, "INVITE ");
+	reply(f, &p, 200, NULL, NULL, ANSWER);
+	expect(f, &p, "ACK ");
+	t = expect_told(f, GW_V_ACCEPT);
+	assert_int_equal(t->role, GW_DESC_ANSWER);
+	release(f, 200);
+}
+
+static void offer_answered_481_or_408_ends_the_session(void **state)
+{
+	struct fix *f = *state;
+	struct packet inv, p;
+
+	established(f, &inv);
+	assert_int_equal(say(f, GW_V_OFFER, GW_DESC_OFFER, OFFER), 0);
+	expect(f, &p, "INVITE ");
+	reply(f, &p, 481, NULL, NULL, NULL);
+	expect(f, &p, "ACK ");
+	assert_int_equal(expect_told(f, GW_V_RELEASE)->status, 481);
+	wait_live(f, 0);
+
+	established(f, &inv);
+	assert_int_equal(say(f, GW_V_OFFER, GW_DESC_OFFER, OFFER), 0);
+	expect(f, &p, "INVITE ");
+	assert_int_equal(expect_told(f, GW_V_RELEASE)->status, 408);
+	expect(f, &p, "BYE ");
+	reply(f, &p, 481, NULL, NULL, NULL);
+	wait_live(f, 0);
+}
+
+static void late_offer_inside_the_session_is_answered_in_the_ack(void **state)
+{
+	struct fix *f = *state;
+	struct packet inv, p;
+
+	established(f, &inv);
+	assert_int_equal(say(f, GW_V_OFFER, GW_DESC_NONE, NULL), 0);
+	expect(f, &p, "INVITE ");
+	assert_string_equal(body(&p), "");
+	reply(f, &p, 200, NULL, NULL, OFFER);
+	assert_int_equal(expect_told(f, GW_V_ACCEPT)->role, GW_DESC_OFFER);
+	expect_silence(f, 50);
+	/* glare while the answer is thought about */
+	request(f, "INVITE", NULL, "application/sdp", OFFER);
+	expect(f, &p, "SIP/2.0 491");
+	request(f, "ACK", NULL, NULL, NULL);
+	assert_int_equal(say(f, GW_V_ACCEPT, GW_DESC_ANSWER, ANSWER), 0);
+	expect(f, &p, "ACK ");
+	assert_string_equal(body(&p), ANSWER);
+	release(f, 200);
+}
+
+static void offer_refused_with_491_is_repeated_by_the_owner(void **state)
+{
+	struct fix *f = *state;
+	struct packet inv, p;
+	uint64_t at;
+
+	established(f, &inv);
+	assert_int_equal(say(f, GW_V_OFFER, GW_DESC_OFFER, OFFER), 0);
+	expect(f, &p, "INVITE ");
+	reply(f, &p, 491, NULL, NULL, NULL);
+	expect(f, &p, "ACK ");
+	at = gw_clock_monotonic_us(NULL);
+	expect(f, &p, "INVITE ");
+	/* RFC 3261 14.1: we own the Call-ID */
+	assert_in_range((gw_clock_monotonic_us(NULL) - at) / 1000, 2050, 4200);
+	assert_string_equal(body(&p), OFFER);
+	reply(f, &p, 200, NULL, NULL, ANSWER);
+	expect(f, &p, "ACK ");
+	(void)expect_told(f, GW_V_ACCEPT);
+	nothing_told(f);
+	release(f, 200);
+}
+
+static void peers_offer_gives_a_waiting_one_back(void **state)
+{
+	struct fix *f = *state;
+	struct packet inv, p;
+
+	established(f, &inv);
+	assert_int_equal(say(f, GW_V_OFFER, GW_DESC_OFFER, OFFER), 0);
+	expect(f, &p, "INVITE ");
+	reply(f, &p, 491, NULL, NULL, NULL);
+	expect(f, &p, "ACK ");
+	request(f, "INVITE", NULL, "application/sdp", OFFER);
+	assert_int_equal(expect_told(f, GW_V_REFUSE)->status, 491);
+	assert_int_equal(expect_told(f, GW_V_OFFER)->role, GW_DESC_OFFER);
+	assert_int_equal(say(f, GW_V_OFFER, GW_DESC_OFFER, OFFER), -EAGAIN);
+	assert_int_equal(say(f, GW_V_ACCEPT, GW_DESC_ANSWER, ANSWER), 0);
+	expect(f, &p, "SIP/2.0 100");
+	expect(f, &p, "SIP/2.0 200");
+	assert_string_equal(body(&p), ANSWER);
+	request(f, "ACK", NULL, NULL, NULL);
+	expect_silence(f, 50);
+	release(f, 200);
+}
+
+static void offer_crossing_ours_gets_491(void **state)
+{
+	struct fix *f = *state;
+	struct packet inv, mine, p;
+
+	established(f, &inv);
+	assert_int_equal(say(f, GW_V_OFFER, GW_DESC_OFFER, OFFER), 0);
+	expect(f, &mine, "INVITE ");
+	request(f, "INVITE", NULL, "application/sdp", OFFER);
+	expect(f, &p, "SIP/2.0 491");
+	request(f, "ACK", NULL, NULL, NULL);
+	request(f, "UPDATE", NULL, "application/sdp", OFFER);
+	expect(f, &p, "SIP/2.0 491");
+	nothing_told(f);
+	reply(f, &mine, 200, NULL, NULL, ANSWER);
+	expect(f, &p, "ACK ");
+	(void)expect_told(f, GW_V_ACCEPT);
+	release(f, 200);
+}
+
+static void leg_freed_in_a_call_hangs_up(void **state)
+{
+	struct fix *f = *state;
+	struct packet inv, p;
+
+	established(f, &inv);
+	gw_leg_free(f->leg);
+	f->leg = NULL;
+	expect(f, &p, "BYE ");
+	assert_int_equal(gw_sip_live_legs(f->sip), 1);
+	reply(f, &p, 200, NULL, NULL, NULL);
+	wait_live(f, 0);
+}
+
+static void bye_that_nobody_answers_ends_by_itself(void **state)
+{
+	struct fix *f = *state;
+	struct packet inv, p;
+
+	established(f, &inv);
+	release(f, 200);
+	expect(f, &p, "BYE ");
+	wait_live(f, 0);
+}
+
+static void byes_that_cross_end_the_session(void **state)
+{
+	struct fix *f = *state;
+	struct packet inv, p;
+
+	established(f, &inv);
+	release(f, 200);
+	expect(f, &p, "BYE ");
+	request(f, "BYE", NULL, NULL, NULL);
+	expect(f, &p, "SIP/2.0 200");
+	wait_live(f, 0);
+}
+
+static void unused_leg_leaves_nothing(void **state)
+{
+	struct fix *f = *state;
+
+	assert_int_equal(gw_ims_leg_new(&f->leg, f->sip), 0);
+	gw_leg_free(f->leg);
+	f->leg = NULL;
+	assert_int_equal(gw_sip_live_legs(f->sip), 0);
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(call_is_made_answered_and_hung_up_by_the_peer),
+		T(repeated_200_is_acknowledged_again),
+		T(privacy_makes_from_anonymous),
+		T(target_with_headers_is_refused),
+		T(failure_is_told_and_acknowledged),
+		T(silence_of_the_peer_is_408),
+		T(release_while_ringing_cancels),
+		T(cancel_waits_for_a_first_response),
+		T(answer_crossing_cancel_is_acknowledged_and_hung_up),
+		T(cancel_that_changes_nothing_ends_after_64_t1),
+		T(ring_timeout_cancels_with_408),
+		T(forks_have_branches_and_the_loser_is_hung_up),
+		T(losing_forks_are_forgotten_after_64_t1),
+		T(late_offer_is_answered_in_the_ack),
+		T(late_call_released_before_its_answer_is_acknowledged),
+		T(challenge_is_answered_once),
+		T(stale_nonce_is_tried_again_and_refusal_is_403),
+		T(challenge_without_header_is_403),
+		T(record_route_is_followed_backwards),
+		T(offer_refused_leaves_the_session_up),
+		T(offer_answered_481_or_408_ends_the_session),
+		T(late_offer_inside_the_session_is_answered_in_the_ack),
+		T(offer_refused_with_491_is_repeated_by_the_owner),
+		T(peers_offer_gives_a_waiting_one_back),
+		T(offer_crossing_ours_gets_491),
+		T(leg_freed_in_a_call_hangs_up),
+		T(bye_that_nobody_answers_ends_by_itself),
+		T(byes_that_cross_end_the_session),
+		T(unused_leg_leaves_nothing),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,519 @@
+/* Calls that the core makes towards the gateway. */
+#include "tests/unit/test_sip_peer.h"
+
+static int setup(void **state)
+{
+	struct fix *f = calloc(1, sizeof(*f));
+
+	f->port = 22111;
+	fix_listen(f, NULL);
+	f->set.sip.ring_timeout_s = 1;
+	fix_start(f);
+	(void)snprintf(f->call_id, sizeof(f->call_id), "%d.%p@peer",
+		       (int)getpid(), (void *)state);
+	*state = f;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	fix_stop(*state);
+	free(*state);
+	return 0;
+}
+
+static void invite(struct fix *f, const char *headers, const char *sdp)
+{
+	struct packet p;
+
+	f->remote_tag[0] = f->target[0] = '\0';
+	request(f, "INVITE", headers, sdp ? "application/sdp" : NULL, sdp);
+	expect(f, &p, "SIP/2.0 100");
+}
+
+static void established(struct fix *f)
+{
+	struct packet p;
+
+	invite(f, NULL, OFFER);
+	(void)expect_told(f, GW_V_SETUP);
+	assert_int_equal(say(f, GW_V_ANSWER, GW_DESC_ANSWER, ANSWER), 0);
+	expect(f, &p, "SIP/2.0 200");
+	dialog_from_response(f, &p);
+	request(f, "ACK", NULL, NULL, NULL);
+	/* the ACK must have been seen: a message behind it is answered */
+	request(f, "OPTIONS", NULL, NULL, NULL);
+	expect(f, &p, "SIP/2.0 200");
+}
+
+static void hang_up(struct fix *f)
+{
+	struct packet p;
+
+	release(f, 200);
+	expect(f, &p, "BYE ");
+	reply(f, &p, 200, NULL, NULL, NULL);
+	wait_live(f, 0);
+}
+
+static void call_is_rung_answered_and_hung_up(void **state)
+{
+	struct fix *f = *state;
+	struct gw_msg m = { .verb = GW_V_PROGRESS, .alert = GW_ALERT_RINGING };
+	const struct told *t;
+	struct packet p;
+
+	invite(f,
+	       "P-Asserted-Identity: \"Al \\\"X\\\"\" <sip:al@ims.test;p=1>, "
+	       "<tel:+1>\r\nRecord-Route: <sip:127.0.0.1:22111;lr;id=1>\r\n",
+	       OFFER);
+	t = expect_told(f, GW_V_SETUP);
+	assert_int_equal(t->role, GW_DESC_OFFER);
+	assert_string_equal(t->sdp, OFFER);
+	assert_string_equal(t->asserted, "sip:al@ims.test");
+	assert_string_equal(t->display, "Al \"X\"");
+	assert_string_equal(t->target, "sip:alice@ims.test");
+	assert_false(t->privacy);
+	m.asserted.uri = "sip:alice@ims.test";
+	assert_int_equal(gw_leg_send(f->leg, &m), 0);
+	expect(f, &p, "SIP/2.0 180");
+	assert_string_equal(header(&p, "P-Asserted-Identity"),
+			    "<sip:alice@ims.test>");
+	assert_string_equal(header(&p, "Record-Route"),
+			    "<sip:127.0.0.1:22111;lr;id=1>");
+	assert_int_equal(say(f, GW_V_ANSWER, GW_DESC_ANSWER, ANSWER), 0);
+	expect(f, &p, "SIP/2.0 200");
+	assert_string_equal(body(&p), ANSWER);
+	assert_non_null(strstr(header(&p, "Contact"), "127.0.0.1:22110"));
+	dialog_from_response(f, &p);
+	request(f, "ACK", NULL, NULL, NULL);
+	release(f, 200);
+	expect(f, &p, "BYE sip:peer@127.0.0.1:22111");
+	assert_string_equal(header(&p, "Route"),
+			    "<sip:127.0.0.1:22111;lr;id=1>");
+	reply(f, &p, 200, NULL, NULL, NULL);
+	wait_live(f, 0);
+}
+
+static void caller_without_assertion_is_from_or_nobody(void **state)
+{
+	struct fix *f = *state;
+	const struct told *t;
+
+	invite(f, "Privacy: id\r\nP-Called-Party-ID: <sip:al@ims.test>\r\n",
+	       OFFER);
+	t = expect_told(f, GW_V_SETUP);
+	assert_string_equal(t->asserted, "sip:peer@ims.test");
+	assert_string_equal(t->display, "Peer \"P\"");
+	assert_string_equal(t->target, "sip:al@ims.test");
+	assert_true(t->privacy);
+	release(f, 480);
+	wait_live(f, 0);
+}
+
+static void early_description_is_repeated_in_the_200(void **state)
+{
+	struct fix *f = *state;
+	struct gw_msg m = { .verb = GW_V_PROGRESS, .early_media = true };
+	struct packet p;
+
+	invite(f, "P-Early-Media: supported\r\n", OFFER);
+	(void)expect_told(f, GW_V_SETUP);
+	m.desc = desc_of(GW_DESC_EARLY_ANSWER, ANSWER);
+	assert_int_equal(gw_leg_send(f->leg, &m), 0);
+	expect(f, &p, "SIP/2.0 183");
+	assert_string_equal(body(&p), ANSWER);
+	assert_string_equal(header(&p, "P-Early-Media"), "sendrecv");
+	assert_int_equal(say(f, GW_V_ANSWER, GW_DESC_NONE, NULL), 0);
+	expect(f, &p, "SIP/2.0 200");
+	assert_string_equal(body(&p), ANSWER);
+	dialog_from_response(f, &p);
+	request(f, "ACK", NULL, NULL, NULL);
+	hang_up(f);
+}
+
+static void refusal_carries_its_cause(void **state)
+{
+	struct fix *f = *state;
+	struct packet p;
+
+	f->refuse_at_once = true;
+	f->remote_tag[0] = f->target[0] = '\0';
+	request(f, "INVITE", NULL, "application/sdp", OFFER);
+	expect(f, &p, "SIP/2.0 100");
+	expect(f, &p, "SIP/2.0 486");
+	assert_string_equal(header(&p, "Warning"),
+			    "399 isthmus \"the \\\"line\\\" is busy\"");
+	dialog_from_response(f, &p);
+	request(f, "ACK", NULL, NULL, NULL);
+	wait_live(f, 0);
+}
+
+static void cancel_is_told_as_487(void **state)
+{
+	struct fix *f = *state;
+	const struct told *t;
+	struct packet p;
+
+	invite(f, NULL, OFFER);
+	(void)expect_told(f, GW_V_SETUP);
+	request(f, "CANCEL",
+		"Reason: SIP;cause=200;text=\"Call completed elsewhere\"\r\n",
+		NULL, NULL);
+	expect(f, &p, "SIP/2.0 200");
+	expect(f, &p, "SIP/2.0 487");
+	t = expect_told(f, GW_V_RELEASE);
+	assert_int_equal(t->status, 487);
+	assert_true(t->elsewhere);
+	wait_live(f, 0);
+}
+
+static void cancel_after_the_answer_changes_nothing(void **state)
+{
+	struct fix *f = *state;
+	struct packet p;
+
+	invite(f, NULL, OFFER);
+	(void)expect_told(f, GW_V_SETUP);
+	assert_int_equal(say(f, GW_V_ANSWER, GW_DESC_ANSWER, ANSWER), 0);
+	expect(f, &p, "SIP/2.0 200");
+	request(f, "CANCEL", NULL, NULL, NULL);
+	expect(f, &p, "SIP/2.0 481");
+	nothing_told(f);
+	dialog_from_response(f, &p);
+	hang_up(f);
+}
+
+static void unanswered_call_ends_with_408(void **state)
+{
+	struct fix *f = *state;
+	struct packet p;
+
+	invite(f, NULL, OFFER);
+	(void)expect_told(f, GW_V_SETUP);
+	assert_int_equal(expect_told(f, GW_V_RELEASE)->status, 408);
+	expect(f, &p, "SIP/2.0 408");
+	wait_live(f, 0);
+}
+
+static void late_offer_is_ours_and_its_answer_is_in_the_ack(void **state)
+{
+	struct fix *f = *state;
+	const struct told *t;
+	struct packet p;
+
+	invite(f, NULL, NULL);
+	assert_int_equal(expect_told(f, GW_V_SETUP)->role, GW_DESC_NONE);
+	assert_int_equal(say(f, GW_V_ANSWER, GW_DESC_OFFER, OFFER), 0);
+	expect(f, &p, "SIP/2.0 200");
+	assert_string_equal(body(&p), OFFER);
+	dialog_from_response(f, &p);
+	request(f, "UPDATE", NULL, "application/sdp", OFFER);
+	expect(f, &p, "SIP/2.0 491");
+	f->cseq--;
+	request(f, "ACK", NULL, "application/sdp", ANSWER);
+	t = expect_told(f, GW_V_ACCEPT);
+	assert_int_equal(t->role, GW_DESC_ANSWER);
+	assert_string_equal(t->sdp, ANSWER);
+	f->cseq++;
+	hang_up(f);
+}
+
+static void ack_without_the_answer_ends_the_call(void **state)
+{
+	struct fix *f = *state;
+	struct packet p;
+
+	invite(f, NULL, NULL);
+	(void)expect_told(f, GW_V_SETUP);
+	assert_int_equal(say(f, GW_V_ANSWER, GW_DESC_OFFER, OFFER), 0);
+	expect(f, &p, "SIP/2.0 200");
+	dialog_from_response(f, &p);
+	request(f, "ACK", NULL, NULL, NULL);
+	assert_int_equal(expect_told(f, GW_V_RELEASE)->status, 488);
+	expect(f, &p, "BYE ");
+	reply(f, &p, 200, NULL, NULL, NULL);
+	wait_live(f, 0);
+}
+
+static void missing_ack_repeats_the_200_and_then_hangs_up(void **state)
+{
+	struct fix *f = *state;
+	struct packet p;
+	unsigned repeats = 0;
+	char raw[8192];
+
+	invite(f, NULL, OFFER);
+	(void)expect_told(f, GW_V_SETUP);
+	assert_int_equal(say(f, GW_V_ANSWER, GW_DESC_ANSWER, ANSWER), 0);
+	expect(f, &p, "SIP/2.0 200");
+	while (f->taken == f->ntold) {
+		gw_loop_step(f->loop, 5);
+		if (recv(f->fd, raw, sizeof(raw), 0) > 0 &&
+		    !strncmp(raw, "SIP/2.0 200", 11))
+			repeats++;
+	}
+	assert_true(repeats >= 2);
+	assert_int_equal(expect_told(f, GW_V_RELEASE)->status, 408);
+	wait_live(f, 0); /* the BYE's own end */
+}
+
+static void release_before_the_ack_waits_for_it(void **state)
+{
+	struct fix *f = *state;
+	struct packet p;
+
+	invite(f, NULL, OFFER);
+	(void)expect_told(f, GW_V_SETUP);
+	assert_int_equal(say(f, GW_V_ANSWER, GW_DESC_ANSWER, ANSWER), 0);
+	expect(f, &p, "SIP/2.0 200");
+	dialog_from_response(f, &p);
+	release(f, 500);
+	expect_silence(f, 100);
+	request(f, "ACK", NULL, NULL, NULL);
+	expect(f, &p, "BYE ");
+	assert_non_null(strstr(header(&p, "Reason"), "cause=500"));
+	reply(f, &p, 200, NULL, NULL, NULL);
+	wait_live(f, 0);
+}
+
+static void peers_offer_is_accepted_or_refused(void **state)
+{
+	struct fix *f = *state;
+	struct gw_msg no = { .verb = GW_V_REFUSE };
+	struct packet p;
+
+	established(f);
+	request(f, "INVITE", NULL, "application/sdp", OFFER);
+	assert_string_equal(expect_told(f, GW_V_OFFER)->sdp, OFFER);
+	expect(f, &p, "SIP/2.0 100");
+	assert_int_equal(say(f, GW_V_ACCEPT, GW_DESC_ANSWER, ANSWER), 0);
+	expect(f, &p, "SIP/2.0 200");
+	assert_string_equal(body(&p), ANSWER);
+	request(f, "ACK", NULL, NULL, NULL);
+
+	request(f, "INVITE", NULL, "application/sdp", OFFER);
+	(void)expect_told(f, GW_V_OFFER);
+	expect(f, &p, "SIP/2.0 100");
+	no.cause.status = 481; /* would end the dialog */
+	assert_int_equal(gw_leg_send(f->leg, &no), 0);
+	expect(f, &p, "SIP/2.0 488");
+	request(f, "ACK", NULL, NULL, NULL);
+	assert_int_equal(say(f, GW_V_ACCEPT, GW_DESC_ANSWER, ANSWER), -EPROTO);
+	hang_up(f);
+}
+
+static void reinvite_without_offer_gets_ours(void **state)
+{
+	struct fix *f = *state;
+	struct packet p;
+
+	established(f);
+	request(f, "INVITE", NULL, NULL, NULL);
+	assert_int_equal(expect_told(f, GW_V_OFFER)->role, GW_DESC_NONE);
+	expect(f, &p, "SIP/2.0 100");
+	assert_int_equal(say(f, GW_V_ACCEPT, GW_DESC_OFFER, OFFER), 0);
+	expect(f, &p, "SIP/2.0 200");
+	assert_string_equal(body(&p), OFFER);
+	assert_int_equal(say(f, GW_V_OFFER, GW_DESC_OFFER, OFFER), -EAGAIN);
+	request(f, "ACK", NULL, "application/sdp", ANSWER);
+	assert_int_equal(expect_told(f, GW_V_ACCEPT)->role, GW_DESC_ANSWER);
+	hang_up(f);
+}
+
+static void cancelled_reinvite_leaves_the_session_up(void **state)
+{
+	struct fix *f = *state;
+	struct packet p;
+
+	established(f);
+	request(f, "INVITE", NULL, "application/sdp", OFFER);
+	(void)expect_told(f, GW_V_OFFER);
+	expect(f, &p, "SIP/2.0 100");
+	request(f, "CANCEL", NULL, NULL, NULL);
+	expect(f, &p, "SIP/2.0 ");
+	expect(f, &p, "SIP/2.0 ");
+	request(f, "ACK", NULL, NULL, NULL);
+	assert_int_equal(say(f, GW_V_ACCEPT, GW_DESC_ANSWER, ANSWER), 0);
+	nothing_told(f);
+	hang_up(f);
+}
+
+static void update_is_offered_up_or_answered_here(void **state)
+{
+	struct fix *f = *state;
+	struct packet p;
+
+	established(f);
+	request(f, "UPDATE", NULL, NULL, NULL);
+	expect(f, &p, "SIP/2.0 200");
+	nothing_told(f);
+	request(f, "UPDATE", NULL, "application/sdp", OFFER);
+	assert_int_equal(expect_told(f, GW_V_OFFER)->role, GW_DESC_OFFER);
+	request(f, "UPDATE", NULL, "application/sdp", OFFER);
+	expect(f, &p, "SIP/2.0 500");
+	assert_true(*header(&p, "Retry-After") != '\0');
+	assert_int_equal(say(f, GW_V_ACCEPT, GW_DESC_ANSWER, ANSWER), 0);
+	expect(f, &p, "SIP/2.0 200");
+	assert_string_equal(body(&p), ANSWER);
+	hang_up(f);
+}
+
+static void second_invite_before_the_answer_gets_500(void **state)
+{
+	struct fix *f = *state;
+	struct packet p;
+
+	invite(f, NULL, OFFER);
+	(void)expect_told(f, GW_V_SETUP);
+	assert_int_equal(say(f, GW_V_PROGRESS, GW_DESC_NONE, NULL), 0);
+	expect(f, &p, "SIP/2.0 183");
+	dialog_from_response(f, &p);
+	request(f, "INVITE", NULL, "application/sdp", OFFER);
+	expect(f, &p, "SIP/2.0 500");
+	assert_true(*header(&p, "Retry-After") != '\0');
+	request(f, "ACK", NULL, NULL, NULL);
+	request(f, "UPDATE", NULL, "application/sdp", OFFER);
+	expect(f, &p, "SIP/2.0 500");
+	nothing_told(f);
+	request(f, "BYE", NULL, NULL, NULL);
+	expect(f, &p, "SIP/2.0 ");
+	expect(f, &p, "SIP/2.0 ");
+	(void)expect_told(f, GW_V_RELEASE);
+	wait_live(f, 0);
+}
+
+static void offer_made_before_the_ack_goes_out_after_it(void **state)
+{
+	struct fix *f = *state;
+	struct packet p;
+
+	invite(f, NULL, OFFER);
+	(void)expect_told(f, GW_V_SETUP);
+	assert_int_equal(say(f, GW_V_ANSWER, GW_DESC_ANSWER, ANSWER), 0);
+	expect(f, &p, "SIP/2.0 200");
+	dialog_from_response(f, &p);
+	assert_int_equal(say(f, GW_V_OFFER, GW_DESC_OFFER, OFFER), 0);
+	expect_silence(f, 60);
+	request(f, "ACK", NULL, NULL, NULL);
+	expect(f, &p, "INVITE ");
+	reply(f, &p, 200, NULL, NULL, ANSWER);
+	expect(f, &p, "ACK ");
+	(void)expect_told(f, GW_V_ACCEPT);
+	hang_up(f);
+}
+
+static void callee_repeats_a_refused_offer_sooner(void **state)
+{
+	struct fix *f = *state;
+	struct packet p;
+	uint64_t at;
+
+	established(f);
+	assert_int_equal(say(f, GW_V_OFFER, GW_DESC_OFFER, OFFER), 0);
+	expect(f, &p, "INVITE ");
+	reply(f, &p, 491, NULL, NULL, NULL);
+	expect(f, &p, "ACK ");
+	at = gw_clock_monotonic_us(NULL);
+	expect(f, &p, "INVITE ");
+	assert_in_range((gw_clock_monotonic_us(NULL) - at) / 1000, 0, 2100);
+	reply(f, &p, 200, NULL, NULL, ANSWER);
+	expect(f, &p, "ACK ");
+	(void)expect_told(f, GW_V_ACCEPT);
+	hang_up(f);
+}
+
+static void info_carries_dtmf_both_ways(void **state)
+{
+	static const char digit[] = "Signal=5\r\nDuration=160\r\n";
+	struct fix *f = *state;
+	struct gw_msg m = { .verb = GW_V_INFO,
+			    .content_type = "application/dtmf-relay",
+			    .content = digit,
+			    .content_len = sizeof(digit) - 1 };
+	const struct told *t;
+	struct packet p;
+
+	established(f);
+	request(f, "INFO", NULL, "application/dtmf-relay", digit);
+	expect(f, &p, "SIP/2.0 200");
+	t = expect_told(f, GW_V_INFO);
+	assert_string_equal(t->type, "application/dtmf-relay");
+	assert_string_equal(t->content, digit);
+	request(f, "INFO", NULL, "text/plain", "hello");
+	expect(f, &p, "SIP/2.0 415");
+	request(f, "INFO", NULL, NULL, NULL);
+	expect(f, &p, "SIP/2.0 200");
+	nothing_told(f);
+	assert_int_equal(gw_leg_send(f->leg, &m), 0);
+	expect(f, &p, "INFO ");
+	assert_string_equal(header(&p, "Content-Type"),
+			    "application/dtmf-relay");
+	assert_string_equal(body(&p), digit);
+	reply(f, &p, 200, NULL, NULL, NULL);
+	hang_up(f);
+}
+
+static void methods_without_a_place_get_405(void **state)
+{
+	struct fix *f = *state;
+	struct packet p;
+
+	established(f);
+	request(f, "REFER", "Refer-To: <sip:x@y>\r\n", NULL, NULL);
+	expect(f, &p, "SIP/2.0 405");
+	assert_true(*header(&p, "Allow") != '\0');
+	request(f, "PRACK", "RAck: 1 1 INVITE\r\n", NULL, NULL);
+	expect(f, &p, "SIP/2.0 481");
+	request(f, "UPDATE", "Require: precondition\r\n", NULL, NULL);
+	expect(f, &p, "SIP/2.0 420");
+	assert_string_equal(header(&p, "Unsupported"), "precondition");
+	hang_up(f);
+}
+
+static void bye_ends_what_is_pending(void **state)
+{
+	struct fix *f = *state;
+	struct packet p, q;
+
+	established(f);
+	request(f, "INVITE", NULL, "application/sdp", OFFER);
+	(void)expect_told(f, GW_V_OFFER);
+	expect(f, &p, "SIP/2.0 100");
+	request(f, "BYE", NULL, NULL, NULL);
+	expect(f, &p, "SIP/2.0 200");
+	expect(f, &q, "SIP/2.0 487");
+	assert_int_equal(expect_told(f, GW_V_RELEASE)->status, 200);
+	wait_live(f, 0);
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(call_is_rung_answered_and_hung_up),
+		T(caller_without_assertion_is_from_or_nobody),
+		T(early_description_is_repeated_in_the_200),
+		T(refusal_carries_its_cause),
+		T(cancel_is_told_as_487),
+		T(cancel_after_the_answer_changes_nothing),
+		T(unanswered_call_ends_with_408),
+		T(late_offer_is_ours_and_its_answer_is_in_the_ack),
+		T(ack_without_the_answer_ends_the_call),
+		T(missing_ack_repeats_the_200_and_then_hangs_up),
+		T(release_before_the_ack_waits_for_it),
+		T(peers_offer_is_accepted_or_refused),
+		T(reinvite_without_offer_gets_ours),
+		T(cancelled_reinvite_leaves_the_session_up),
+		T(update_is_offered_up_or_answered_here),
+		T(second_invite_before_the_answer_gets_500),
+		T(offer_made_before_the_ack_goes_out_after_it),
+		T(callee_repeats_a_refused_offer_sooner),
+		T(info_carries_dtmf_both_ways),
+		T(methods_without_a_place_get_405),
+		T(bye_ends_what_is_pending),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
