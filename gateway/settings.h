@@ -14,14 +14,14 @@
 
 #include "gateway/base/log.h"
 
-#define GW_SET_LISTEN 8
-#define GW_SET_ORIGINS 32
-#define GW_SET_USERS 4096
-#define GW_SET_IDENTITIES 8
-#define GW_SET_KEYS 16
-#define GW_SET_ROUTES 64
+#define GW_SET_LISTEN      8
+#define GW_SET_ORIGINS     32
+#define GW_SET_USERS       4096
+#define GW_SET_IDENTITIES  8
+#define GW_SET_KEYS        16
+#define GW_SET_ROUTES      64
 #define GW_SET_ICE_SERVERS 8
-#define GW_SET_CODECS 8
+#define GW_SET_CODECS      8
 
 struct gw_set_log {
 	char level[8];  /* error warn info debug */
@@ -42,30 +42,33 @@ struct gw_set_user {
 	char identity[GW_SET_IDENTITIES][128]; /* further public identities */
 };
 
-struct gw_set_key { /* a key that bearer tokens are signed with */
-	char kid[64];  /* "": the key is tried for tokens without kid */
-	char alg[8];   /* RS256 ES256 EdDSA */
+struct gw_set_key {     /* a key that bearer tokens are signed with */
+	char kid[64];   /* "": the key is tried for tokens without kid */
+	char alg[8];    /* RS256 ES256 EdDSA */
 	char file[256]; /* PEM public key or certificate */
 };
 
 struct gw_set_web {
 	size_t nlisten;
-	char listen[GW_SET_LISTEN][64]; /* wss://ADDR:PORT, ws://127.0.0.1:PORT */
+	/* wss://ADDR:PORT, ws://127.0.0.1:PORT */
+	char listen[GW_SET_LISTEN][64];
 	char certificate[256], key[256]; /* PEM; both "": self-signed, made at
 					    start and kept in state_dir */
-	char root[256];                 /* directory of the pages */
-	char path[64];                  /* /3gpp-respect/v1 */
+	char root[256];                  /* directory of the pages */
+	char path[64];                   /* /3gpp-respect/v1 */
 	size_t norigin;
 	char origin[GW_SET_ORIGINS][128]; /* allow-list; "self" = own host */
-	uint32_t auth_timeout_ms;   /* a connection must authenticate in */
-	uint32_t ping_ms;           /* keep-alive; dead after two misses */
+	uint32_t auth_timeout_ms; /* a connection must authenticate in */
+	uint32_t ping_ms;         /* keep-alive; dead after two misses */
 	uint32_t max_connections;
 	uint32_t max_connections_ip; /* network connections an address */
-	uint32_t max_sessions;      /* media sessions an endpoint */
+	uint32_t max_sessions;       /* media sessions an endpoint */
 	uint32_t messages_per_s, messages_burst; /* token bucket a connection */
-	uint32_t auth_failures;     /* in 60 s an address, then a pause */
-	uint32_t pause_ms;          /* how long it is refused after that */
-	uint32_t queue_bytes;       /* send queue a connection */
+	uint32_t auth_failures; /* in 60 s an address, then a pause */
+	uint32_t pause_ms;      /* how long it is refused after that */
+	uint32_t queue_bytes;   /* send queue a connection */
+	bool http2; /* HTTP/2 and RFC 8441 on wss: listeners; default off:
+		       libwebsockets 4.1.6 can be crashed through it */
 };
 
 struct gw_set_auth {
@@ -73,7 +76,7 @@ struct gw_set_auth {
 	uint32_t expiration_s; /* of a registration */
 	uint32_t ttl_max_s;    /* disconnection time to live, upper bound */
 	char issuer[128], audience[128]; /* bearer tokens; "": not checked is
-					    refused: both must be set if keys are */
+				  refused: both must be set if keys are */
 	uint32_t leeway_s;
 	size_t nkey;
 	struct gw_set_key key[GW_SET_KEYS];
@@ -83,15 +86,15 @@ struct gw_set_sip {
 	size_t nlisten;
 	char listen[GW_SET_LISTEN][96]; /* sip:ADDR:PORT;transport=udp|tcp,
 					   sips:ADDR:PORT (TLS) */
-	char core[128];        /* where calls go: sip:HOST:PORT;transport=.. */
-	char domain[128];      /* host part of identities made here */
-	char tls_dir[256];     /* agent.pem, cafile.pem */
-	bool tls_verify;       /* peers' certificates; off only in a lab */
+	char core[128];    /* where calls go: sip:HOST:PORT;transport=.. */
+	char domain[128];  /* host part of identities made here */
+	char tls_dir[256]; /* agent.pem, cafile.pem */
+	bool tls_verify;   /* peers' certificates; off only in a lab */
 	char username[64], password[64]; /* digest towards the core, "" none */
 	uint32_t ring_timeout_s;
 	uint32_t t1_ms, t1x64_ms; /* RFC 3261 17.1.1.1; tests shorten them */
-	char user_agent[64];   /* "" : no User-Agent/Server header */
-	char allow_from[4][64]; /* IPs that may send us requests; none: any */
+	char user_agent[64];      /* "" : no User-Agent/Server header */
+	char allow_from[4][64];   /* IPs that may send us requests; none: any */
 };
 
 struct gw_set_media {
@@ -110,23 +113,23 @@ struct gw_set_media {
 
 struct gw_set_ice_server { /* told to clients by getinfo */
 	char url[128];
-	char secret[64];   /* TURN REST shared secret; "" for stun */
+	char secret[64]; /* TURN REST shared secret; "" for stun */
 	uint32_t ttl_s;
 };
 
-struct gw_set_route { /* first match wins; then own users; then the core */
+struct gw_set_route {    /* first match wins; then own users; then the core */
 	char match[128]; /* the whole URI, or a user part, '*' at its end */
 	char leg[16];    /* echo, core, user, refuse */
 	uint16_t status; /* for refuse */
 };
 
 struct gw_set_calls {
-	uint32_t max;             /* live calls; above: 503 */
-	char early_media[8];      /* auto: as P-Early-Media says; always; never */
-	char no_offer[16];        /* msetup without preOffer: gateway_offer,
-				     late_offer */
-	uint32_t drain_s;         /* SIGTERM: wait for calls at most */
-	char cdr_file[256];       /* "": the log */
+	uint32_t max;        /* live calls; above: 503 */
+	char early_media[8]; /* auto: as P-Early-Media says; always; never */
+	char no_offer[16];   /* msetup without preOffer: gateway_offer,
+				late_offer */
+	uint32_t drain_s;    /* SIGTERM: wait for calls at most */
+	char cdr_file[256];  /* "": the log */
 };
 
 struct gw_settings {

@@ -1,3 +1,38 @@
 webrtc_SRCS :=
 webrtc_TESTS :=
 webrtc_FUZZ :=
+
+webrtc_SRCS += \
+	webrtc/selfsigned.c \
+	webrtc/utf8.c \
+	webrtc/ws_limits.c \
+	webrtc/ws_listen.c \
+	webrtc/ws_lws_conn.c \
+	webrtc/ws_lws_http.c \
+	webrtc/ws_lws_upgrade.c \
+	webrtc/ws_origin.c \
+	webrtc/ws_pages.c \
+	webrtc/ws_server.c \
+	webrtc/ws_tls.c
+webrtc_TESTS += test_utf8 test_ws_http test_ws_limits test_ws_server
+
+webrtc_SRCS += \
+	webrtc/auth_check.c \
+	webrtc/auth_turn.c \
+	webrtc/jwt.c \
+	webrtc/registry.c \
+	webrtc/registry_map.c \
+	webrtc/respect_auth.c \
+	webrtc/respect_build.c \
+	webrtc/respect_conn.c \
+	webrtc/respect_info.c \
+	webrtc/respect_leg.c \
+	webrtc/respect_leg_fsm.c \
+	webrtc/respect_leg_in.c \
+	webrtc/respect_msg.c \
+	webrtc/txn.c \
+	webrtc/web.c \
+	webrtc/wire.c
+webrtc_TESTS += test_respect_leg test_auth test_txn test_respect_msg test_jwt \
+	test_registry
+webrtc_FUZZ += fuzz_respect fuzz_jwt

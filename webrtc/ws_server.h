@@ -1,6 +1,6 @@
 /*
- * webrtc/ws_server.h - HTTP(S) and WebSocket server; the only file that knows
- * libwebsockets is ws_server.c
+ * webrtc/ws_server.h - HTTP(S) and WebSocket server; only ws_server.c and
+ * ws_lws_*.c know libwebsockets
  *
  * Listeners with TLS (certificate reloadable), HTTP/1.1 and HTTP/2 (RFC 8441),
  * static pages, WebSocket connections with whole text messages, bounded send
@@ -64,8 +64,12 @@ struct gw_ws_handlers {
 int gw_ws_new(struct gw_ws **out, struct gw_loop *loop,
 	      const struct gw_settings *set,
 	      const struct gw_ws_handlers *handlers);
-/* Closes every connection (1012 while draining, else 1001), calls closed. */
+/* Closes every connection (1012 while draining, else 1001), calls closed.
+ * Steps the loop for at most a second, so that the close frames get out: not
+ * from inside a handler. */
 void gw_ws_free(struct gw_ws *ws);
+/* The server is going away to come back: see gw_ws_free(). */
+void gw_ws_set_draining(struct gw_ws *ws, bool draining);
 /* Certificates, origins, limits, page root; listeners and connections stay. */
 void gw_ws_reload(struct gw_ws *ws, const struct gw_settings *set);
 

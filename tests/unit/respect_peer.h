@@ -1,0 +1,82 @@
+/*
+ * tests/unit/respect_peer.h - both neighbours of the RESPECT files, faked
+ *
+ * Below: a WebSocket server without sockets (defines gw_ws_*), so that a test
+ * says what a client sends and reads what it gets.  Above: a call that takes
+ * each leg and writes down what it reports.  Time stands still until moved.
+ */
+#ifndef RESPECT_PEER_H
+#define RESPECT_PEER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "gateway/leg.h"
+#include "webrtc/web.h"
+#include "webrtc/ws_server.h"
+
+#define ALICE    "sip:alice@example.net"
+#define ALICE2   "tel:+15551230001"
+#define BOB      "sip:bob@example.net"
+#define PASSWORD "s3cret:with colon"
+
+struct gw_ws_conn; /* a client */
+
+struct heard { /* what a leg reported to its call */
+	enum gw_verb verb;
+	struct gw_cause cause;
+	enum gw_desc_role role;
+	char text[256]; /* description, or cause, or INFO content */
+	enum gw_alert alert;
+};
+
+struct peer {
+	struct gw_loop *loop;
+	struct gw_settings set;
+	struct gw_web *web;
+
+	struct gw_leg *leg; /* the last that came in, or was made */
+	char target[256], asserted[256];
+	enum gw_desc_role setup_role;
+	char setup_text[256];
+	bool refuse_at_once;
+	unsigned nheard;
+	struct heard heard[64];
+	bool free_on_release;
+};
+
+extern struct peer peer;
+
+int peer_setup(void **state);
+int peer_teardown(void **state);
+void peer_advance_ms(uint64_t ms);
+
+struct gw_ws_conn *client_open(void);
+void client_say(struct gw_ws_conn *c, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+/* Steps the loop until there are @n messages; fails after a while. */
+void client_wait(struct gw_ws_conn *c, unsigned n);
+unsigned client_count(const struct gw_ws_conn *c);
+const char *client_got(const struct gw_ws_conn *c, unsigned i);
+const char *client_last(const struct gw_ws_conn *c);
+uint16_t client_code(const struct gw_ws_conn *c); /* 0: open */
+/* The socket vanishes, or its close handshake ends; *@c is gone. */
+void client_lose(struct gw_ws_conn **c, uint16_t code);
+unsigned client_punished(void);
+void client_forget_punishment(void);
+/* The value of string or number @member in @json, copied to a static. */
+const char *json_value(const char *json, const char *member);
+
+/* Logs in with the password: transactions 0 and its answer. */
+struct gw_ws_conn *client_login(const char *id);
+char *basic_value(const char *user, const char *password); /* static */
+
+/* The call's side */
+struct gw_leg *call_new_leg(const char *uri);
+int call_send(struct gw_leg *leg, enum gw_verb verb, enum gw_desc_role role,
+	      const char *sdp);
+const struct heard *call_last(void);
+long metric(const char *line_start);
+
+#endif

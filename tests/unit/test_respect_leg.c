@@ -1,0 +1,855 @@
+/*
+ * Media sessions between a client and a call: each direction, offers and
+ * their glare, DTMF, release, and the loss of the WebSocket.
+ */
+#include "tests/unit/cm.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Whole, so that its server goes before the library's. */
+#include "tests/unit/respect_peer.c"
+#include "webrtc/respect_leg.h"
+
+#define REQ(method, id)                                                        \
+	"{\"messageType\":\"request\",\"method\":\"" method                    \
+	"\",\"transactionId\":" id ","
+#define OK(id)                                                                 \
+	"{\"messageType\":\"response\",\"method\":\"mupdate\","                \
+	"\"transactionId\":" id ",\"success\":true}"
+
+static char session[64];
+
+#define has(text, part)                                                        \
+	do {                                                                   \
+		if (!strstr((text), (part)))                                   \
+			fail_msg("%s is not in %s", (part), (text));           \
+	} while (0)
+#define lacks(text, part)                                                      \
+	do {                                                                   \
+		if (strstr((text), (part)))                                    \
+			fail_msg("%s is in %s", (part), (text));               \
+	} while (0)
+
+static void remember_session(const char *json)
+{
+	const char *id = json_value(json, "mediaSessionId");
+
+	assert_non_null(id);
+	(void)snprintf(session, sizeof(session), "%s", id);
+}
+
+/* Alice calls with a pre-offer; transaction 2. */
+static struct gw_ws_conn *calling(void)
+{
+	struct gw_ws_conn *c = client_login(ALICE);
+
+	client_say(c, REQ("msetup", "2") "\"resourceId\":\"tel:+15551230002\","
+					 "\"preOffer\":\"pre\"}");
+	assert_int_equal(2, client_count(c));
+	remember_session(client_last(c));
+	return c;
+}
+
+/* ... and the far end answered. */
+static struct gw_ws_conn *connected(void)
+{
+	struct gw_ws_conn *c = calling();
+
+	assert_int_equal(
+		0, call_send(peer.leg, GW_V_ANSWER, GW_DESC_ANSWER, "answer1"));
+	has(client_last(c), "\"mediaSessionState\":\"connected\"");
+	client_say(c, OK("1"));
+	return c;
+}
+
+/* A call rings at Alice's. */
+static struct gw_ws_conn *ringing(void)
+{
+	struct gw_ws_conn *c = client_login(ALICE);
+	struct gw_msg setup = {
+		.verb = GW_V_SETUP,
+		.desc = {GW_DESC_OFFER, "offer1", 6 },
+		.asserted = { "tel:+15551230009",            "Carol \xff" },
+	};
+
+	assert_int_equal(0, gw_leg_send(call_new_leg(ALICE2), &setup));
+	remember_session(client_last(c));
+	return c;
+}
+
+static void msetup_is_answered_at_once_and_becomes_a_setup(void **state)
+{
+	struct gw_ws_conn *c = calling();
+
+	(void)state;
+	has(client_last(c), "\"success\":true");
+	has(client_last(c), "\"mediaSessionState\":\"proceeding\"");
+	assert_string_equal("tel:+15551230002", peer.target);
+	assert_string_equal(ALICE, peer.asserted);
+	assert_int_equal(GW_DESC_PRE_OFFER, peer.setup_role);
+	assert_string_equal("pre", peer.setup_text);
+}
+
+static void progress_and_answer_are_told_by_mupdate(void **state)
+{
+	struct gw_ws_conn *c = calling();
+	struct gw_msg ring = { .verb = GW_V_PROGRESS,
+			       .alert = GW_ALERT_RINGING };
+	struct gw_msg answer = {
+		.verb = GW_V_ANSWER,
+		.desc = {GW_DESC_ANSWER, "v=0\r\n", 5 },
+		.asserted = { "tel:+15551230002",             NULL   },
+	};
+
+	(void)state;
+	assert_int_equal(0, gw_leg_send(peer.leg, &ring));
+	has(client_last(c), "\"transactionId\":1,");
+	has(client_last(c), "\"mediaSessionState\":\"alerting\"");
+	lacks(client_last(c), "sdp");
+	assert_int_equal(0, gw_leg_send(peer.leg, &ring)); /* nothing new */
+	assert_int_equal(3, client_count(c));
+	assert_int_equal(0, gw_leg_send(peer.leg, &answer));
+	has(client_last(c), "\"transactionId\":3,");
+	has(client_last(c), "\"sdpAnswer\":\"v=0\\r\\n\"");
+	has(client_last(c), "\"mediaSessionState\":\"connected\"");
+	has(client_last(c), "\"assertedTerminatingId\":\"tel:+15551230002\"");
+	/* Twice has no place. */
+	assert_int_equal(-EPROTO, gw_leg_send(peer.leg, &answer));
+}
+
+static void an_early_answer_is_the_only_one_a_client_sees(void **state)
+{
+	struct gw_ws_conn *c = calling();
+	struct gw_msg early = {
+		.verb = GW_V_PROGRESS,
+		.desc = {GW_DESC_EARLY_ANSWER, "one", 3},
+		.early_media = true
+	};
+
+	(void)state;
+	assert_int_equal(0, gw_leg_send(peer.leg, &early));
+	has(client_last(c), "\"mediaSessionState\":\"early\"");
+	has(client_last(c), "\"sdpAnswer\":\"one\"");
+	assert_int_equal(
+		0, call_send(peer.leg, GW_V_ANSWER, GW_DESC_ANSWER, "two"));
+	has(client_last(c), "\"mediaSessionState\":\"connected\"");
+	lacks(client_last(c), "sdpAnswer");
+}
+
+static void without_pre_offer_the_gateway_offers(void **state)
+{
+	struct gw_ws_conn *c = client_login(ALICE);
+
+	(void)state;
+	client_say(c, REQ("msetup", "2") "\"resourceId\":\"sip:echo@x\"}");
+	remember_session(client_last(c));
+	assert_int_equal(GW_DESC_NONE, peer.setup_role);
+	/* An answer to nothing has no place. */
+	assert_int_equal(-EPROTO,
+			 call_send(peer.leg, GW_V_ANSWER, GW_DESC_ANSWER, "a"));
+	assert_int_equal(
+		0, call_send(peer.leg, GW_V_OFFER, GW_DESC_OFFER, "ours"));
+	has(client_last(c), "\"sdpOffer\":\"ours\"");
+	client_say(c,
+		   REQ("mupdate", "4") "\"mediaSessionId\":\"%s\","
+				       "\"sdpAnswer\":\"theirs\"}",
+		   session);
+	has(client_last(c), "\"success\":true");
+	assert_int_equal(GW_V_ACCEPT, call_last()->verb);
+	assert_string_equal("theirs", call_last()->text);
+	assert_int_equal(0,
+			 call_send(peer.leg, GW_V_ANSWER, GW_DESC_NONE, NULL));
+	has(client_last(c), "\"mediaSessionState\":\"connected\"");
+}
+
+static void a_pre_offer_can_be_replaced_by_an_offer(void **state)
+{
+	struct gw_ws_conn *c = calling();
+
+	(void)state;
+	assert_int_equal(
+		0, call_send(peer.leg, GW_V_OFFER, GW_DESC_OFFER, "ours"));
+	has(client_last(c), "\"sdpOffer\":\"ours\"");
+	assert_int_equal(-EAGAIN, call_send(peer.leg, GW_V_OFFER, GW_DESC_OFFER,
+					    "again"));
+}
+
+static void a_failed_offer_before_the_answer_is_refused(void **state)
+{
+	struct gw_ws_conn *c = calling();
+
+	(void)state;
+	assert_int_equal(
+		0, call_send(peer.leg, GW_V_OFFER, GW_DESC_OFFER, "ours"));
+	client_say(c, "{\"messageType\":\"response\",\"method\":\"mupdate\","
+		      "\"transactionId\":1,\"success\":false,"
+		      "\"problemDetails\":{\"status\":488}}");
+	assert_int_equal(GW_V_REFUSE, call_last()->verb);
+	assert_int_equal(488, call_last()->cause.status);
+}
+
+static void a_call_that_cannot_be_made_ends_with_mdisc(void **state)
+{
+	struct gw_ws_conn *c = client_login(ALICE);
+
+	(void)state;
+	peer.refuse_at_once = true;
+	client_say(c, REQ("msetup", "2") "\"resourceId\":\"sip:nobody@x\"}");
+	assert_int_equal(3, client_count(c));
+	has(client_got(c, 1), "\"success\":true");
+	has(client_got(c, 2), "\"method\":\"mdisc\"");
+	has(client_got(c, 2), "\"type\":\"urn:ietf:params:sip:response:404\"");
+	has(client_got(c, 2), "\"status\":404");
+	assert_int_equal(0, metric("isthmus_respect_sessions"));
+}
+
+static void only_own_identities_can_be_preferred(void **state)
+{
+	struct gw_ws_conn *c = client_login(ALICE);
+
+	(void)state;
+	client_say(c, REQ("msetup", "2") "\"resourceId\":\"sip:x@y\","
+					 "\"preferredOriginatingId\":\"" BOB
+					 "\"}");
+	has(client_last(c), "\"status\":403");
+	assert_null(peer.leg);
+	client_say(
+		c,
+		REQ("msetup",
+		    "4") "\"resourceId\":\"sip:x@y\","
+			 "\"preferredOriginatingId\":\"tel:+1-555-123-0001\"}");
+	has(client_last(c), "\"success\":true");
+	assert_string_equal(ALICE2, peer.asserted);
+}
+
+static void msetup_rings_and_an_mupdate_answers(void **state)
+{
+	struct gw_ws_conn *c = ringing();
+
+	(void)state;
+	has(client_last(c), "\"method\":\"msetup\"");
+	has(client_last(c), "\"sdpOffer\":\"offer1\"");
+	has(client_last(c), "\"resourceId\":\"" ALICE2 "\"");
+	has(client_last(c), "\"assertedOriginatingId\":\"tel:+15551230009\"");
+	/* What is no UTF-8 would make the browser close the socket. */
+	has(client_last(c),
+	    "\"assertedOriginatingName\":\"Carol \xef\xbf\xbd\"");
+	client_say(c, "{\"messageType\":\"response\",\"method\":\"msetup\","
+		      "\"transactionId\":1,\"success\":true}");
+	assert_int_equal(GW_V_PROGRESS, call_last()->verb);
+	assert_int_equal(GW_ALERT_RINGING, call_last()->alert);
+	client_say(c,
+		   REQ("mupdate", "2") "\"mediaSessionId\":\"%s\","
+				       "\"sdpAnswer\":\"yes\"}",
+		   session);
+	has(client_last(c), "\"mediaSessionState\":\"connected\"");
+	assert_int_equal(GW_V_ANSWER, call_last()->verb);
+	assert_string_equal("yes", call_last()->text);
+	/* A second one answers nothing. */
+	client_say(c,
+		   REQ("mupdate", "4") "\"mediaSessionId\":\"%s\","
+				       "\"sdpAnswer\":\"yes\"}",
+		   session);
+	has(client_last(c), "\"status\":409");
+	assert_int_equal(2, peer.nheard);
+}
+
+static void an_answer_within_the_msetup_response_counts(void **state)
+{
+	struct gw_ws_conn *c = ringing();
+
+	(void)state;
+	client_say(c, "{\"messageType\":\"response\",\"method\":\"msetup\","
+		      "\"transactionId\":1,\"success\":true,"
+		      "\"sdpAnswer\":\"quick\"}");
+	assert_int_equal(1, peer.nheard);
+	assert_int_equal(GW_V_ANSWER, call_last()->verb);
+	assert_string_equal("quick", call_last()->text);
+}
+
+static void a_withheld_caller_is_not_named(void **state)
+{
+	struct gw_ws_conn *c = client_login(ALICE);
+	struct gw_msg setup = {
+		.verb = GW_V_SETUP,
+		.desc = {GW_DESC_OFFER, "offer1", 6 },
+		.asserted = { "tel:+15551230009",            "Carol" },
+		.privacy = true,
+	};
+
+	(void)state;
+	assert_int_equal(0, gw_leg_send(call_new_leg(ALICE), &setup));
+	lacks(client_last(c), "assertedOriginating");
+	lacks(client_last(c), "Carol");
+}
+
+static void a_refused_msetup_releases_with_the_clients_status(void **state)
+{
+	struct gw_ws_conn *c = ringing();
+
+	(void)state;
+	client_say(c, "{\"messageType\":\"response\",\"method\":\"msetup\","
+		      "\"transactionId\":1,\"success\":false,"
+		      "\"problemDetails\":{\"status\":600}}");
+	assert_int_equal(GW_V_RELEASE, call_last()->verb);
+	assert_int_equal(600, call_last()->cause.status);
+}
+
+static void a_refusal_without_status_is_busy_and_mdisc_declines(void **state)
+{
+	struct gw_ws_conn *c = ringing();
+
+	(void)state;
+	client_say(c, "{\"messageType\":\"response\",\"method\":\"msetup\","
+		      "\"transactionId\":1,\"success\":false}");
+	assert_int_equal(486, call_last()->cause.status);
+	gw_leg_free(peer.leg);
+	client_lose(&c, 1006);
+	c = ringing();
+	client_say(c, REQ("mdisc", "2") "\"mediaSessionId\":\"%s\"}", session);
+	has(client_last(c), "\"mediaSessionState\":\"disconnected\"");
+	assert_int_equal(GW_V_RELEASE, call_last()->verb);
+	assert_int_equal(603, call_last()->cause.status);
+}
+
+static void an_msetup_that_nobody_answers_is_released(void **state)
+{
+	struct gw_ws_conn *c = ringing();
+
+	(void)state;
+	peer_advance_ms(9999);
+	assert_int_equal(0, peer.nheard);
+	peer_advance_ms(2);
+	assert_int_equal(GW_V_RELEASE, call_last()->verb);
+	assert_int_equal(480, call_last()->cause.status);
+	has(client_last(c), "\"method\":\"mdisc\"");
+}
+
+static void a_clients_offer_is_accepted_or_refused_by_mupdate(void **state)
+{
+	struct gw_ws_conn *c = connected();
+	struct gw_msg no = {
+		.verb = GW_V_REFUSE,
+		.cause = {.status = 488, .text = "no codec"}
+	};
+	struct gw_msg yes = {
+		.verb = GW_V_ACCEPT,
+		.desc = {GW_DESC_ANSWER, "fine", 4},
+		.held = true
+	};
+
+	(void)state;
+	client_say(c,
+		   REQ("mupdate", "4") "\"mediaSessionId\":\"%s\","
+				       "\"sdpOffer\":\"re\"}",
+		   session);
+	has(client_last(c), "\"success\":true");
+	has(client_last(c), "\"mediaSessionState\":\"updating\"");
+	assert_int_equal(GW_V_OFFER, call_last()->verb);
+	assert_string_equal("re", call_last()->text);
+	assert_int_equal(0, gw_leg_send(peer.leg, &no));
+	has(client_last(c), "\"method\":\"mupdate\"");
+	has(client_last(c), "\"status\":488");
+	has(client_last(c), "\"detail\":\"no codec\"");
+	has(client_last(c), "\"mediaSessionState\":\"connected\"");
+	assert_int_equal(-EPROTO, gw_leg_send(peer.leg, &yes));
+
+	client_say(c,
+		   REQ("mupdate", "6") "\"mediaSessionId\":\"%s\","
+				       "\"sdpOffer\":\"re2\"}",
+		   session);
+	assert_int_equal(0, gw_leg_send(peer.leg, &yes));
+	has(client_last(c), "\"sdpAnswer\":\"fine\"");
+	has(client_last(c), "\"mediaSessionState\":\"held\"");
+}
+
+static void our_offer_is_answered_or_times_out(void **state)
+{
+	struct gw_ws_conn *c = connected();
+	struct gw_msg hold = {
+		.verb = GW_V_OFFER,
+		.desc = {GW_DESC_OFFER, "hold", 4},
+		.held = true
+	};
+
+	(void)state;
+	assert_int_equal(0, gw_leg_send(peer.leg, &hold));
+	has(client_last(c), "\"sdpOffer\":\"hold\"");
+	has(client_last(c), "\"mediaSessionState\":\"held\"");
+	client_say(c, OK("3"));
+	client_say(c,
+		   REQ("mupdate", "4") "\"mediaSessionId\":\"%s\","
+				       "\"sdpAnswer\":\"held\"}",
+		   session);
+	assert_int_equal(GW_V_ACCEPT, call_last()->verb);
+	hold.held = false;
+	assert_int_equal(0, gw_leg_send(peer.leg, &hold));
+	client_say(c, OK("5")); /* heard, but never answered */
+	peer_advance_ms(20001);
+	assert_int_equal(GW_V_REFUSE, call_last()->verb);
+	assert_int_equal(504, call_last()->cause.status);
+	assert_int_equal(2, peer.nheard);
+}
+
+static void an_answer_in_the_response_is_taken(void **state)
+{
+	struct gw_ws_conn *c = connected();
+
+	(void)state;
+	assert_int_equal(0,
+			 call_send(peer.leg, GW_V_OFFER, GW_DESC_OFFER, "re"));
+	client_say(c, "{\"messageType\":\"response\",\"method\":\"mupdate\","
+		      "\"transactionId\":3,\"success\":true,"
+		      "\"sdpAnswer\":\"now\"}");
+	assert_int_equal(GW_V_ACCEPT, call_last()->verb);
+	assert_string_equal("now", call_last()->text);
+}
+
+static void crossing_offers_get_491_and_a_pause(void **state)
+{
+	struct gw_ws_conn *c = connected();
+	long before = metric("isthmus_respect_rejected_total{"
+			     "reason=\"glare\"}");
+
+	(void)state;
+	assert_int_equal(
+		0, call_send(peer.leg, GW_V_OFFER, GW_DESC_OFFER, "ours"));
+	client_say(c,
+		   REQ("mupdate", "4") "\"mediaSessionId\":\"%s\","
+				       "\"sdpOffer\":\"theirs\"}",
+		   session);
+	has(client_last(c), "\"status\":491");
+	assert_in_range(atoi(json_value(client_last(c), "retryAfter")), 0, 2);
+	assert_int_equal(before + 1, metric("isthmus_respect_rejected_total{"
+					    "reason=\"glare\"}"));
+	client_say(c, "{\"messageType\":\"response\",\"method\":\"mupdate\","
+		      "\"transactionId\":3,\"success\":false,"
+		      "\"problemDetails\":{\"status\":491}}");
+	assert_int_equal(GW_V_REFUSE, call_last()->verb);
+	assert_int_equal(491, call_last()->cause.status);
+	/* RFC 3261 14.1: this side waits 2.1 to 4 s, the client 0 to 2. */
+	peer_advance_ms(2099);
+	assert_int_equal(-EAGAIN, call_send(peer.leg, GW_V_OFFER, GW_DESC_OFFER,
+					    "ours"));
+	peer_advance_ms(1902);
+	assert_int_equal(
+		0, call_send(peer.leg, GW_V_OFFER, GW_DESC_OFFER, "ours"));
+}
+
+static void dtmf_travels_both_ways(void **state)
+{
+	struct gw_ws_conn *c = connected();
+	static const char relay[] = "Signal= 7\r\nDuration= 250\r\n";
+	struct gw_msg info = { .verb = GW_V_INFO,
+			       .content_type = "application/dtmf-relay",
+			       .content = relay,
+			       .content_len = sizeof(relay) - 1 };
+
+	(void)state;
+	client_say(c,
+		   REQ("mupdate", "4") "\"mediaSessionId\":\"%s\",\"userData\":"
+				       "{\"dtmf\":{\"signal\":\"5\","
+				       "\"duration\":200}}}",
+		   session);
+	has(client_last(c), "\"success\":true");
+	assert_int_equal(GW_V_INFO, call_last()->verb);
+	assert_string_equal("Signal=5\r\nDuration=200\r\n", call_last()->text);
+	client_say(c,
+		   REQ("mupdate", "6") "\"mediaSessionId\":\"%s\","
+				       "\"userData\":{\"dtmf\":\"1#a\"}}",
+		   session);
+	assert_int_equal(4, peer.nheard);
+	assert_string_equal("Signal=A\r\nDuration=160\r\n", call_last()->text);
+	client_say(c,
+		   REQ("mupdate", "8") "\"mediaSessionId\":\"%s\","
+				       "\"userData\":{\"dtmf\":\"1;2\"}}",
+		   session);
+	has(client_last(c), "\"status\":400");
+
+	assert_int_equal(0, gw_leg_send(peer.leg, &info));
+	has(client_last(c), "\"userData\":{\"dtmf\":{\"signal\":\"7\","
+			    "\"duration\":250}}");
+	info.content_type = "text/plain";
+	assert_int_equal(-EPROTO, gw_leg_send(peer.leg, &info));
+}
+
+static void release_is_told_by_mdisc_with_its_cause(void **state)
+{
+	struct gw_ws_conn *c = calling();
+	struct gw_msg busy = {
+		.verb = GW_V_RELEASE,
+		.cause = {.status = 486, .retry_after_s = 5}
+	};
+
+	(void)state;
+	assert_int_equal(0, gw_leg_send(peer.leg, &busy));
+	has(client_last(c), "\"method\":\"mdisc\"");
+	has(client_last(c), "\"title\":\"Busy Here\"");
+	has(client_last(c), "\"retryAfter\":5");
+	assert_int_equal(0, gw_leg_send(peer.leg, &busy)); /* always legal */
+	assert_int_equal(3, client_count(c));
+	client_say(c, REQ("mdisc", "4") "\"mediaSessionId\":\"%s\"}", session);
+	has(client_last(c), "\"status\":481");
+	assert_int_equal(0, peer.nheard);
+}
+
+static void a_leg_freed_alive_says_goodbye(void **state)
+{
+	struct gw_ws_conn *c = connected();
+
+	(void)state;
+	gw_leg_free(peer.leg);
+	peer.leg = NULL;
+	has(client_last(c), "\"method\":\"mdisc\"");
+	lacks(client_last(c), "problemDetails"); /* a normal end */
+}
+
+static void mdisc_ends_a_call_normally_and_cancels_an_unanswered(void **state)
+{
+	struct gw_ws_conn *c = connected();
+
+	(void)state;
+	client_say(c, REQ("mdisc", "4") "\"mediaSessionId\":\"%s\"}", session);
+	assert_int_equal(GW_V_RELEASE, call_last()->verb);
+	assert_int_equal(200, call_last()->cause.status);
+	gw_leg_free(peer.leg);
+	peer.leg = NULL;
+	client_say(c, REQ("msetup", "6") "\"resourceId\":\"sip:b@x\"}");
+	remember_session(client_last(c));
+	client_say(c, REQ("mdisc", "8") "\"mediaSessionId\":\"%s\"}", session);
+	assert_int_equal(487, call_last()->cause.status);
+}
+
+static void a_session_of_another_is_unknown(void **state)
+{
+	struct gw_ws_conn *c = connected(), *bob = client_login(BOB);
+
+	(void)state;
+	(void)c;
+	client_say(bob, REQ("mdisc", "2") "\"mediaSessionId\":\"%s\"}",
+		   session);
+	has(client_last(bob), "\"status\":481");
+	assert_int_equal(0, peer.nheard);
+}
+
+static void sessions_of_an_endpoint_are_limited(void **state)
+{
+	struct gw_ws_conn *c = client_login(ALICE);
+	struct gw_leg *first, *second, *third, *none = NULL;
+
+	(void)state;
+	client_say(c, REQ("msetup", "2") "\"resourceId\":\"sip:b@x\"}");
+	first = peer.leg;
+	client_say(c, REQ("msetup", "4") "\"resourceId\":\"sip:b@x\"}");
+	second = peer.leg;
+	client_say(c, REQ("msetup", "6") "\"resourceId\":\"sip:b@x\"}");
+	third = peer.leg;
+	client_say(c, REQ("msetup", "8") "\"resourceId\":\"sip:b@x\"}");
+	has(client_last(c), "\"status\":429");
+	assert_int_equal(-EBUSY, gw_respect_leg_new(&none, peer.web, ALICE));
+	assert_int_equal(-ENOENT, gw_respect_leg_new(&none, peer.web, BOB));
+	gw_leg_free(first);
+	gw_leg_free(second);
+	gw_leg_free(third);
+	peer.leg = NULL;
+}
+
+static void draining_refuses_new_sessions_only(void **state)
+{
+	struct gw_ws_conn *c = connected();
+
+	(void)state;
+	gw_web_set_draining(peer.web, 30);
+	client_say(c, REQ("msetup", "4") "\"resourceId\":\"sip:b@x\"}");
+	has(client_last(c), "\"status\":503");
+	has(client_last(c), "\"retryAfter\":30");
+	client_say(c, REQ("mdisc", "6") "\"mediaSessionId\":\"%s\"}", session);
+	has(client_last(c), "\"success\":true");
+}
+
+/* ---- loss and resumption ---- */
+
+static char credential[64];
+
+static void remember_credential(const char *json)
+{
+	const char *v = json_value(json, "reauthCredential");
+
+	assert_non_null(v);
+	(void)snprintf(credential, sizeof(credential), "%s", v);
+}
+
+static struct gw_ws_conn *reauth(void)
+{
+	struct gw_ws_conn *c = client_open();
+
+	client_say(c,
+		   REQ("auth", "0") "\"authType\":\"reauth\",\"webrtcId\":"
+				    "\"" ALICE "\",\"authorization\":\"%s\","
+				    "\"disconnectionTtl\":20}",
+		   credential);
+	has(client_got(c, 0), "\"success\":true");
+	return c;
+}
+
+static void a_lost_client_keeps_its_calls_for_the_time_to_live(void **state)
+{
+	struct gw_ws_conn *c = connected();
+	struct gw_web_counts n;
+
+	(void)state;
+	client_lose(&c, 1006);
+	gw_web_count(peer.web, &n);
+	assert_int_equal(1, n.registrations);
+	assert_int_equal(1, n.suspended);
+	assert_int_equal(1, n.sessions);
+	assert_true(gw_web_is_registered(peer.web, ALICE2));
+	/* The call goes on: its side can say what it likes. */
+	assert_int_equal(0,
+			 call_send(peer.leg, GW_V_OFFER, GW_DESC_OFFER, "re"));
+	peer_advance_ms(29000);
+	assert_int_equal(GW_V_REFUSE, call_last()->verb); /* 20 s over */
+	peer_advance_ms(1001);
+	assert_int_equal(GW_V_RELEASE, call_last()->verb);
+	assert_int_equal(480, call_last()->cause.status);
+	assert_string_equal("client lost", call_last()->text);
+	assert_false(gw_web_is_registered(peer.web, ALICE2));
+}
+
+static void reauth_takes_calls_over_and_lists_them(void **state)
+{
+	struct gw_ws_conn *c = connected(), *d;
+
+	(void)state;
+	remember_credential(client_got(c, 0));
+	client_lose(&c, 1001);
+	peer_advance_ms(5000);
+	d = reauth();
+	assert_int_equal(1, client_count(d)); /* nothing was left unsaid */
+	client_say(d, REQ("getinfo", "2") "\"resources\":[\"mediaSessions\"]}");
+	has(client_last(d), session);
+	has(client_last(d), "\"mediaSessionState\":\"connected\"");
+	has(client_last(d), "\"direction\":\"originating\"");
+	has(client_last(d), "\"peer\":\"tel:+15551230002\"");
+	peer_advance_ms(60000);
+	assert_int_equal(0, peer.nheard); /* the old time to live is off */
+	/* Ids begin anew on each connection. */
+	assert_int_equal(0,
+			 call_send(peer.leg, GW_V_OFFER, GW_DESC_OFFER, "re"));
+	has(client_last(d), "\"transactionId\":1,");
+}
+
+static void what_was_not_acknowledged_is_said_again(void **state)
+{
+	struct gw_ws_conn *c = calling(), *d;
+
+	(void)state;
+	remember_credential(client_got(c, 0));
+	client_lose(&c, 1006);
+	assert_int_equal(
+		0, call_send(peer.leg, GW_V_ANSWER, GW_DESC_ANSWER, "late"));
+	d = reauth();
+	assert_int_equal(2, client_count(d));
+	has(client_last(d), "\"sdpAnswer\":\"late\"");
+	has(client_last(d), "\"mediaSessionState\":\"connected\"");
+	client_say(d, OK("1"));
+	remember_credential(client_got(d, 0));
+	/* An offer of ours that waits for its answer, likewise. */
+	assert_int_equal(0,
+			 call_send(peer.leg, GW_V_OFFER, GW_DESC_OFFER, "re"));
+	client_say(d, OK("3"));
+	client_lose(&d, 1006);
+	d = reauth();
+	has(client_last(d), "\"sdpOffer\":\"re\"");
+}
+
+static void a_ringing_call_rings_again_on_the_new_connection(void **state)
+{
+	struct gw_ws_conn *c = ringing(), *d;
+
+	(void)state;
+	remember_credential(client_got(c, 0));
+	client_say(c, "{\"messageType\":\"response\",\"method\":\"msetup\","
+		      "\"transactionId\":1,\"success\":true}");
+	client_lose(&c, 1006);
+	d = reauth();
+	has(client_last(d), "\"method\":\"msetup\"");
+	has(client_last(d), "\"sdpOffer\":\"offer1\"");
+	has(client_last(d), session);
+	client_say(d, "{\"messageType\":\"response\",\"method\":\"msetup\","
+		      "\"transactionId\":1,\"success\":true}");
+	assert_int_equal(1, peer.nheard); /* ringing is reported once */
+	client_say(d,
+		   REQ("mupdate", "2") "\"mediaSessionId\":\"%s\","
+				       "\"sdpAnswer\":\"yes\"}",
+		   session);
+	assert_int_equal(GW_V_ANSWER, call_last()->verb);
+}
+
+static void a_newer_connection_closes_the_older_with_4002(void **state)
+{
+	struct gw_ws_conn *c = connected(), *d;
+
+	(void)state;
+	remember_credential(client_got(c, 0));
+	d = reauth();
+	assert_int_equal(4002, client_code(c));
+	client_lose(&c, 4002);
+	peer_advance_ms(61000);
+	assert_int_equal(0, peer.nheard); /* it took nothing with it */
+	client_say(d, REQ("mdisc", "2") "\"mediaSessionId\":\"%s\"}", session);
+	has(client_last(d), "\"success\":true");
+}
+
+static void a_call_for_a_lost_client_waits_for_its_return(void **state)
+{
+	struct gw_ws_conn *c = client_login(ALICE), *d;
+	struct gw_msg setup = {
+		.verb = GW_V_SETUP, .desc = {GW_DESC_OFFER, "offer1", 6}
+	};
+
+	(void)state;
+	remember_credential(client_got(c, 0));
+	client_lose(&c, 1006);
+	assert_int_equal(0, gw_leg_send(call_new_leg(ALICE), &setup));
+	d = reauth();
+	has(client_last(d), "\"method\":\"msetup\"");
+}
+
+static void a_handler_may_free_every_leg_of_the_client(void **state)
+{
+	struct gw_ws_conn *c = connected();
+
+	(void)state;
+	peer.free_on_release = true;
+	client_say(c, REQ("auth", "4") "\"authType\":\"basic\",\"webrtcId\":"
+				       "\"" ALICE "\",\"expiration\":0}");
+	has(client_last(c), "\"expiration\":0");
+	assert_int_equal(1000, client_code(c));
+	assert_int_equal(GW_V_RELEASE, call_last()->verb);
+	assert_null(peer.leg);
+	assert_false(gw_web_is_registered(peer.web, ALICE));
+}
+
+static void an_ended_session_at_the_client_releases(void **state)
+{
+	struct gw_ws_conn *c = connected();
+
+	(void)state;
+	assert_int_equal(0,
+			 call_send(peer.leg, GW_V_OFFER, GW_DESC_OFFER, "re"));
+	client_say(c, "{\"messageType\":\"response\",\"method\":\"mupdate\","
+		      "\"transactionId\":3,\"success\":false,"
+		      "\"problemDetails\":{\"status\":481}}");
+	assert_int_equal(GW_V_RELEASE, call_last()->verb);
+	assert_int_equal(481, call_last()->cause.status);
+}
+
+static void wrong_times_and_shapes_are_refused(void **state)
+{
+	struct gw_ws_conn *c = calling();
+
+	(void)state;
+	client_say(c,
+		   REQ("mupdate", "4") "\"mediaSessionId\":\"%s\","
+				       "\"sdpOffer\":\"a\"}",
+		   session);
+	has(client_last(c), "\"status\":409");
+	client_say(c,
+		   REQ("mupdate", "6") "\"mediaSessionId\":\"%s\",\"sdpOffer\":"
+				       "\"a\",\"sdpAnswer\":\"b\"}",
+		   session);
+	has(client_last(c), "\"status\":400");
+	client_say(c,
+		   REQ("mupdate", "8") "\"mediaSessionId\":\"%s\","
+				       "\"resourceId\":\"sip:z@z\"}",
+		   session);
+	has(client_last(c), "\"status\":501");
+	client_say(
+		c,
+		REQ("mupdate", "10") "\"mediaSessionId\":\"%s\",\"userData\":"
+				     "{\"dtmf\":\"1\"}}",
+		session);
+	has(client_last(c), "\"status\":409");
+	client_say(c, REQ("msetup", "12") "\"resourceId\":\"no uri\"}");
+	has(client_last(c), "\"status\":400");
+	client_say(c, REQ("msetup", "14") "\"resourceId\":\"sip:a@b\","
+					  "\"preOffer\":\"\"}");
+	has(client_last(c), "\"status\":400");
+	client_say(c, REQ("mdisc", "16") "\"mediaSessionId\":\"ms-none\"}");
+	has(client_last(c), "\"status\":481");
+	assert_int_equal(0, peer.nheard);
+}
+
+static void the_tables_are_the_documented_ones(void **state)
+{
+	struct gw_buf b;
+	char line[256], *doc;
+	FILE *f = fopen("docs/protocol.md", "re");
+	size_t n;
+
+	(void)state;
+	assert_non_null(f);
+	doc = calloc(1, 1 << 20);
+	assert_non_null(doc);
+	n = fread(doc, 1, (1 << 20) - 1, f);
+	(void)fclose(f);
+	assert_true(n > 0);
+	gw_buf_init(&b, 1 << 16);
+	gw_rleg_print_tables(&b);
+	for (const char *p = b.data; *p; p += strcspn(p, "\n") + 1) {
+		(void)snprintf(line, sizeof(line), "%.*s",
+			       (int)strcspn(p, "\n"), p);
+		has(doc, line);
+	}
+	gw_buf_fini(&b);
+	free(doc);
+}
+
+#define T(f) cmocka_unit_test_setup_teardown(f, peer_setup, peer_teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(msetup_is_answered_at_once_and_becomes_a_setup),
+		T(progress_and_answer_are_told_by_mupdate),
+		T(an_early_answer_is_the_only_one_a_client_sees),
+		T(without_pre_offer_the_gateway_offers),
+		T(a_pre_offer_can_be_replaced_by_an_offer),
+		T(a_failed_offer_before_the_answer_is_refused),
+		T(a_call_that_cannot_be_made_ends_with_mdisc),
+		T(only_own_identities_can_be_preferred),
+		T(msetup_rings_and_an_mupdate_answers),
+		T(an_answer_within_the_msetup_response_counts),
+		T(a_withheld_caller_is_not_named),
+		T(a_refused_msetup_releases_with_the_clients_status),
+		T(a_refusal_without_status_is_busy_and_mdisc_declines),
+		T(an_msetup_that_nobody_answers_is_released),
+		T(a_clients_offer_is_accepted_or_refused_by_mupdate),
+		T(our_offer_is_answered_or_times_out),
+		T(an_answer_in_the_response_is_taken),
+		T(crossing_offers_get_491_and_a_pause),
+		T(dtmf_travels_both_ways),
+		T(release_is_told_by_mdisc_with_its_cause),
+		T(a_leg_freed_alive_says_goodbye),
+		T(mdisc_ends_a_call_normally_and_cancels_an_unanswered),
+		T(a_session_of_another_is_unknown),
+		T(sessions_of_an_endpoint_are_limited),
+		T(draining_refuses_new_sessions_only),
+		T(a_lost_client_keeps_its_calls_for_the_time_to_live),
+		T(reauth_takes_calls_over_and_lists_them),
+		T(what_was_not_acknowledged_is_said_again),
+		T(a_ringing_call_rings_again_on_the_new_connection),
+		T(a_newer_connection_closes_the_older_with_4002),
+		T(a_call_for_a_lost_client_waits_for_its_return),
+		T(a_handler_may_free_every_leg_of_the_client),
+		T(an_ended_session_at_the_client_releases),
+		T(wrong_times_and_shapes_are_refused),
+		T(the_tables_are_the_documented_ones),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,260 @@
+#include "webrtc/registry.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "gateway/base/check.h"
+#include "gateway/base/ids.h"
+
+#define REG_MAGIC        0x52454731u
+#define CREDENTIAL_CHARS 32 /* of 62: 190 bits */
+
+struct gw_registry {
+	struct gw_timers *timers;
+	gw_reg_end_h *end_h;
+	void *arg;
+	struct gw_idmap *map;
+	LIST_HEAD(gw_reg_list, gw_reg) regs;
+	unsigned n;
+	uint64_t serial;
+};
+
+int gw_registry_new(struct gw_registry **out, struct gw_timers *timers,
+		    gw_reg_end_h *end_h, void *arg)
+{
+	struct gw_registry *r = calloc(1, sizeof(*r));
+
+	if (!r)
+		return -ENOMEM;
+	if (gw_idmap_new(&r->map)) {
+		free(r);
+		return -ENOMEM;
+	}
+	r->timers = timers;
+	r->end_h = end_h;
+	r->arg = arg;
+	LIST_INIT(&r->regs);
+	*out = r;
+	return 0;
+}
+
+void gw_registry_free(struct gw_registry *r)
+{
+	if (!r)
+		return;
+	assert(LIST_EMPTY(&r->regs));
+	gw_idmap_free(r->map);
+	free(r);
+}
+
+static void on_expiry(struct gw_timer *t, void *arg)
+{
+	struct gw_reg *reg = arg;
+
+	(void)t;
+	GW_CHECK(reg, REG_MAGIC);
+	reg->registry->end_h(reg, GW_REG_EXPIRED, reg->registry->arg);
+}
+
+static void on_ttl(struct gw_timer *t, void *arg)
+{
+	struct gw_reg *reg = arg;
+
+	(void)t;
+	GW_CHECK(reg, REG_MAGIC);
+	reg->registry->end_h(reg, GW_REG_LOST, reg->registry->arg);
+}
+
+static void add_identity(struct gw_reg *reg, const char *uri)
+{
+	if (reg->nidentity < GW_REG_MAX_IDENTITIES &&
+	    !gw_reg_identity(reg, uri))
+		(void)snprintf(reg->identity[reg->nidentity++],
+			       GW_IDENTITY_SIZE, "%s", uri);
+}
+
+int gw_registry_add(struct gw_registry *r, struct gw_reg **out, const char *id,
+		    const struct gw_set_user *user, struct gw_rconn *conn)
+{
+	char norm[GW_IDENTITY_SIZE];
+	struct gw_reg *reg;
+	size_t i;
+	int err = 0;
+
+	if (!gw_identity_norm(norm, id) || strlen(id) >= GW_IDENTITY_SIZE)
+		return -EINVAL;
+	reg = calloc(1, sizeof(*reg));
+	if (!reg)
+		return -ENOMEM;
+
+	reg->magic = REG_MAGIC;
+	reg->registry = r;
+	reg->serial = ++r->serial;
+	reg->conn = conn;
+	LIST_INIT(&reg->legs);
+	gw_timer_init(&reg->expiry, on_expiry, reg);
+	gw_timer_init(&reg->ttl, on_ttl, reg);
+	(void)snprintf(reg->id, sizeof(reg->id), "%s", id);
+	add_identity(reg, id);
+	if (user) {
+		(void)snprintf(reg->name, sizeof(reg->name), "%s", user->name);
+		add_identity(reg, user->id);
+		for (i = 0; i < user->nidentity; i++)
+			add_identity(reg, user->identity[i]);
+	}
+	LIST_INSERT_HEAD(&r->regs, reg, link);
+	r->n++;
+	for (i = 0; i < reg->nidentity && err != -ENOMEM; i++)
+		err = gw_idmap_add(r->map, reg->identity[i], reg);
+	if (err == -ENOMEM) {
+		gw_registry_remove(reg);
+		return -ENOMEM;
+	}
+	*out = reg;
+	return 0;
+}
+
+void gw_registry_hide(struct gw_reg *reg)
+{
+	for (size_t i = 0; i < reg->nidentity; i++)
+		gw_idmap_del(reg->registry->map, reg->identity[i], reg);
+}
+
+void gw_registry_remove(struct gw_reg *reg)
+{
+	GW_CHECK(reg, REG_MAGIC);
+	assert(LIST_EMPTY(&reg->legs));
+	gw_timer_stop(&reg->expiry);
+	gw_timer_stop(&reg->ttl);
+	gw_registry_hide(reg);
+	LIST_REMOVE(reg, link);
+	reg->registry->n--;
+	explicit_bzero(reg->credential, sizeof(reg->credential));
+	reg->magic = 0;
+	free(reg);
+}
+
+struct gw_reg *gw_registry_find(const struct gw_registry *r, const char *uri)
+{
+	const struct gw_idmap_node *iter = NULL;
+	struct gw_reg *reg, *best = NULL;
+
+	while ((reg = gw_idmap_next(r->map, uri, &iter))) {
+		if (!best || (!!reg->conn > !!best->conn) ||
+		    (!!reg->conn == !!best->conn && reg->serial > best->serial))
+			best = reg;
+	}
+	return best;
+}
+
+/* Takes as long whatever the first differing byte is. */
+static bool same_secret(const char *a, const char *b)
+{
+	size_t n = strlen(a);
+	unsigned diff = 0;
+
+	if (!n || strlen(b) != n)
+		return false;
+	for (size_t i = 0; i < n; i++)
+		diff |= (unsigned)(a[i] ^ b[i]);
+	return !diff;
+}
+
+struct gw_reg *gw_registry_find_credential(const struct gw_registry *r,
+					   const char *id,
+					   const char *credential)
+{
+	const struct gw_idmap_node *iter = NULL;
+	struct gw_reg *reg;
+
+	while ((reg = gw_idmap_next(r->map, id, &iter))) {
+		if (gw_identity_equal(reg->id, id) &&
+		    same_secret(reg->credential, credential))
+			return reg;
+	}
+	return NULL;
+}
+
+struct gw_reg *gw_registry_surplus(const struct gw_registry *r, const char *id)
+{
+	const struct gw_idmap_node *iter = NULL;
+	struct gw_reg *reg, *worst = NULL;
+	unsigned n = 0;
+
+	while ((reg = gw_idmap_next(r->map, id, &iter))) {
+		n++;
+		if (!worst || (!reg->conn > !worst->conn) ||
+		    (!reg->conn == !worst->conn && reg->serial < worst->serial))
+			worst = reg;
+	}
+	return n >= GW_REG_MAX_ENDPOINTS ? worst : NULL;
+}
+
+struct gw_reg *gw_registry_first(const struct gw_registry *r)
+{
+	return LIST_FIRST(&r->regs);
+}
+
+void gw_reg_renew(struct gw_reg *reg, uint32_t expiration_s, uint32_t ttl_s)
+{
+	struct gw_timers *ts = reg->registry->timers;
+	uint64_t ms = (uint64_t)expiration_s * 1000;
+
+	GW_CHECK(reg, REG_MAGIC);
+	reg->ttl_s = ttl_s;
+	reg->expires_us = gw_timers_now_us(ts) + ms * 1000;
+	gw_random_token(reg->credential, sizeof(reg->credential),
+			CREDENTIAL_CHARS);
+	/* Without memory for the timer the registration still ends with its
+	 * connection. */
+	(void)gw_timer_start_ms(ts, &reg->expiry, ms);
+}
+
+void gw_reg_suspend(struct gw_reg *reg)
+{
+	GW_CHECK(reg, REG_MAGIC);
+	reg->conn = NULL;
+	(void)gw_timer_start_ms(reg->registry->timers, &reg->ttl,
+				(uint64_t)reg->ttl_s * 1000);
+}
+
+void gw_reg_resume(struct gw_reg *reg, struct gw_rconn *conn)
+{
+	GW_CHECK(reg, REG_MAGIC);
+	gw_timer_stop(&reg->ttl);
+	reg->conn = conn;
+	reg->serial = ++reg->registry->serial;
+}
+
+uint32_t gw_reg_remaining_s(const struct gw_reg *reg)
+{
+	uint64_t now = gw_timers_now_us(reg->registry->timers);
+
+	return reg->expires_us > now
+		       ? (uint32_t)((reg->expires_us - now) / 1000000)
+		       : 0;
+}
+
+const char *gw_reg_identity(const struct gw_reg *reg, const char *uri)
+{
+	for (size_t i = 0; i < reg->nidentity; i++) {
+		if (gw_identity_equal(reg->identity[i], uri))
+			return reg->identity[i];
+	}
+	return NULL;
+}
+
+unsigned gw_registry_count(const struct gw_registry *r, unsigned *suspended)
+{
+	const struct gw_reg *reg;
+
+	*suspended = 0;
+	LIST_FOREACH(reg, &r->regs, link)
+	{
+		if (!reg->conn)
+			++*suspended;
+	}
+	return r->n;
+}

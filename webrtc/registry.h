@@ -1,0 +1,96 @@
+/*
+ * webrtc/registry.h - who is registered here, under which identities
+ *
+ * A registration is one endpoint of a subscriber.  It outlives its WebSocket:
+ *
+ *	           add               conn lost              ttl over
+ *	  (none) -------> REGISTERED --------> SUSPENDED ------------> LOST
+ *	                   |   ^                |   |
+ *	                   |   +--- reauth -----+   |
+ *	                   +--- expiration over ----+----------------> EXPIRED
+ *
+ * LOST and EXPIRED are told to the owner, who then removes it.
+ * Signalling thread only.
+ */
+#ifndef GW_REGISTRY_H
+#define GW_REGISTRY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "gateway/base/timers.h"
+#include "gateway/settings.h"
+#include "webrtc/registry_map.h"
+
+struct gw_registry;
+struct gw_rconn;
+struct gw_rleg;
+
+#define GW_REG_MAX_IDENTITIES  (GW_SET_IDENTITIES + 1)
+#define GW_REG_MAX_ENDPOINTS   16 /* of one subscriber */
+#define GW_REG_CREDENTIAL_SIZE 40
+
+enum gw_reg_end { GW_REG_LOST, GW_REG_EXPIRED };
+
+struct gw_reg {
+	uint32_t magic;
+	LIST_ENTRY(gw_reg) link;
+	struct gw_registry *registry;
+	uint64_t serial;
+	char id[GW_IDENTITY_SIZE]; /* webrtcId */
+	char name[64];
+	bool configured;  /* a user of the configuration, not only of a token */
+	size_t nidentity; /* id is the first */
+	char identity[GW_REG_MAX_IDENTITIES][GW_IDENTITY_SIZE];
+	char credential[GW_REG_CREDENTIAL_SIZE];
+	uint32_t ttl_s;
+	uint64_t expires_us; /* on the timers' clock */
+	struct gw_timer expiry, ttl;
+
+	struct gw_rconn *conn; /* NULL: suspended */
+	LIST_HEAD(gw_rleg_list, gw_rleg) legs;
+	unsigned nleg;
+};
+
+typedef void(gw_reg_end_h)(struct gw_reg *reg, enum gw_reg_end why, void *arg);
+
+int gw_registry_new(struct gw_registry **out, struct gw_timers *timers,
+		    gw_reg_end_h *end_h, void *arg); /* 0 or -ENOMEM */
+void gw_registry_free(struct gw_registry *r);        /* when it is empty */
+
+/*
+ * A new registration of @id; @user (may be NULL) gives further identities and
+ * the name.  It is REGISTERED on @conn.  0, -EINVAL (@id is no identity),
+ * -ENOMEM.
+ */
+int gw_registry_add(struct gw_registry *r, struct gw_reg **out, const char *id,
+		    const struct gw_set_user *user, struct gw_rconn *conn);
+/* Nobody finds it any more; its legs may still be there. */
+void gw_registry_hide(struct gw_reg *reg);
+void gw_registry_remove(struct gw_reg *reg); /* its legs are gone */
+
+/* The one to call under @uri: connected before suspended, then newest. */
+struct gw_reg *gw_registry_find(const struct gw_registry *r, const char *uri);
+/* The one of @id that was given @credential; NULL: none. */
+struct gw_reg *gw_registry_find_credential(const struct gw_registry *r,
+					   const char *id,
+					   const char *credential);
+/* The oldest of @id when it has as many as it may, suspended before
+ * connected; NULL while there is room. */
+struct gw_reg *gw_registry_surplus(const struct gw_registry *r, const char *id);
+struct gw_reg *gw_registry_first(const struct gw_registry *r);
+
+/* Runs @expiration_s and @ttl_s anew and makes a new credential: the one
+ * before is of no use any more. */
+void gw_reg_renew(struct gw_reg *reg, uint32_t expiration_s, uint32_t ttl_s);
+void gw_reg_suspend(struct gw_reg *reg);
+void gw_reg_resume(struct gw_reg *reg, struct gw_rconn *conn);
+uint32_t gw_reg_remaining_s(const struct gw_reg *reg);
+/* One of its own identities, as configured; NULL: not its own. */
+const char *gw_reg_identity(const struct gw_reg *reg, const char *uri);
+
+unsigned gw_registry_count(const struct gw_registry *r, unsigned *suspended);
+
+#endif

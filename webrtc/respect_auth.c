@@ -1,0 +1,348 @@
+/*
+ * The auth method: challenge, verification off the thread, refresh, single-use
+ * re-authentication, and the end of a registration.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "webrtc/respect_priv.h"
+
+#define AUTH      "isthmus_respect_auth_total"
+#define AUTH_HELP "Authentications, by type and result"
+
+/* clang-format off */
+GW_COUNTER(m_basic_ok, AUTH, AUTH_HELP, "type=\"basic\",result=\"ok\"");
+GW_COUNTER(m_basic_bad, AUTH, AUTH_HELP, "type=\"basic\",result=\"failed\"");
+GW_COUNTER(m_bearer_ok, AUTH, AUTH_HELP, "type=\"bearer\",result=\"ok\"");
+GW_COUNTER(m_bearer_bad, AUTH, AUTH_HELP, "type=\"bearer\",result=\"failed\"");
+GW_COUNTER(m_reauth_ok, AUTH, AUTH_HELP, "type=\"reauth\",result=\"ok\"");
+GW_COUNTER(m_reauth_bad, AUTH, AUTH_HELP, "type=\"reauth\",result=\"failed\"");
+GW_GAUGE(m_live, "isthmus_respect_registrations",
+	 "Registrations, by state", "state=\"registered\"");
+GW_GAUGE(m_suspended, "isthmus_respect_registrations",
+	 "Registrations, by state", "state=\"suspended\"");
+/* clang-format on */
+
+void gw_rauth_gauge(const struct gw_web *web)
+{
+	unsigned suspended, n = gw_registry_count(web->registry, &suspended);
+
+	gw_metric_set(&m_live, n - suspended);
+	gw_metric_set(&m_suspended, suspended);
+}
+
+struct gw_set_user *gw_rauth_user(const struct gw_web *web, const char *uri)
+{
+	const struct gw_idmap_node *iter = NULL;
+
+	return gw_idmap_next(web->users, uri, &iter);
+}
+
+void gw_rauth_conn_gone(struct gw_rconn *c)
+{
+	if (c->job)
+		c->job->owner = NULL;
+	c->job = NULL;
+}
+
+void gw_rauth_end(struct gw_web *web, struct gw_reg *reg, enum gw_ws_close code,
+		  const char *why)
+{
+	struct gw_rconn *c = reg->conn;
+	struct gw_logctx log = { .module = "respect",
+				 .id = c ? c->name : NULL };
+
+	gw_info(&log, "%s: registration ends: %s", reg->id, why);
+	gw_registry_hide(reg); /* no call is routed here from now on */
+	/* Connection first: what the calls now send must not go out on it. */
+	if (c) {
+		c->reg = NULL;
+		reg->conn = NULL;
+		gw_rconn_close(c, code, why);
+	}
+	gw_rleg_release_all(reg, 480, why);
+	gw_registry_remove(reg);
+	gw_rauth_gauge(web);
+}
+
+/* ---- answers ---- */
+
+static void challenge(struct gw_rconn *c, const struct gw_rmsg *m)
+{
+	struct gw_rout o = { .problem = { .status = 401 },
+			     .supported = gw_wire_extensions };
+	char value[128];
+
+	(void)snprintf(value, sizeof(value),
+		       "Basic realm=\"%s\", charset=\"UTF-8\"",
+		       c->web->set->auth.realm);
+	o.www_authenticate = value;
+	/* The usual first step (RFC 7617), not a failure: nothing counted. */
+	gw_rconn_respond(c, m->txn, m->method_name, &o);
+}
+
+/* One answer for a wrong user, password, token or credential: which it was is
+ * for the log. */
+static void deny(struct gw_rconn *c, uint64_t txn, struct gw_metric *metric,
+		 const char *id, const char *why)
+{
+	struct gw_rout o = {
+		.problem = {.status = 403, .detail = "authentication failed"}
+	};
+
+	gw_metric_add(metric, 1);
+	gw_respect_count(GW_RJ_AUTH_FAILED);
+	gw_info(&c->log, "%s: authentication failed: %s", id, why);
+	gw_rconn_respond(c, txn, gw_wire_method(GW_RM_AUTH), &o);
+	if (gw_ws_punish(c->web->ws, gw_ws_peer(c->ws)))
+		gw_rconn_close(c, GW_WS_POLICY, "too many failures");
+}
+
+static void granted(struct gw_rconn *c, uint64_t txn, uint32_t expiration_s,
+		    uint32_t ttl_s)
+{
+	struct gw_reg *reg = c->reg;
+	struct gw_rout o = { .success = true,
+			     .has_expiration = true,
+			     .expiration_s = expiration_s,
+			     .has_ttl = true,
+			     .ttl_s = ttl_s,
+			     .supported = gw_wire_extensions };
+
+	gw_timer_stop(&c->auth_timer);
+	gw_reg_renew(reg, expiration_s, ttl_s);
+	gw_rauth_gauge(c->web);
+	o.webrtc_id = reg->id;
+	o.reauth_credential = reg->credential;
+	gw_info(&c->log, "%s registered for %u s", reg->id, expiration_s);
+	gw_rconn_respond(c, txn, gw_wire_method(GW_RM_AUTH), &o);
+}
+
+/* ---- basic and bearer ---- */
+
+static void register_new(struct gw_rconn *c, struct gw_auth_job *job,
+			 uint32_t expiration_s)
+{
+	struct gw_set_user *user = gw_rauth_user(c->web, job->webrtc_id);
+	struct gw_rout o = { .problem = { .status = 503 } };
+	struct gw_reg *surplus;
+
+	if (!c->reg) {
+		surplus = gw_registry_surplus(c->web->registry, job->webrtc_id);
+		if (surplus)
+			gw_rauth_end(c->web, surplus, GW_WS_SUPERSEDED,
+				     "too many endpoints");
+		if (gw_registry_add(c->web->registry, &c->reg, job->webrtc_id,
+				    user, c)) {
+			gw_warn(&c->log, "no memory for a registration");
+			gw_rconn_respond(c, job->txn,
+					 gw_wire_method(GW_RM_AUTH), &o);
+			return;
+		}
+		c->reg->configured = user != NULL;
+	}
+	granted(c, job->txn, expiration_s, job->ttl_s);
+}
+
+static void job_done(void *arg)
+{
+	struct gw_auth_job *job = arg;
+	struct gw_rconn *c = job->owner;
+	bool basic = job->kind == GW_AUTH_BASIC;
+	uint32_t expiration_s = job->expiration_s;
+	int64_t left;
+
+	if (c)
+		c->job = NULL;
+	if (!c || c->closing) {
+		/* The client left meanwhile. */
+	} else if (!job->good) {
+		deny(c, job->txn, basic ? &m_basic_bad : &m_bearer_bad,
+		     job->webrtc_id,
+		     basic ? "wrong password or unknown"
+			   : gw_jwt_fault_name(job->fault));
+	} else if (!basic &&
+		   !gw_identity_equal(job->claims.subject, job->webrtc_id)) {
+		deny(c, job->txn, &m_bearer_bad, job->webrtc_id,
+		     "token of another subject");
+	} else {
+		if (!basic) { /* a token never lasts beyond itself */
+			left = job->claims.exp_s - job->now_s;
+			if (left < 1)
+				left = 1;
+			if (left < expiration_s)
+				expiration_s = (uint32_t)left;
+		}
+		gw_metric_add(basic ? &m_basic_ok : &m_bearer_ok, 1);
+		register_new(c, job, expiration_s);
+	}
+	gw_auth_job_free(job);
+}
+
+static void start_job(struct gw_rconn *c, const struct gw_rmsg *m,
+		      enum gw_auth_kind kind, const char *secret, size_t len,
+		      uint32_t expiration_s, uint32_t ttl_s)
+{
+	const struct gw_web *web = c->web;
+	const struct gw_set_user *user =
+		gw_rauth_user(web, m->str[GW_K_WEBRTC_ID]);
+	struct gw_auth_job *job = NULL;
+
+	if (!gw_auth_job_new(&job, kind, secret, len)) {
+		job->txn = m->txn;
+		job->expiration_s = expiration_s;
+		job->ttl_s = ttl_s;
+		job->now_s = gw_clock_wall_s();
+		job->keys = gw_jwt_keys_share(web->keys);
+		job->known = user && user->password[0];
+		(void)snprintf(job->webrtc_id, sizeof(job->webrtc_id), "%s",
+			       m->str[GW_K_WEBRTC_ID]);
+		(void)snprintf(job->hash, sizeof(job->hash), "%s",
+			       job->known ? user->password : web->dummy_hash);
+		job->owner = c;
+		if (!gw_loop_work(web->loop, gw_auth_job_work, job_done, job)) {
+			c->job = job;
+			return;
+		}
+	}
+	gw_auth_job_free(job);
+	gw_rconn_reject(c, m, GW_RJ_LIMIT, 503, "no memory");
+}
+
+static void basic(struct gw_rconn *c, const struct gw_rmsg *m,
+		  uint32_t expiration_s, uint32_t ttl_s)
+{
+	char password[GW_AUTH_MAX_PASSWORD + 1];
+	int n;
+
+	if (!gw_rmsg_has(m, GW_K_AUTHORIZATION)) {
+		challenge(c, m);
+		return;
+	}
+	n = gw_auth_basic_parse(password, m->str[GW_K_AUTHORIZATION],
+				m->len[GW_K_AUTHORIZATION],
+				m->str[GW_K_WEBRTC_ID]);
+	if (n >= 0)
+		start_job(c, m, GW_AUTH_BASIC, password, (size_t)n,
+			  expiration_s, ttl_s);
+	else if (n == -EACCES)
+		deny(c, m->txn, &m_basic_bad, m->str[GW_K_WEBRTC_ID],
+		     "credentials of another user");
+	else
+		gw_rconn_reject(c, m, GW_RJ_MEMBER, 400,
+				"authorization must be Basic credentials");
+	explicit_bzero(password, sizeof(password));
+}
+
+static void bearer(struct gw_rconn *c, const struct gw_rmsg *m,
+		   uint32_t expiration_s, uint32_t ttl_s)
+{
+	const char *token = NULL;
+	size_t len = 0;
+
+	if (gw_rmsg_has(m, GW_K_AUTHORIZATION))
+		token = gw_auth_bearer_parse(m->str[GW_K_AUTHORIZATION],
+					     m->len[GW_K_AUTHORIZATION], &len);
+	if (!token)
+		gw_rconn_reject(c, m, GW_RJ_MEMBER, 400,
+				"authorization must be a Bearer token");
+	else if (!gw_jwt_keys_count(c->web->keys))
+		deny(c, m->txn, &m_bearer_bad, m->str[GW_K_WEBRTC_ID],
+		     "no keys are configured");
+	else
+		start_job(c, m, GW_AUTH_BEARER, token, len, expiration_s,
+			  ttl_s);
+}
+
+/* ---- reauth ---- */
+
+static void reauth(struct gw_rconn *c, const struct gw_rmsg *m, uint32_t ttl_s)
+{
+	const char *id = m->str[GW_K_WEBRTC_ID];
+	struct gw_reg *reg = NULL;
+	struct gw_rconn *old;
+
+	if (!gw_rmsg_has(m, GW_K_AUTHORIZATION)) {
+		gw_rconn_reject(c, m, GW_RJ_MEMBER, 400,
+				"authorization is missing");
+		return;
+	}
+	reg = gw_registry_find_credential(c->web->registry, id,
+					  m->str[GW_K_AUTHORIZATION]);
+	if (!reg) {
+		deny(c, m->txn, &m_reauth_bad, id, "unknown credential");
+		return;
+	}
+	if (c->reg && c->reg != reg) {
+		gw_rconn_reject(c, m, GW_RJ_STATE, 409,
+				"this connection is registered already");
+		return;
+	}
+	gw_metric_add(&m_reauth_ok, 1);
+	old = reg->conn;
+	if (old && old != c) {
+		old->reg = NULL;
+		gw_rconn_close(old, GW_WS_SUPERSEDED, "superseded");
+	}
+	gw_reg_resume(reg, c);
+	c->reg = reg;
+	/* What was proved is that it is the same endpoint, not its password:
+	 * the registration does not get longer. */
+	granted(c, m->txn, gw_reg_remaining_s(reg), ttl_s);
+	if (old != c)
+		gw_rleg_resume(reg);
+}
+
+/* ---- the method ---- */
+
+static void deregister(struct gw_rconn *c, const struct gw_rmsg *m)
+{
+	struct gw_rout o = { .has_expiration = true, .expiration_s = 0 };
+
+	if (!c->reg) {
+		gw_rconn_reject(c, m, GW_RJ_UNAUTHENTICATED, 401,
+				"there is no registration to end");
+		return;
+	}
+	gw_rconn_accept(c, m, &o);
+	gw_rauth_end(c->web, c->reg, GW_WS_NORMAL, "deregistered");
+}
+
+static uint32_t bounded(const struct gw_rmsg *m, enum gw_key k, uint32_t max)
+{
+	return gw_rmsg_has(m, k) && m->num[k] < max ? m->num[k] : max;
+}
+
+void gw_rauth_request(struct gw_rconn *c, const struct gw_rmsg *m)
+{
+	const struct gw_set_auth *set = &c->web->set->auth;
+	const char *type = m->str[GW_K_AUTH_TYPE];
+	const char *id = m->str[GW_K_WEBRTC_ID];
+	uint32_t expiration_s, ttl_s;
+	char norm[GW_IDENTITY_SIZE];
+
+	expiration_s = bounded(m, GW_K_EXPIRATION, set->expiration_s);
+	ttl_s = bounded(m, GW_K_TTL, set->ttl_max_s);
+	if (c->job)
+		gw_rconn_reject(c, m, GW_RJ_STATE, 409,
+				"an auth is being worked on");
+	else if (!gw_identity_norm(norm, id))
+		gw_rconn_reject(c, m, GW_RJ_MEMBER, 400,
+				"webrtcId must be a sip: or tel: URI");
+	else if (c->reg && !gw_identity_equal(c->reg->id, id))
+		gw_rconn_reject(c, m, GW_RJ_STATE, 409,
+				"this connection is registered as another");
+	else if (!expiration_s)
+		deregister(c, m);
+	else if (!strcmp(type, "basic"))
+		basic(c, m, expiration_s, ttl_s);
+	else if (!strcmp(type, "bearer"))
+		bearer(c, m, expiration_s, ttl_s);
+	else if (!strcmp(type, "reauth"))
+		reauth(c, m, ttl_s);
+	else
+		gw_rconn_reject(c, m, GW_RJ_MEMBER, 400,
+				"authType must be basic, bearer or reauth");
+}

@@ -1,0 +1,139 @@
+/*
+ * webrtc/respect_priv.h - what the RESPECT files share among themselves
+ *
+ * web owns connections, registrations and, until the call frees them, nothing
+ * of legs but their place in a registration.  A connection carries messages
+ * and their transactions; a registration carries legs, and outlives
+ * connections.  Signalling thread only.
+ */
+#ifndef GW_RESPECT_PRIV_H
+#define GW_RESPECT_PRIV_H
+
+#include <sys/queue.h>
+
+#include "gateway/base/check.h"
+#include "gateway/base/log.h"
+#include "gateway/base/metrics.h"
+#include "webrtc/auth_check.h"
+#include "webrtc/registry.h"
+#include "webrtc/respect_msg.h"
+#include "webrtc/txn.h"
+#include "webrtc/web.h"
+#include "webrtc/ws_server.h"
+
+#define GW_RESPECT_TIMEOUT_MS 10000 /* for responses to our requests */
+
+struct gw_web {
+	uint32_t magic;
+	struct gw_loop *loop;
+	struct gw_timers *timers;
+	const struct gw_settings *set;
+	struct gw_web_handlers h;
+	struct gw_ws *ws;
+	struct gw_registry *registry;
+	struct gw_idmap *users; /* identity -> struct gw_set_user in set */
+	struct gw_jwt_keys *keys;
+	char dummy_hash[GW_AUTH_HASH_SIZE];
+	uint16_t draining_s;
+	bool ending; /* gw_web_free() is under way */
+	LIST_HEAD(gw_rconn_list, gw_rconn) conns;
+	unsigned nleg; /* live ones */
+	uint64_t leg_serial;
+};
+
+/* Why a message was refused; one counter each. */
+enum gw_rreject {
+	GW_RJ_JSON,
+	GW_RJ_NO_ID,
+	GW_RJ_DEPTH,
+	GW_RJ_MEMBER,
+	GW_RJ_METHOD,
+	GW_RJ_APP_METHOD,
+	GW_RJ_TXN_ORDER,
+	GW_RJ_TXN_GONE,
+	GW_RJ_RESPONSE, /* to nothing of ours */
+	GW_RJ_EXTENSION,
+	GW_RJ_UNAUTHENTICATED,
+	GW_RJ_AUTH_FAILED,
+	GW_RJ_SESSION,
+	GW_RJ_STATE,
+	GW_RJ_GLARE,
+	GW_RJ_IDENTITY,
+	GW_RJ_LIMIT,
+	GW_RJ_DRAINING,
+	GW_RJ_UNSUPPORTED,
+	GW_RJ_RATE,
+	GW_RJ_AUTH_TIMEOUT,
+	GW_RJ_UNANSWERED, /* the client leaves our requests unanswered */
+	GW_NRREJECTS
+};
+
+/* ---- respect_conn.c ---- */
+
+struct gw_rconn {
+	uint32_t magic;
+	LIST_ENTRY(gw_rconn) link;
+	struct gw_web *web;
+	struct gw_ws_conn *ws;
+	struct gw_txn *txn;
+	struct gw_reg *reg;      /* NULL before auth */
+	struct gw_auth_job *job; /* the one auth being worked on */
+	struct gw_timer auth_timer, txn_timer;
+	uint64_t tokens_m, filled_us; /* bucket, in thousandths of a message */
+	bool closing;
+	char name[32];
+	struct gw_logctx log;
+};
+
+void gw_rconn_opened(struct gw_web *web, struct gw_ws_conn *ws);
+void gw_rconn_message(struct gw_rconn *c, const char *text, size_t len);
+void gw_rconn_closed(struct gw_rconn *c, uint16_t code);
+void gw_rconn_close(struct gw_rconn *c, enum gw_ws_close code,
+		    const char *reason);
+
+/* Fills in the envelope, sends, and keeps it for retransmissions. */
+void gw_rconn_respond(struct gw_rconn *c, uint64_t txn, const char *method,
+		      struct gw_rout *o);
+void gw_rconn_accept(struct gw_rconn *c, const struct gw_rmsg *m,
+		     struct gw_rout *o);
+/* success false; counts, and logs once.  @detail may be NULL. */
+void gw_rconn_reject(struct gw_rconn *c, const struct gw_rmsg *m,
+		     enum gw_rreject why, unsigned status, const char *detail);
+void gw_rconn_reject_out(struct gw_rconn *c, const struct gw_rmsg *m,
+			 enum gw_rreject why, struct gw_rout *o);
+/* A request of ours; the response comes to gw_rleg_response() with @what. */
+void gw_rconn_request(struct gw_rconn *c, enum gw_rmethod method,
+		      struct gw_rout *o, uint64_t subject, uint32_t what);
+
+void gw_respect_count(enum gw_rreject why);
+void gw_respect_count_request(enum gw_rmethod method, bool from_client);
+
+/* ---- respect_auth.c ---- */
+
+void gw_rauth_request(struct gw_rconn *c, const struct gw_rmsg *m);
+void gw_rauth_conn_gone(struct gw_rconn *c);
+/* Releases its legs, closes its connection (when it has one), removes it. */
+void gw_rauth_end(struct gw_web *web, struct gw_reg *reg, enum gw_ws_close code,
+		  const char *why);
+struct gw_set_user *gw_rauth_user(const struct gw_web *web, const char *uri);
+void gw_rauth_gauge(const struct gw_web *web);
+
+/* ---- respect_info.c ---- */
+
+void gw_rinfo_request(struct gw_rconn *c, const struct gw_rmsg *m);
+
+/* ---- respect_leg.c, respect_leg_in.c ---- */
+
+void gw_rleg_msetup(struct gw_rconn *c, const struct gw_rmsg *m);
+void gw_rleg_mupdate(struct gw_rconn *c, const struct gw_rmsg *m);
+void gw_rleg_mdisc(struct gw_rconn *c, const struct gw_rmsg *m);
+/* @m NULL: no response in time. */
+void gw_rleg_response(struct gw_rconn *c, const struct gw_txn_our *our,
+		      const struct gw_rmsg *m);
+/* A new connection took the registration over: what its client cannot know
+ * yet is said again. */
+void gw_rleg_resume(struct gw_reg *reg);
+void gw_rleg_release_all(struct gw_reg *reg, unsigned status, const char *text);
+void gw_rleg_info(const struct gw_reg *reg, struct gw_buf *out);
+
+#endif

@@ -1,0 +1,99 @@
+/*
+ * webrtc/wire.h - how RESPECT is spelled
+ *
+ * The one table of names on the wire (TR 26.930 6.4.5.5; what that text leaves
+ * open is fixed in docs/protocol.md).  Nothing else spells a member, a method
+ * or a state.  Aliases are understood and never sent.  No state, any thread.
+ */
+#ifndef GW_WIRE_H
+#define GW_WIRE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum gw_key {
+	GW_K_MESSAGE_TYPE,
+	GW_K_METHOD,
+	GW_K_TRANSACTION_ID,
+	GW_K_SUCCESS,
+	GW_K_PROBLEM,
+	GW_K_RETRY_AFTER,
+	GW_K_SUPPORTED,
+	GW_K_REQUIRED,
+	GW_K_UNSUPPORTED,
+	GW_K_AUTH_TYPE,
+	GW_K_WEBRTC_ID,
+	GW_K_AUTHORIZATION,
+	GW_K_WWW_AUTHENTICATE,
+	GW_K_EXPIRATION,
+	GW_K_REAUTH_CREDENTIAL,
+	GW_K_TTL,
+	GW_K_RESOURCE_ID,
+	GW_K_SESSION_ID,
+	GW_K_SDP_OFFER,
+	GW_K_SDP_ANSWER,
+	GW_K_PRE_OFFER,
+	GW_K_SESSION_STATE,
+	GW_K_USER_DATA,
+	GW_K_PREFERRED_ID,
+	GW_K_ASSERTED_ORIG_ID,
+	GW_K_ASSERTED_ORIG_NAME,
+	GW_K_ASSERTED_TERM_ID,
+	GW_K_RESOURCES,
+	GW_NKEYS
+};
+
+#define GW_KEY_BIT(k) (UINT32_C(1) << (k))
+
+enum gw_rmethod {
+	GW_RM_AUTH,
+	GW_RM_MSETUP,
+	GW_RM_MUPDATE,
+	GW_RM_MDISC,
+	GW_RM_GETINFO,
+	GW_RM_APP,     /* name.authority: of an application */
+	GW_RM_UNKNOWN, /* neither */
+	GW_NRMETHODS
+};
+
+enum gw_rstate { /* mediaSessionState */
+		 GW_RS_PROCEEDING,
+		 GW_RS_ALERTING,
+		 GW_RS_EARLY,
+		 GW_RS_CONNECTED,
+		 GW_RS_HELD,
+		 GW_RS_UPDATING,
+		 GW_RS_DISCONNECTING,
+		 GW_RS_DISCONNECTED,
+		 GW_NRSTATES
+};
+
+#define GW_WIRE_REQUEST  "request"
+#define GW_WIRE_RESPONSE "response"
+
+/* Members inside userData and problemDetails (RFC 9457 3.1). */
+#define GW_WIRE_DTMF          "dtmf"
+#define GW_WIRE_DTMF_SIGNAL   "signal"
+#define GW_WIRE_DTMF_DURATION "duration"
+#define GW_WIRE_P_TYPE        "type"
+#define GW_WIRE_P_TITLE       "title"
+#define GW_WIRE_P_STATUS      "status"
+#define GW_WIRE_P_DETAIL      "detail"
+
+const char *gw_wire_key(enum gw_key key);
+/* Name or alias -> enum gw_key, with *@alias set accordingly; -1: unknown. */
+int gw_wire_key_find(const char *name, int *alias);
+
+const char *gw_wire_method(enum gw_rmethod method); /* NULL: APP, UNKNOWN */
+/* A name with a dot is an application's. */
+enum gw_rmethod gw_wire_method_find(const char *name);
+
+const char *gw_wire_state(enum gw_rstate state);
+
+/* The usual phrase of a SIP or HTTP status, for problemDetails.title. */
+const char *gw_wire_phrase(unsigned status);
+
+/* Extensional capabilities that we have; NULL ends. */
+extern const char *const gw_wire_extensions[];
+
+#endif
