@@ -94,14 +94,15 @@ enum gw_alert { GW_ALERT_NO, GW_ALERT_RINGING };
 
 struct gw_msg {
 	enum gw_verb verb;
-	uint32_t branch; /* early dialog of a forked SETUP; 0 where there is one */
+	uint32_t
+		branch; /* early dialog of a forked SETUP; 0 where there is one */
 	struct gw_desc desc;
 	struct gw_party asserted; /* who the network says is there */
 	struct gw_party target;   /* SETUP: whom */
-	bool privacy;             /* SETUP: asserted is for the trust domain only */
-	enum gw_alert alert;      /* PROGRESS */
-	bool early_media;         /* PROGRESS: authorised (RFC 5009), not just there */
-	bool held;                /* OFFER, ACCEPT, ANSWER: the other party does not
+	bool privacy;        /* SETUP: asserted is for the trust domain only */
+	enum gw_alert alert; /* PROGRESS */
+	bool early_media; /* PROGRESS: authorised (RFC 5009), not just there */
+	bool held;        /* OFFER, ACCEPT, ANSWER: the other party does not
 				     listen; for a state shown to people */
 	struct gw_cause cause;    /* REFUSE, RELEASE */
 	const char *content_type; /* INFO */

@@ -1,3 +1,7 @@
-gateway_SRCS :=
-gateway_TESTS :=
+gateway_SRCS := gateway/settings.c gateway/settings_check.c \
+	gateway/settings_yaml.c gateway/admin.c gateway/call.c gateway/call_desc.c \
+	gateway/call_fsm.c gateway/call_setup.c gateway/call_update.c \
+	gateway/cdr.c gateway/core.c gateway/echo_leg.c gateway/oa.c \
+	gateway/route.c
+gateway_TESTS := test_settings test_call_fsm test_oa test_route test_call
 gateway_FUZZ :=

@@ -209,4 +209,3 @@
 	  "line 6: audio is not of RTP/SAVPF over DTLS\n" },
 	{ "yealink-offer.sdp", false, GW_SESS_OK,
 	  "audio sendrecv 9=G722/8000 0=PCMU/8000 8=PCMA/8000 18=G729/8000{annexb=no} 101=telephone-event/8000{0-15} ptime 20-0 rtp 192.168.9.30:11788 rtcp 192.168.9.30:11789\n" },
-/* clang-format on */

@@ -1,0 +1,649 @@
+#include "gateway/call.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "gateway/base/ids.h"
+#include "gateway/base/metrics.h"
+#include "gateway/call_priv.h"
+#include "gateway/cdr.h"
+#include "gateway/echo_leg.h"
+#include "gateway/route.h"
+
+#define RESERVE_MS 5000
+#define CLEARED_MS 3000
+
+GW_GAUGE(m_live, "isthmus_calls_live", "Calls that hold legs or media", "");
+GW_COUNTER(m_answered, "isthmus_calls_total", "Calls that ended, by result",
+	   "result=\"answered\"");
+GW_COUNTER(m_cancelled, "isthmus_calls_total", "Calls that ended, by result",
+	   "result=\"cancelled\"");
+GW_COUNTER(m_refused, "isthmus_calls_total", "Calls that ended, by result",
+	   "result=\"refused\"");
+GW_COUNTER(m_failed, "isthmus_calls_total", "Calls that ended, by result",
+	   "result=\"failed\"");
+GW_COUNTER(m_dtls_fingerprint, "isthmus_calls_media_failed_total",
+	   "Calls whose web media could not be secured, by reason",
+	   "reason=\"fingerprint\"");
+GW_COUNTER(m_dtls_handshake, "isthmus_calls_media_failed_total",
+	   "Calls whose web media could not be secured, by reason",
+	   "reason=\"handshake\"");
+GW_COUNTER(m_dtls_timeout, "isthmus_calls_media_failed_total",
+	   "Calls whose web media could not be secured, by reason",
+	   "reason=\"timeout\"");
+GW_COUNTER(m_inactive, "isthmus_calls_media_inactive_total",
+	   "Times a leg was not heard though its gate was open", "");
+
+int gw_call_because(struct gw_call *call, uint16_t status, const char *text)
+{
+	if (!call->cause.status) {
+		if (text && text != call->cause_text)
+			(void)snprintf(call->cause_text,
+				       sizeof(call->cause_text), "%s", text);
+		call->cause.status = status;
+		call->cause.text = text ? call->cause_text : NULL;
+	}
+	return -EPROTO;
+}
+
+static struct gw_timers *timers(const struct gw_call *call)
+{
+	return gw_loop_timers(call->core->loop);
+}
+
+/* ---- the end ---- */
+
+static void release_leg(struct gw_call *call, struct side *s)
+{
+	struct gw_msg msg = { .verb = GW_V_RELEASE, .cause = call->cause };
+
+	if (!s->leg)
+		return;
+	(void)gw_leg_send(s->leg, &msg);
+	gw_leg_free(s->leg);
+	s->leg = NULL;
+}
+
+static int release(struct gw_call *call)
+{
+	struct gw_media_cmd cmd = {
+		.verb = GW_M_RELEASE,
+		.ctx = call->ctx,
+	};
+
+	gw_call_because(call, 500, "internal error");
+	gw_info(&call->log, "released by %s, status %u%s%s", call->released_by,
+		call->cause.status, call->cause.text ? ": " : "",
+		call->cause.text ? call->cause.text : "");
+	gw_call_update_fini(call);
+	release_leg(call, &call->a);
+	release_leg(call, &call->b);
+
+	/* Also when the worker's mailbox is full the call must end: media
+	 * contexts without a call are found by the worker's inactivity. */
+	if (call->gone || gw_media_post(call->core->media, &cmd))
+		gw_timer_start_us(timers(call), &call->watch, 0);
+	else
+		gw_timer_start_ms(timers(call), &call->watch, CLEARED_MS);
+	return 0;
+}
+
+static void count_result(const struct gw_call *call)
+{
+	if (call->answered_us)
+		gw_metric_add(&m_answered, 1);
+	else if (!strcmp(call->released_by, "a"))
+		gw_metric_add(&m_cancelled, 1);
+	else if (!strcmp(call->released_by, "b"))
+		gw_metric_add(&m_refused, 1);
+	else
+		gw_metric_add(&m_failed, 1);
+}
+
+static void side_fini(struct side *s)
+{
+	gw_leg_free(s->leg);
+	free(s->local);
+	free(s->remote);
+	free(s->pending);
+	free(s->end);
+}
+
+static void bury(struct gw_call *call)
+{
+	struct gw_cdr_record rec = {
+		.id = call->id,
+		.from = call->from,
+		.to = call->to,
+		.kind = {call->a.kind, call->b.kind},
+		.began_wall_s = call->began_wall_s,
+		.began_us = call->began_us,
+		.answered_us = call->answered_us,
+		.ended_us = gw_timers_now_us(timers(call)),
+		.status = call->cause.status,
+		.text = call->cause.text,
+		.released_by = call->released_by,
+		.codec = call->codec,
+		.stats = call->stats,
+	};
+
+	gw_cdr_write(call->core->cdr, &rec);
+	count_result(call);
+	gw_metric_add(&m_live, -1);
+	gw_timer_stop(&call->watch);
+	gw_call_update_fini(call);
+	side_fini(&call->a);
+	side_fini(&call->b);
+	call->magic = 0;
+	gw_core_bury(call->core, call);
+}
+
+static int effect(enum gw_call_effect fx, void *arg)
+{
+	struct gw_call *call = arg;
+
+	GW_CHECK(call, CALL_MAGIC);
+	switch (fx) {
+	case GW_FX_NONE:
+		return 0;
+	case GW_FX_ASK:
+		return gw_call_ask(call);
+	case GW_FX_CALL:
+		return gw_call_call(call);
+	case GW_FX_PROGRESS:
+		return gw_call_progress(call);
+	case GW_FX_CONNECT:
+		return gw_call_connect(call);
+	case GW_FX_OPEN:
+		return gw_call_open(call);
+	case GW_FX_FINISH:
+		return gw_call_finish(call);
+	case GW_FX_RELEASE:
+		return release(call);
+	case GW_FX_BURY:
+		bury(call);
+		return 0;
+	case GW_NEFFECTS:
+		break;
+	}
+	return -EINVAL;
+}
+
+static void end(struct gw_call *call, const char *by, uint16_t status,
+		const char *text)
+{
+	if (call->fsm.state >= GW_CALL_ENDING)
+		return;
+	call->released_by = by;
+	gw_call_because(call, status, text);
+	gw_call_fsm_event(&call->fsm, GW_EV_HANGUP);
+}
+
+void gw_call_release(struct gw_call *call, uint16_t status, const char *text)
+{
+	end(call, "gateway", status, text);
+}
+
+static void on_watch(struct gw_timer *t, void *arg)
+{
+	struct gw_call *call = arg;
+
+	(void)t;
+	GW_CHECK(call, CALL_MAGIC);
+	switch (call->fsm.state) {
+	case GW_CALL_NEW:
+		end(call, "gateway", 503, "media is not ready");
+		return;
+	case GW_CALL_ENDING:
+		gw_call_fsm_event(&call->fsm, GW_EV_CLEARED);
+		return;
+	default:
+		end(call, "gateway", 408, "no answer in time");
+	}
+}
+
+/* ---- what the legs say ---- */
+
+static void on_b_answer(struct gw_call *call, const struct gw_msg *msg)
+{
+	bool a_open = !call->a.pending && !call->a.described;
+
+	call->b_open = msg->desc.role == GW_DESC_OFFER;
+	gw_call_fsm_event(&call->fsm, call->b_open || a_open ? GW_EV_ANSWER_OPEN
+							     : GW_EV_ANSWER);
+}
+
+static void on_accept(struct gw_call *call, struct side *s,
+		      const struct gw_msg *msg)
+{
+	if (call->fsm.state == GW_CALL_UP) {
+		gw_call_update_accept(call, s, msg);
+		return;
+	}
+	if (s != &call->a)
+		return;
+	if (call->fsm.state == GW_CALL_ASKING)
+		gw_call_fsm_event(&call->fsm, gw_call_asked(call, msg)
+						      ? GW_EV_FAILED
+						      : GW_EV_ASKED);
+	else
+		gw_call_fsm_event(&call->fsm, GW_EV_COMPLETE);
+}
+
+static void on_refuse(struct gw_call *call, struct side *s,
+		      const struct gw_msg *msg)
+{
+	if (call->fsm.state == GW_CALL_UP)
+		gw_call_update_refuse(call, s, msg);
+	else
+		end(call, s == &call->a ? "a" : "b", msg->cause.status,
+		    msg->cause.text);
+}
+
+static void on_info(struct gw_call *call, struct side *s,
+		    const struct gw_msg *msg)
+{
+	struct side *to = call_other(call, s);
+	struct gw_msg out = {
+		.verb = GW_V_INFO,
+		.content_type = msg->content_type,
+		.content = msg->content,
+		.content_len = msg->content_len,
+	};
+
+	if (to->leg && call->fsm.state == GW_CALL_UP &&
+	    gw_leg_send(to->leg, &out))
+		gw_info(&call->log, "%s leg did not take information",
+			to->kind);
+}
+
+static void on_release(struct gw_call *call, struct side *s,
+		       const struct gw_msg *msg)
+{
+	gw_leg_free(s->leg);
+	s->leg = NULL;
+	if (call->fsm.state >= GW_CALL_ENDING)
+		return;
+	if (!call->cause.status) {
+		call->cause = msg->cause;
+		if (!call->cause.status)
+			call->cause.status = 200;
+		if (msg->cause.text) {
+			(void)snprintf(call->cause_text,
+				       sizeof(call->cause_text), "%s",
+				       msg->cause.text);
+			call->cause.text = call->cause_text;
+		}
+	}
+	end(call, s == &call->a ? "a" : "b", call->cause.status,
+	    call->cause.text);
+}
+
+/* May free the call. */
+static void on_leg(struct gw_leg *leg, const struct gw_msg *msg, void *arg)
+{
+	struct gw_call *call = arg;
+	struct side *s;
+
+	GW_CHECK(call, CALL_MAGIC);
+	s = leg == call->a.leg ? &call->a : &call->b;
+	assert(s->leg == leg);
+	call->said = msg;
+
+	switch (msg->verb) {
+	case GW_V_PROGRESS:
+		if (s == &call->b)
+			gw_call_fsm_event(&call->fsm, GW_EV_PROGRESS);
+		return;
+	case GW_V_ANSWER:
+		if (s == &call->b)
+			on_b_answer(call, msg);
+		return;
+	case GW_V_OFFER:
+		gw_call_update_offer(call, s, msg);
+		return;
+	case GW_V_ACCEPT:
+		on_accept(call, s, msg);
+		return;
+	case GW_V_REFUSE:
+		on_refuse(call, s, msg);
+		return;
+	case GW_V_INFO:
+		on_info(call, s, msg);
+		return;
+	case GW_V_RELEASE:
+		on_release(call, s, msg);
+		return;
+	case GW_V_SETUP:
+	case GW_NVERBS:
+		break;
+	}
+	gw_warn(&call->log, "%s leg said verb %d, which has no place here",
+		s->kind, (int)msg->verb);
+}
+
+/* ---- what media says ---- */
+
+static void on_reserved(struct gw_call *call, struct side *s,
+			const struct gw_media_event *ev)
+{
+	bool ask;
+
+	if (!s->serial || ev->serial != s->serial)
+		return;
+	s->serial = 0;
+	if (!s->end)
+		s->end = malloc(sizeof(*s->end));
+	if (!s->end) {
+		end(call, "gateway", 500, "out of memory");
+		return;
+	}
+	*s->end = ev->end;
+
+	if (call->fsm.state == GW_CALL_UP) {
+		gw_call_update_restarted(call, s);
+		return;
+	}
+	if (call->fsm.state != GW_CALL_NEW || call->a.serial || call->b.serial)
+		return;
+
+	/* A browser that did not offer is offered to; a SIP caller gets the
+	 * offer in its 200. */
+	ask = !call->a.pending && call->a.profile == GW_PROFILE_WEB &&
+	      (call->b.profile != GW_PROFILE_CORE ||
+	       strcmp(call->core->set->calls.no_offer, "late_offer") != 0);
+	gw_call_fsm_event(&call->fsm, ask ? GW_EV_READY_TO_ASK : GW_EV_READY);
+}
+
+static void on_failed(struct gw_call *call, struct side *s,
+		      const struct gw_media_event *ev)
+{
+	gw_warn(&call->log, "media of the %s leg failed: %s", s->kind,
+		strerror(-ev->error));
+	end(call, "gateway", s->serial == ev->serial ? 503 : 500,
+	    "no media resources");
+}
+
+static void on_dtls(struct gw_call *call, struct side *s, uint8_t state)
+{
+	switch (state) {
+	case GW_DTLS_UP:
+		gw_info(&call->log, "%s leg: media is secured", s->kind);
+		return;
+	case GW_DTLS_CLOSED:
+		/* A page that reloads says goodbye too, and comes back. */
+		gw_info(&call->log, "%s leg: the peer closed its DTLS",
+			s->kind);
+		return;
+	case GW_DTLS_BAD_FINGERPRINT:
+		gw_metric_add(&m_dtls_fingerprint, 1);
+		gw_warn(&call->log,
+			"%s leg: certificate and fingerprint "
+			"differ",
+			s->kind);
+		end(call, "gateway", 488, "DTLS fingerprint mismatch");
+		return;
+	case GW_DTLS_TIMEOUT:
+		gw_metric_add(&m_dtls_timeout, 1);
+		end(call, "gateway", 408, "DTLS handshake timed out");
+		return;
+	default:
+		gw_metric_add(&m_dtls_handshake, 1);
+		end(call, "gateway", 488, "DTLS handshake failed");
+	}
+}
+
+static void on_ice(struct gw_call *call, struct side *s, uint8_t state)
+{
+	static const char *const text[] = {
+		[GW_ICE_CONNECTED] = "ICE connected",
+		[GW_ICE_PAIR_CHANGED] = "ICE uses another pair",
+		[GW_ICE_FAILED] = "ICE failed or lost consent",
+	};
+
+	if (state == GW_ICE_FAILED)
+		gw_warn(&call->log, "%s leg: %s", s->kind, text[state]);
+	else if (state < GW_ARRAY_LEN(text))
+		gw_info(&call->log, "%s leg: %s", s->kind, text[state]);
+}
+
+static bool carries_events(const struct side *s)
+{
+	struct gw_sess local;
+
+	if (!s->local)
+		return false;
+	gw_call_reread(s, s->local, &local);
+	for (unsigned i = 0; i < local.nstream; i++) {
+		for (unsigned c = 0; c < local.stream[i].ncodec; c++) {
+			if (gw_codec_is_event(&local.stream[i].codec[c]))
+				return true;
+		}
+	}
+	return false;
+}
+
+/* A digit in media that the other side's media cannot carry becomes INFO. */
+static void on_dtmf(struct gw_call *call, struct side *s,
+		    const struct gw_media_event *ev)
+{
+	static const char digits[] = "0123456789*#ABCD";
+	struct side *to = call_other(call, s);
+	char text[48];
+	struct gw_msg msg = {
+		.verb = GW_V_INFO,
+		.content_type = "application/dtmf-relay",
+		.content = text,
+	};
+
+	if (ev->dtmf.digit >= sizeof(digits) - 1)
+		return;
+	gw_info(&call->log, "%s leg: a digit, %u ms", s->kind,
+		ev->dtmf.duration_ms);
+	if (!to->leg || to->profile == GW_PROFILE_RESOURCE ||
+	    call->fsm.state != GW_CALL_UP || carries_events(to))
+		return;
+	(void)snprintf(text, sizeof(text), "Signal=%c\r\nDuration=%u\r\n",
+		       digits[ev->dtmf.digit], ev->dtmf.duration_ms);
+	msg.content_len = strlen(text);
+	if (gw_leg_send(to->leg, &msg))
+		gw_info(&call->log, "%s leg did not take a digit", to->kind);
+}
+
+static void keep_stats(struct gw_call *call, const struct gw_media_event *ev)
+{
+	for (unsigned t = 0; t < GW_NTERMS; t++)
+		call->stats[t] = ev->stats[t][0];
+}
+
+void gw_call_media_event(struct gw_call *call, const struct gw_media_event *ev)
+{
+	struct side *s;
+
+	GW_CHECK(call, CALL_MAGIC);
+	s = ev->term == GW_TERM_A ? &call->a : &call->b;
+	switch ((enum gw_media_event_type)ev->type) {
+	case GW_E_RESERVED:
+		on_reserved(call, s, ev);
+		return;
+	case GW_E_CONFIGURED:
+		return;
+	case GW_E_FAILED:
+		on_failed(call, s, ev);
+		return;
+	case GW_E_ICE:
+		on_ice(call, s, ev->state);
+		return;
+	case GW_E_DTLS:
+		on_dtls(call, s, ev->state);
+		return;
+	case GW_E_DTMF:
+		on_dtmf(call, s, ev);
+		return;
+	case GW_E_INACTIVE:
+		gw_metric_add(&m_inactive, 1);
+		gw_info(&call->log, "%s leg: nothing is heard", s->kind);
+		if (call->core->set->media.inactivity_release)
+			end(call, "gateway", 408, "media inactivity");
+		return;
+	case GW_E_QUALITY:
+		keep_stats(call, ev);
+		return;
+	case GW_E_RELEASED:
+		keep_stats(call, ev);
+		call->gone = true;
+		gw_call_fsm_event(&call->fsm, GW_EV_CLEARED);
+		return;
+	case GW_E_GONE:
+		call->gone = true;
+		if (call->fsm.state == GW_CALL_ENDING)
+			gw_call_fsm_event(&call->fsm, GW_EV_CLEARED);
+		else
+			end(call, "gateway", 500, "media context lost");
+	}
+}
+
+/* ---- the beginning ---- */
+
+static int make_b(struct gw_call *call, const struct gw_route *route)
+{
+	struct gw_core *core = call->core;
+
+	switch (route->leg) {
+	case GW_ROUTE_ECHO:
+		return gw_echo_leg_new(&call->b.leg, core->loop);
+	case GW_ROUTE_USER:
+		return gw_respect_leg_new(&call->b.leg, core->web, call->to);
+	case GW_ROUTE_CORE:
+		if (!core->sip)
+			return -ENOENT;
+		return gw_ims_leg_new(&call->b.leg, core->sip);
+	case GW_ROUTE_REFUSE:
+		break;
+	}
+	return -EACCES;
+}
+
+static void take_leg(struct gw_call *call, struct side *s)
+{
+	s->profile = s->leg->ops->profile;
+	s->kind = s->leg->ops->kind;
+	s->leg->handler = on_leg;
+	s->leg->arg = call;
+	(void)snprintf(s->leg->call_id, sizeof(s->leg->call_id), "%s",
+		       call->id);
+}
+
+/* Sets the cause and returns an error where the call cannot be made. */
+static int find_b(struct gw_call *call)
+{
+	bool from_core = call->a.profile == GW_PROFILE_CORE;
+	struct gw_route route = gw_route_find(call->core->set, call->core->web,
+					      call->to, from_core);
+	int err;
+
+	if (route.leg == GW_ROUTE_REFUSE)
+		return gw_call_because(call, route.status, route.why);
+	err = make_b(call, &route);
+	switch (err) {
+	case 0:
+		take_leg(call, &call->b);
+		return 0;
+	case -ENOENT:
+		return gw_call_because(call, 480, "not registered");
+	case -EBUSY:
+		return gw_call_because(call, 486, "all sessions are in use");
+	default:
+		return gw_call_because(call, 500, "no leg could be made");
+	}
+}
+
+static int reserve(struct gw_call *call, const struct gw_sess *offer)
+{
+	int err = gw_call_reserve(call, &call->a, offer, !offer);
+
+	if (!err)
+		err = gw_call_reserve(
+			call, &call->b,
+			call->b.profile == GW_PROFILE_CORE ? NULL : offer,
+			true);
+	if (err)
+		return gw_call_because(call, 503,
+				       "media workers are overloaded");
+	gw_timer_start_ms(timers(call), &call->watch, RESERVE_MS);
+	return 0;
+}
+
+static int begin(struct gw_call *call, const struct gw_msg *setup)
+{
+	struct gw_sess offer;
+	struct gw_cause cause;
+	int err;
+
+	if (call->core->draining) {
+		call->cause.retry_after_s = 30;
+		return gw_call_because(call, 503, "the gateway is going down");
+	}
+	if (call->core->ncalls > call->core->set->calls.max) {
+		call->cause.retry_after_s = 5;
+		return gw_call_because(call, 503, "too many calls");
+	}
+	if (setup->desc.text) {
+		if (gw_call_read(call, &call->a, &setup->desc, &offer, &cause))
+			return gw_call_because(call, cause.status, cause.text);
+		call->a.pending = gw_call_dup(&setup->desc);
+		if (!call->a.pending)
+			return gw_call_because(call, 500, "out of memory");
+		(void)gw_oa_event(&call->a.oa, GW_OA_PEER_OFFERS);
+	}
+	err = find_b(call);
+	return err ? err : reserve(call, setup->desc.text ? &offer : NULL);
+}
+
+int gw_call_new(struct gw_core *core, struct gw_leg *a,
+		const struct gw_msg *setup)
+{
+	struct gw_call *call = calloc(1, sizeof(*call));
+
+	if (!call)
+		return -ENOMEM;
+	call->magic = CALL_MAGIC;
+	call->core = core;
+	gw_random_token(call->id, sizeof(call->id), 12);
+	call->log = (struct gw_logctx){ .module = "call", .id = call->id };
+	gw_call_fsm_init(&call->fsm, call->id, effect, call);
+	gw_timer_init(&call->watch, on_watch, call);
+	gw_call_update_init(call);
+	call->ctx = gw_media_new_id(core->media);
+	call->began_us = gw_timers_now_us(timers(call));
+	call->began_wall_s = gw_clock_wall_s();
+	call->released_by = "gateway";
+
+	call->a.term = GW_TERM_A;
+	call->b.term = GW_TERM_B;
+	call->a.kind = call->b.kind = "none";
+	call->a.peer_is_dtls_client = call->b.peer_is_dtls_client = true;
+	call->a.leg = a;
+	take_leg(call, &call->a);
+	(void)snprintf(call->to, sizeof(call->to), "%s",
+		       setup->target.uri ? setup->target.uri : "");
+	(void)snprintf(call->from, sizeof(call->from), "%s",
+		       setup->asserted.uri ? setup->asserted.uri : "");
+	(void)snprintf(call->from_name, sizeof(call->from_name), "%s",
+		       setup->asserted.display ? setup->asserted.display : "");
+	call->privacy = setup->privacy;
+
+	HASH_ADD(hh, core->calls, ctx, sizeof(call->ctx), call);
+	core->ncalls++;
+	gw_metric_add(&m_live, 1);
+	gw_info(&call->log, "%s leg calls %s%s", call->a.kind, call->to,
+		setup->desc.text ? "" : " without an offer");
+
+	if (begin(call, setup)) {
+		call->gone = !call->a.serial && !call->b.serial;
+		gw_call_fsm_event(&call->fsm, GW_EV_FAILED);
+	}
+	return 0;
+}

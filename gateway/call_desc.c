@@ -1,0 +1,421 @@
+/*
+ * Descriptions and terminations of a call: the one place that knows both sdp
+ * and media, and maps one to the other.
+ */
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "gateway/base/ids.h"
+#include "gateway/call_priv.h"
+
+static bool is_web(const struct side *s)
+{
+	return s->profile == GW_PROFILE_WEB;
+}
+
+void gw_call_keep(char **slot, char *text)
+{
+	if (*slot == text)
+		return;
+	free(*slot);
+	*slot = text;
+}
+
+char *gw_call_dup(const struct gw_desc *desc)
+{
+	return desc->text ? strndup(desc->text, desc->len) : NULL;
+}
+
+int gw_call_read(struct gw_call *call, struct side *s,
+		 const struct gw_desc *desc, struct gw_sess *out,
+		 struct gw_cause *cause)
+{
+	struct gw_sdp_error err = { 0 };
+	enum gw_sess_fault fault;
+
+	fault = gw_sess_read(out, desc->text, desc->len, is_web(s), &err);
+	if (fault == GW_SESS_OK)
+		return 0;
+
+	if (err.line)
+		(void)snprintf(call->cause_text, sizeof(call->cause_text),
+			       "SDP line %u: %s", err.line, err.text);
+	else
+		(void)snprintf(call->cause_text, sizeof(call->cause_text),
+			       "SDP: %s", err.text);
+	*cause = (struct gw_cause){
+		.status = fault == GW_SESS_BROKEN ? 400 : 488,
+		.text = call->cause_text,
+	};
+	return -EINVAL;
+}
+
+void gw_call_reread(const struct side *s, const char *text, struct gw_sess *out)
+{
+	enum gw_sess_fault fault;
+
+	fault = gw_sess_read(out, text, strlen(text), is_web(s), NULL);
+	/* It was read, or printed by us, before: our own invariant. */
+	assert(fault != GW_SESS_BROKEN);
+}
+
+int gw_call_default_offer(struct gw_call *call, struct gw_sess *out)
+{
+	const struct gw_set_media *set = &call->core->set->media;
+	const char *names[GW_SET_CODECS];
+
+	memset(out, 0, sizeof(*out));
+	for (size_t i = 0; i < set->ncodec; i++)
+		names[i] = set->codec[i];
+	out->nstream = 1;
+	out->stream[0].dir = GW_DIR_SENDRECV;
+	return gw_sess_default_audio(&out->stream[0], names,
+				     (unsigned)set->ncodec);
+}
+
+/* ---- our end of the transport, into a description ---- */
+
+static void put_web_transport(struct gw_call *call, struct side *s,
+			      struct gw_sess_stream *st, unsigned i,
+			      const struct gw_sess_stream *offer)
+{
+	const struct gw_end *end = s->end;
+
+	memcpy(st->ufrag, end->ufrag, sizeof(st->ufrag));
+	memcpy(st->pwd, end->pwd, sizeof(st->pwd));
+	st->ice_lite = end->ice_lite;
+	st->rtcp_mux = true;
+	st->has_fingerprint = true;
+	memcpy(st->sha256, end->sha256, sizeof(st->sha256));
+
+	/* RFC 5763 5: an offer is actpass.  An answer keeps the roles of a
+	 * living association (RFC 8842 5.3); of a new one the browser, who is
+	 * behind the NAT, begins. */
+	if (!offer)
+		st->setup = GW_SETUP_ACTPASS;
+	else if (offer->setup == GW_SETUP_PASSIVE)
+		st->setup = GW_SETUP_ACTIVE;
+	else if (offer->setup == GW_SETUP_ACTIVE)
+		st->setup = GW_SETUP_PASSIVE;
+	else
+		st->setup = s->peer_is_dtls_client ? GW_SETUP_PASSIVE
+						   : GW_SETUP_ACTIVE;
+
+	st->ncandidate = 0;
+	for (unsigned c = 0; c < end->ncandidate; c++) {
+		struct gw_sess_candidate *to = &st->candidate[c];
+		const struct gw_candidate *from = &end->candidate[c];
+
+		*to = (struct gw_sess_candidate){
+			.addr = from->addr,
+			.related = from->related,
+			.component = 1,
+			.priority = from->priority,
+		};
+		memcpy(to->foundation, from->foundation,
+		       sizeof(to->foundation));
+		to->type = from->type;
+		st->ncandidate++;
+	}
+	if (end->ncandidate)
+		st->rtp = end->candidate[0].addr;
+
+	st->ssrc = end->stream[i].ssrc;
+	(void)snprintf(st->cname, sizeof(st->cname), "%s", call->id);
+	(void)snprintf(st->msid_stream, sizeof(st->msid_stream), "isthmus");
+	(void)snprintf(st->msid_track, sizeof(st->msid_track), "%s-%u",
+		       call->id, i);
+}
+
+/* An offer names its m-lines as the session always did (RFC 8829 5.2.2). */
+static void put_mid(struct gw_sess_stream *st, unsigned i,
+		    const struct gw_sess_stream *offer,
+		    const struct gw_sess *before)
+{
+	if (!offer && st->mid[0])
+		return; /* a new tag for a revived m-line (RFC 8829 5.2.2) */
+	if (offer)
+		(void)snprintf(st->mid, sizeof(st->mid), "%s", offer->mid);
+	else if (before && i < before->nstream && before->stream[i].mid[0])
+		(void)snprintf(st->mid, sizeof(st->mid), "%s",
+			       before->stream[i].mid);
+	else
+		(void)snprintf(st->mid, sizeof(st->mid), "%u", i);
+}
+
+char *gw_call_print(struct gw_call *call, struct side *s,
+		    struct gw_sess *content, const struct gw_sess *offer)
+{
+	struct gw_sess before;
+
+	if (s->local)
+		gw_call_reread(s, s->local, &before);
+	if (!s->o_id)
+		s->o_id = gw_random_u64() >> 2; /* RFC 8829 5.2.1: 63 bits */
+	content->id = s->o_id;
+	content->version = ++s->o_version;
+	content->bundle = is_web(s) && (!offer || offer->bundle);
+
+	for (unsigned i = 0; i < content->nstream; i++) {
+		struct gw_sess_stream *st = &content->stream[i];
+		const struct gw_sess_stream *o =
+			offer && i < offer->nstream ? &offer->stream[i] : NULL;
+
+		if (is_web(s))
+			put_mid(st, i, o, s->local ? &before : NULL);
+		if (st->refused)
+			continue;
+		if (is_web(s)) {
+			put_web_transport(call, s, st, i, o);
+			st->bundled = content->bundle && (!o || o->bundled);
+		} else {
+			st->rtp = s->end->stream[i].rtp;
+			st->rtcp = s->end->stream[i].rtcp;
+			content->origin = st->rtp;
+		}
+	}
+	return is_web(s) ? gw_sess_print_web(content)
+			 : gw_sess_print_core(content);
+}
+
+/* ---- a description, into media's terms ---- */
+
+static uint8_t media_kind(enum gw_kind kind)
+{
+	switch (kind) {
+	case GW_KIND_VIDEO:
+		return GW_MEDIA_VIDEO;
+	case GW_KIND_DATA:
+		return GW_MEDIA_DATA;
+	default:
+		return GW_MEDIA_AUDIO;
+	}
+}
+
+static void lower(char *out, size_t size, const char *in)
+{
+	size_t i;
+
+	for (i = 0; in[i] && i + 1 < size; i++)
+		out[i] = (char)tolower((unsigned char)in[i]);
+	out[i] = '\0';
+}
+
+/* What both descriptions have: the numbers of @remote are what we send. */
+static void put_codecs(struct gw_stream *out,
+		       const struct gw_sess_stream *local,
+		       const struct gw_sess_stream *remote)
+{
+	for (unsigned i = 0; i < remote->ncodec; i++) {
+		const struct gw_sess_codec *r = &remote->codec[i];
+		struct gw_codec *c = &out->codec[out->ncodec];
+
+		for (unsigned k = 0; k < local->ncodec; k++) {
+			if (!gw_codec_same(r, &local->codec[k]))
+				continue;
+			c->pt = r->pt;
+			c->rx_pt = local->codec[k].pt;
+			c->channels = r->channels;
+			c->clock_hz = r->clock_hz;
+			lower(c->name, sizeof(c->name), r->name);
+			out->ncodec++;
+			break;
+		}
+	}
+}
+
+static void put_candidates(struct gw_end *end, const struct gw_sess_stream *st)
+{
+	for (unsigned i = 0; i < st->ncandidate; i++) {
+		const struct gw_sess_candidate *from = &st->candidate[i];
+		struct gw_candidate *to = &end->candidate[end->ncandidate];
+
+		if (from->component != 1)
+			continue; /* rtcp-mux: one component */
+		to->addr = from->addr;
+		to->related = from->related;
+		to->priority = from->priority;
+		memcpy(to->foundation, from->foundation,
+		       sizeof(to->foundation));
+		to->type = (uint8_t)from->type;
+		end->ncandidate++;
+	}
+}
+
+static void put_web_end(struct side *s, struct gw_end *end,
+			const struct gw_sess_stream *local,
+			const struct gw_sess_stream *remote)
+{
+	memcpy(end->ufrag, remote->ufrag, sizeof(end->ufrag));
+	memcpy(end->pwd, remote->pwd, sizeof(end->pwd));
+	end->ice_lite = remote->ice_lite;
+	put_candidates(end, remote);
+	memcpy(end->sha256, remote->sha256, sizeof(end->sha256));
+	s->peer_is_dtls_client = local->setup == GW_SETUP_PASSIVE ||
+				 remote->setup == GW_SETUP_ACTIVE;
+	end->setup = s->peer_is_dtls_client ? GW_DTLS_ACTIVE : GW_DTLS_PASSIVE;
+}
+
+static uint8_t transport_of(const struct side *s)
+{
+	switch (s->profile) {
+	case GW_PROFILE_WEB:
+		return GW_TP_DTLS;
+	case GW_PROFILE_CORE:
+		return GW_TP_RTP;
+	default:
+		return GW_TP_RESOURCE;
+	}
+}
+
+static struct gw_media_cmd *command(struct gw_call *call, struct side *s,
+				    enum gw_media_verb verb)
+{
+	/* Ten kilobytes that would otherwise sit in every frame. */
+	static struct gw_media_cmd cmd;
+	static uint32_t serial;
+
+	memset(&cmd, 0, sizeof(cmd));
+	cmd.verb = verb;
+	cmd.term = (uint8_t)s->term;
+	cmd.ctx = call->ctx;
+	if (!++serial)
+		serial = 1;
+	cmd.serial = serial;
+	return &cmd;
+}
+
+static uint8_t family_of(struct gw_call *call, const struct gw_sess *like)
+{
+	const struct gw_set_media *set = &call->core->set->media;
+
+	for (unsigned i = 0; like && i < like->nstream; i++) {
+		if (!like->stream[i].refused && like->stream[i].rtp.family)
+			return like->stream[i].rtp.family;
+	}
+	return set->core_address[0] || !set->core_address6[0] ? AF_INET
+							      : AF_INET6;
+}
+
+int gw_call_reserve(struct gw_call *call, struct side *s,
+		    const struct gw_sess *like, bool offerer)
+{
+	struct gw_media_cmd *cmd = command(call, s, GW_M_RESERVE);
+	int err;
+
+	(void)snprintf(cmd->call_id, sizeof(cmd->call_id), "%s", call->id);
+	cmd->end.transport = transport_of(s);
+	cmd->end.resource = GW_RES_ECHO;
+	cmd->end.controlling = offerer; /* RFC 8445 6.1.1 */
+	cmd->end.family = family_of(call, like);
+	cmd->end.nstream = like ? like->nstream : 1;
+	for (unsigned i = 0; i < cmd->end.nstream; i++) {
+		struct gw_stream *st = &cmd->end.stream[i];
+
+		st->dscp = call->core->set->media.dscp_audio;
+		if (like && like->stream[i].kind != GW_KIND_AUDIO)
+			st->kind = media_kind(like->stream[i].kind);
+		else if (!like || !like->stream[i].refused)
+			st->ncodec = 1; /* alive: which ones comes later */
+	}
+	err = gw_media_post(call->core->media, cmd);
+	if (!err)
+		s->serial = cmd->serial;
+	return err;
+}
+
+int gw_call_restart(struct gw_call *call, struct side *s)
+{
+	struct gw_media_cmd *cmd = command(call, s, GW_M_RESTART);
+	int err = gw_media_post(call->core->media, cmd);
+
+	if (!err)
+		s->serial = cmd->serial;
+	return err;
+}
+
+int gw_call_configure(struct gw_call *call, struct side *s,
+		      const struct gw_sess *local, const struct gw_sess *remote)
+{
+	struct gw_media_cmd *cmd = command(call, s, GW_M_CONFIGURE);
+	struct gw_end *end = &cmd->end;
+	bool transport_done = false;
+
+	end->transport = transport_of(s);
+	end->nstream = remote->nstream < local->nstream ? remote->nstream
+							: local->nstream;
+	for (unsigned i = 0; i < end->nstream; i++) {
+		const struct gw_sess_stream *l = &local->stream[i];
+		const struct gw_sess_stream *r = &remote->stream[i];
+		struct gw_stream *st = &end->stream[i];
+
+		st->kind = media_kind(r->kind);
+		st->dscp = call->core->set->media.dscp_audio;
+		if (l->refused || r->refused)
+			continue;
+		put_codecs(st, l, r);
+		st->rtp = r->rtp;
+		st->rtcp = r->rtcp;
+		st->bandwidth_bps = r->bandwidth_bps;
+		if (is_web(s) && !transport_done)
+			put_web_end(s, end, l, r);
+		transport_done = true;
+	}
+	return gw_media_post(call->core->media, cmd);
+}
+
+int gw_call_configure_resource(struct gw_call *call, struct side *s,
+			       const struct gw_sess *other_local,
+			       const struct gw_sess *other_remote)
+{
+	struct gw_media_cmd *cmd = command(call, s, GW_M_CONFIGURE);
+	struct gw_end *end = &cmd->end;
+
+	end->transport = GW_TP_RESOURCE;
+	end->resource = GW_RES_ECHO;
+	end->nstream = other_remote->nstream;
+	for (unsigned i = 0; i < end->nstream; i++) {
+		if (!other_local->stream[i].refused &&
+		    !other_remote->stream[i].refused)
+			put_codecs(&end->stream[i], &other_local->stream[i],
+				   &other_remote->stream[i]);
+	}
+	return gw_media_post(call->core->media, cmd);
+}
+
+enum gw_gate gw_call_gate_of(const struct gw_sess *local,
+			     const struct gw_sess *remote, unsigned i)
+{
+	enum gw_dir l = local->stream[i].dir, r = remote->stream[i].dir;
+	unsigned gate = GW_GATE_CLOSED;
+
+	if (local->stream[i].refused || remote->stream[i].refused)
+		return GW_GATE_CLOSED;
+	if ((r & GW_DIR_SENDONLY) && (l & GW_DIR_RECVONLY))
+		gate |= GW_GATE_IN;
+	if ((l & GW_DIR_SENDONLY) && (r & GW_DIR_RECVONLY))
+		gate |= GW_GATE_OUT;
+	return (enum gw_gate)gate;
+}
+
+void gw_call_set_gates(struct gw_call *call, struct side *s,
+		       const struct gw_sess *local,
+		       const struct gw_sess *remote, enum gw_gate mask)
+{
+	unsigned n = remote->nstream < local->nstream ? remote->nstream
+						      : local->nstream;
+
+	for (unsigned i = 0; i < n; i++) {
+		struct gw_media_cmd *cmd = command(call, s, GW_M_GATE);
+
+		cmd->stream = (uint8_t)i;
+		cmd->gate = (uint8_t)(gw_call_gate_of(local, remote, i) & mask);
+		if (gw_media_post(call->core->media, cmd))
+			gw_warn(&call->log, "media worker overloaded: a gate "
+					    "was not changed");
+	}
+	s->held = n && !(remote->stream[0].dir & GW_DIR_RECVONLY);
+}

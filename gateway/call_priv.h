@@ -1,0 +1,179 @@
+/*
+ * gateway/call_priv.h - the inside of a call, shared by gateway/call*.c only
+ */
+#ifndef GW_CALL_PRIV_H
+#define GW_CALL_PRIV_H
+
+#include <uthash.h>
+
+#include "gateway/base/check.h"
+#include "gateway/base/log.h"
+#include "gateway/base/timers.h"
+#include "gateway/call.h"
+#include "gateway/call_fsm.h"
+#include "gateway/oa.h"
+#include "sdp/session.h"
+
+#define CALL_MAGIC 0x43414c4cu
+
+/* One of the two legs with its termination and its offer/answer state. */
+struct side {
+	struct gw_leg *leg; /* NULL: not there yet, or released */
+	enum gw_profile profile;
+	enum gw_term term;
+	const char *kind; /* of the leg, also after its end: for the CDR */
+	struct gw_oa oa;
+
+	/*
+	 * Descriptions are kept as text (a kilobyte) and read again when an
+	 * offer within the session comes, which is rare: as values they would
+	 * be 40 kB each.
+	 */
+	char *local;   /* what we said last, and holds */
+	char *remote;  /* what the peer said last, and holds */
+	char *pending; /* the outstanding offer of either, until answered */
+
+	uint64_t o_id, o_version;
+	struct gw_end *end; /* our end of the transport, from media */
+	uint32_t serial;    /* of the reservation that is awaited, 0 none */
+	bool described;     /* the peer got a final answer of ours, or its
+			       answer to our offer was taken */
+	bool peer_is_dtls_client;
+	bool held; /* the peer does not listen */
+};
+
+/* An offer within the session on its way: one a call, gateway/call_update.c. */
+enum update_state {
+	UPD_IDLE,
+	UPD_FORWARDED,  /* x offered; y has our offer, its answer is awaited */
+	UPD_RESTARTING, /* x offered new ICE credentials; media makes ours */
+	UPD_LATE,       /* x asked for an offer and has it; answer awaited */
+	UPD_OWN,        /* we offered to x on our own account */
+	UPD_NSTATES
+};
+
+struct update {
+	enum update_state state;
+	struct side *x, *y;
+	char *offer_x;  /* x's offer, being answered */
+	char *answer_y; /* y's answer to what we forwarded; NULL: not asked */
+	char *offer_y;  /* what we forwarded */
+	unsigned tries;
+	struct gw_timer retry; /* of an own offer that met another one */
+	bool wanted;           /* an own offer is owed to narrow_side */
+	struct side *narrow;
+};
+
+struct gw_call {
+	uint32_t magic;
+	struct gw_core *core;
+	char id[GW_CALL_ID_SIZE];
+	struct gw_logctx log;
+	gw_ctx_id ctx;
+	UT_hash_handle hh; /* core->calls */
+	struct gw_call_fsm fsm;
+	struct side a, b;
+	struct update upd;
+	struct gw_timer watch; /* reservation, ringing, media's last word */
+	struct gw_cause cause; /* of the end; text is in cause_text */
+	char cause_text[160];
+	const char *released_by; /* "a", "b", "gateway" */
+	bool a_early;            /* A has an early answer of ours */
+	bool b_open;             /* B's answer was an offer (late offer) */
+	bool gone;               /* said so by media: there is no context */
+	char from[160], from_name[64], to[160];
+	bool privacy;
+
+	/* What B said, valid inside the effect that handles it. */
+	const struct gw_msg *said;
+
+	uint64_t began_us, answered_us;
+	int64_t began_wall_s;
+	char codec[16];
+	struct gw_stream_stats stats[GW_NTERMS]; /* of stream 0, the latest */
+};
+
+/* ---- gateway/call_desc.c: descriptions and terminations ---- */
+
+static inline struct side *call_other(struct gw_call *call,
+				      const struct side *s)
+{
+	return s == &call->a ? &call->b : &call->a;
+}
+
+/*
+ * Reads what @s' peer described.  0, or -EINVAL with @cause telling the peer
+ * what is wrong: 400 with the line, or 488.
+ */
+int gw_call_read(struct gw_call *call, struct side *s,
+		 const struct gw_desc *desc, struct gw_sess *out,
+		 struct gw_cause *cause);
+/* Reads back one of our kept texts; they were read or printed before. */
+void gw_call_reread(const struct side *s, const char *text,
+		    struct gw_sess *out);
+
+/*
+ * Adds @s' own transport to @content and prints it for @s' profile.  @offer is
+ * the peer's offer that this answers, NULL when we offer.  NULL: no memory.
+ */
+char *gw_call_print(struct gw_call *call, struct side *s,
+		    struct gw_sess *content, const struct gw_sess *offer);
+
+/* The audio session that the gateway offers when it has to begin. */
+int gw_call_default_offer(struct gw_call *call, struct gw_sess *out);
+
+/* Post a command; failures of the mailbox are -EAGAIN. */
+int gw_call_reserve(struct gw_call *call, struct side *s,
+		    const struct gw_sess *like, bool offerer);
+int gw_call_restart(struct gw_call *call, struct side *s);
+int gw_call_configure(struct gw_call *call, struct side *s,
+		      const struct gw_sess *local,
+		      const struct gw_sess *remote);
+/* An echo has no descriptions of its own: it takes the other side's. */
+int gw_call_configure_resource(struct gw_call *call, struct side *s,
+			       const struct gw_sess *other_local,
+			       const struct gw_sess *other_remote);
+enum gw_gate gw_call_gate_of(const struct gw_sess *local,
+			     const struct gw_sess *remote, unsigned stream);
+/* Gates of all streams as the two descriptions allow, and @mask too. */
+void gw_call_set_gates(struct gw_call *call, struct side *s,
+		       const struct gw_sess *local,
+		       const struct gw_sess *remote, enum gw_gate mask);
+
+/* Takes @text over into @slot. */
+void gw_call_keep(char **slot, char *text);
+char *gw_call_dup(const struct gw_desc *desc);
+
+/* ---- gateway/call_setup.c: what the machine's effects do ---- */
+
+int gw_call_ask(struct gw_call *call);
+int gw_call_call(struct gw_call *call);
+int gw_call_progress(struct gw_call *call);
+int gw_call_connect(struct gw_call *call);
+int gw_call_open(struct gw_call *call);
+int gw_call_finish(struct gw_call *call);
+/* A's answer to what gw_call_ask() offered; 0, or -errno with the cause set. */
+int gw_call_asked(struct gw_call *call, const struct gw_msg *msg);
+
+/* Remember why the call ends, unless a reason is known; returns -EPROTO, for
+ * effects that fail. */
+int gw_call_because(struct gw_call *call, uint16_t status, const char *text);
+
+/* ---- gateway/call_update.c: offers within the session ---- */
+
+/* X's peer sent OFFER, ACCEPT or REFUSE while the call is up. */
+void gw_call_update_offer(struct gw_call *call, struct side *x,
+			  const struct gw_msg *msg);
+void gw_call_update_accept(struct gw_call *call, struct side *s,
+			   const struct gw_msg *msg);
+void gw_call_update_refuse(struct gw_call *call, struct side *s,
+			   const struct gw_msg *msg);
+/* Media has new ICE credentials for @s. */
+void gw_call_update_restarted(struct gw_call *call, struct side *s);
+/* When both sides are described: does the browser's codec suit the other?  If
+ * not, offer it fewer. */
+void gw_call_update_narrow(struct gw_call *call);
+void gw_call_update_init(struct gw_call *call);
+void gw_call_update_fini(struct gw_call *call);
+
+#endif

@@ -1,0 +1,621 @@
+/*
+ * Offers within the session: hold and resume, ICE restart, a reloaded page, a
+ * refresh, and our own.  One at a time a call; a second one meets 491 (RFC 3261
+ * 14.1).  x is the side whose offer is being answered, y the other.
+ *
+ * y is asked only when its own description would change: streams, direction,
+ * or a codec in use that x no longer has.  What is x's transport alone (ICE,
+ * DTLS, address) and a refresh are answered here, so that IMS never sees a
+ * browser change networks.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "gateway/base/metrics.h"
+#include "gateway/call_priv.h"
+
+#define NARROW_RETRY_MS 1000
+#define NARROW_TRIES    5
+
+GW_COUNTER(m_forwarded, "isthmus_offers_total",
+	   "Offers within a session, by what became of them",
+	   "result=\"forwarded\"");
+GW_COUNTER(m_local, "isthmus_offers_total",
+	   "Offers within a session, by what became of them",
+	   "result=\"answered_here\"");
+GW_COUNTER(m_refused, "isthmus_offers_total",
+	   "Offers within a session, by what became of them",
+	   "result=\"refused\"");
+GW_COUNTER(m_glare, "isthmus_offers_total",
+	   "Offers within a session, by what became of them",
+	   "result=\"glare\"");
+
+static void update_reset(struct update *u)
+{
+	gw_call_keep(&u->offer_x, NULL);
+	gw_call_keep(&u->answer_y, NULL);
+	gw_call_keep(&u->offer_y, NULL);
+	u->state = UPD_IDLE;
+	u->x = u->y = NULL;
+}
+
+void gw_call_update_fini(struct gw_call *call)
+{
+	gw_timer_stop(&call->upd.retry);
+	update_reset(&call->upd);
+	call->upd.wanted = false;
+}
+
+static void tell(struct gw_call *call, struct side *s, const struct gw_msg *msg)
+{
+	int err = s->leg ? gw_leg_send(s->leg, msg) : 0;
+
+	if (err)
+		gw_warn(&call->log, "%s leg did not take verb %d: %s", s->kind,
+			(int)msg->verb, strerror(-err));
+}
+
+static void refuse(struct gw_call *call, struct side *x,
+		   const struct gw_cause *cause)
+{
+	struct gw_msg msg = { .verb = GW_V_REFUSE, .cause = *cause };
+
+	gw_metric_add(cause->status == 491 ? &m_glare : &m_refused, 1);
+	gw_info(&call->log, "offer of the %s leg refused, %u%s%s", x->kind,
+		cause->status, cause->text ? ": " : "",
+		cause->text ? cause->text : "");
+	tell(call, x, &msg);
+}
+
+static void refuse_pending(struct gw_call *call, uint16_t status,
+			   const char *text)
+{
+	struct gw_cause cause = { .status = status, .text = text };
+	struct side *x = call->upd.x;
+
+	(void)gw_oa_event(&x->oa, GW_OA_WE_REFUSE);
+	update_reset(&call->upd);
+	refuse(call, x, &cause);
+}
+
+/* ---- the answer to x ---- */
+
+static bool live(const struct gw_sess *s, unsigned i)
+{
+	return i < s->nstream && !s->stream[i].refused;
+}
+
+/* What x will be told, without transport.  0 or -ENOENT. */
+static int compose_answer(struct gw_call *call, struct gw_sess *out,
+			  const struct gw_sess *offer)
+{
+	struct update *u = &call->upd;
+	struct gw_sess theirs;
+
+	if (u->y->profile == GW_PROFILE_RESOURCE) {
+		gw_call_reread(u->x, u->x->local, &theirs);
+		return gw_sess_local_answer(out, offer, GW_DIR_SENDRECV,
+					    &theirs);
+	}
+	gw_call_reread(u->y, u->answer_y ? u->answer_y : u->y->remote, &theirs);
+	return gw_sess_relay_answer(out, offer, &theirs);
+}
+
+static void apply_y(struct gw_call *call)
+{
+	struct update *u = &call->upd;
+	struct gw_sess local, remote;
+
+	if (u->y->profile == GW_PROFILE_RESOURCE) {
+		gw_call_reread(u->x, u->x->local, &local);
+		gw_call_reread(u->x, u->x->remote, &remote);
+		(void)gw_call_configure_resource(call, u->y, &local, &remote);
+		gw_call_set_gates(call, u->y, &remote, &local, GW_GATE_BOTH);
+		return;
+	}
+	if (u->answer_y) {
+		gw_call_keep(&u->y->local, u->offer_y);
+		u->offer_y = NULL;
+		gw_call_keep(&u->y->remote, u->answer_y);
+		u->answer_y = NULL;
+	}
+	gw_call_reread(u->y, u->y->local, &local);
+	gw_call_reread(u->y, u->y->remote, &remote);
+	(void)gw_call_configure(call, u->y, &local, &remote);
+	gw_call_set_gates(call, u->y, &local, &remote, GW_GATE_BOTH);
+}
+
+/* Everything is known: commit both sides, answer x. */
+static void complete(struct gw_call *call)
+{
+	struct update *u = &call->upd;
+	struct side *x = u->x, *y = u->y;
+	struct gw_sess offer, content, before;
+	struct gw_msg msg = { .verb = GW_V_ACCEPT };
+	char *text;
+
+	gw_call_reread(x, u->offer_x, &offer);
+	gw_call_reread(x, x->remote, &before);
+	if (compose_answer(call, &content, &offer)) {
+		refuse_pending(call, 488, "no codec in common");
+		return;
+	}
+	/* RFC 8842 5.5: a new association chooses its roles anew. */
+	if (gw_sess_changes(&before, &offer) & GW_CHANGE_DTLS)
+		x->peer_is_dtls_client = true;
+	text = gw_call_print(call, x, &content, &offer);
+	if (!text) {
+		refuse_pending(call, 500, "out of memory");
+		return;
+	}
+	gw_call_keep(&x->local, text);
+	gw_call_keep(&x->remote, u->offer_x);
+	u->offer_x = NULL;
+	(void)gw_oa_event(&x->oa, GW_OA_WE_ANSWER);
+
+	/* A refresh touches no media: to configure what is there changes
+	 * nothing, which the worker sees. */
+	if (gw_call_configure(call, x, &content, &offer))
+		gw_warn(&call->log,
+			"media worker overloaded: the update of "
+			"the %s leg is not in force",
+			x->kind);
+	gw_call_set_gates(call, x, &content, &offer, GW_GATE_BOTH);
+	apply_y(call);
+	update_reset(u);
+
+	msg.desc =
+		(struct gw_desc){ GW_DESC_ANSWER, x->local, strlen(x->local) };
+	msg.held = y->held;
+	tell(call, x, &msg);
+	gw_call_update_narrow(call);
+}
+
+/* y has agreed, or was not asked: ICE first, if x restarts it. */
+static void proceed(struct gw_call *call)
+{
+	struct update *u = &call->upd;
+	struct gw_sess offer, before, content;
+
+	gw_call_reread(u->x, u->offer_x, &offer);
+	gw_call_reread(u->x, u->x->remote, &before);
+	if (compose_answer(call, &content, &offer)) {
+		refuse_pending(call, 488, "no codec in common");
+		return;
+	}
+	if (u->x->profile == GW_PROFILE_WEB &&
+	    (gw_sess_changes(&before, &offer) & GW_CHANGE_ICE)) {
+		if (gw_call_restart(call, u->x)) {
+			refuse_pending(call, 503, "media overloaded");
+			return;
+		}
+		u->state = UPD_RESTARTING;
+		return;
+	}
+	complete(call);
+}
+
+void gw_call_update_restarted(struct gw_call *call, struct side *s)
+{
+	if (call->upd.state == UPD_RESTARTING && call->upd.x == s)
+		complete(call);
+}
+
+/* ---- must y be asked? ---- */
+
+/* The codec that @s' peer will send on stream @i: its first that both sides of
+ * the leg have. */
+static const struct gw_sess_codec *
+agreed(const struct gw_sess *local, const struct gw_sess *remote, unsigned i)
+{
+	for (unsigned r = 0; r < remote->stream[i].ncodec; r++) {
+		const struct gw_sess_codec *c = &remote->stream[i].codec[r];
+
+		if (gw_codec_is_event(c))
+			continue;
+		for (unsigned l = 0; l < local->stream[i].ncodec; l++) {
+			if (gw_codec_same(c, &local->stream[i].codec[l]))
+				return c;
+		}
+	}
+	return NULL;
+}
+
+static bool main_codec_lost(struct gw_call *call, const struct gw_sess *offer)
+{
+	struct update *u = &call->upd;
+	struct gw_sess content, local, remote;
+
+	if (compose_answer(call, &content, offer))
+		return true;
+	gw_call_reread(u->x, u->x->local, &local);
+	gw_call_reread(u->x, u->x->remote, &remote);
+	for (unsigned i = 0; i < content.nstream; i++) {
+		const struct gw_sess_codec *is, *was;
+
+		if (!live(&content, i) || !live(&local, i) || !live(&remote, i))
+			continue;
+		is = gw_sess_main_codec(&content.stream[i]);
+		was = agreed(&local, &remote, i);
+		if (!is || (was && !gw_codec_same(is, was)))
+			return true;
+	}
+	return false;
+}
+
+static bool y_must_be_asked(struct gw_call *call, const struct gw_sess *offer,
+			    const struct gw_sess *fwd)
+{
+	struct update *u = &call->upd;
+	struct gw_sess before, y_local;
+	unsigned n = offer->nstream;
+
+	if (u->y->profile == GW_PROFILE_RESOURCE)
+		return false;
+	gw_call_reread(u->x, u->x->remote, &before);
+	gw_call_reread(u->y, u->y->local, &y_local);
+	for (unsigned i = 0; i < n; i++) {
+		if (live(fwd, i) != live(&y_local, i))
+			return true;
+		if (live(fwd, i) && live(&before, i) &&
+		    offer->stream[i].dir != before.stream[i].dir)
+			return true;
+	}
+	return main_codec_lost(call, offer);
+}
+
+static void forward(struct gw_call *call, struct gw_sess *fwd,
+		    const struct gw_sess *offer)
+{
+	struct update *u = &call->upd;
+	struct gw_msg msg = { .verb = GW_V_OFFER };
+	int err;
+
+	u->offer_y = gw_call_print(call, u->y, fwd, NULL);
+	if (!u->offer_y) {
+		refuse_pending(call, 500, "out of memory");
+		return;
+	}
+	if (gw_oa_event(&u->y->oa, GW_OA_WE_OFFER)) {
+		refuse_pending(call, 491, "the other side is being changed");
+		return;
+	}
+	msg.desc = (struct gw_desc){ GW_DESC_OFFER, u->offer_y,
+				     strlen(u->offer_y) };
+	msg.held = !(offer->stream[0].dir & GW_DIR_RECVONLY);
+	err = gw_leg_send(u->y->leg, &msg);
+	if (err) {
+		(void)gw_oa_event(&u->y->oa, GW_OA_PEER_REFUSES);
+		refuse_pending(call, err == -EAGAIN ? 491 : 500,
+			       "the other side cannot be changed now");
+		return;
+	}
+	u->state = UPD_FORWARDED;
+	gw_metric_add(&m_forwarded, 1);
+}
+
+/* ---- x asks for our offer (re-INVITE without SDP) ---- */
+
+static void late_offer(struct gw_call *call, struct side *x)
+{
+	struct update *u = &call->upd;
+	struct side *y = call_other(call, x);
+	struct gw_sess from, previous, content;
+	struct gw_msg msg = { .verb = GW_V_ACCEPT };
+	struct gw_cause cause = { .status = 500, .text = "no offer possible" };
+	char *text = NULL;
+	int err;
+
+	gw_call_reread(x, x->local, &previous);
+	if (y->profile == GW_PROFILE_RESOURCE)
+		from = previous;
+	else
+		gw_call_reread(y, y->remote, &from);
+	err = gw_sess_relay_offer(&content, &from, &previous);
+	if (!err)
+		text = gw_call_print(call, x, &content, NULL);
+	if (!text || gw_oa_event(&x->oa, GW_OA_WE_OFFER)) {
+		free(text);
+		refuse(call, x, &cause);
+		return;
+	}
+	u->state = UPD_LATE;
+	u->x = x;
+	u->y = y;
+	gw_call_keep(&x->pending, text);
+	msg.desc = (struct gw_desc){ GW_DESC_OFFER, text, strlen(text) };
+	tell(call, x, &msg);
+}
+
+void gw_call_update_offer(struct gw_call *call, struct side *x,
+			  const struct gw_msg *msg)
+{
+	struct update *u = &call->upd;
+	struct gw_cause cause = { .status = 491,
+				  .text = "another change is under way" };
+	struct gw_sess offer, y_local, fwd;
+	bool have_fwd;
+
+	if (call->fsm.state != GW_CALL_UP || u->state != UPD_IDLE) {
+		refuse(call, x, &cause);
+		return;
+	}
+	if (!msg->desc.text) {
+		late_offer(call, x);
+		return;
+	}
+	if (gw_call_read(call, x, &msg->desc, &offer, &cause)) {
+		refuse(call, x, &cause);
+		return;
+	}
+	if (gw_oa_event(&x->oa, GW_OA_PEER_OFFERS)) {
+		refuse(call, x, &cause);
+		return;
+	}
+
+	u->x = x;
+	u->y = call_other(call, x);
+	u->offer_x = gw_call_dup(&msg->desc);
+	if (!u->offer_x) {
+		refuse_pending(call, 500, "out of memory");
+		return;
+	}
+	have_fwd = u->y->profile != GW_PROFILE_RESOURCE;
+	if (have_fwd) {
+		gw_call_reread(u->y, u->y->local, &y_local);
+		if (gw_sess_relay_offer(&fwd, &offer, &y_local)) {
+			refuse_pending(call, 488, "no media in common");
+			return;
+		}
+	}
+	if (have_fwd && y_must_be_asked(call, &offer, &fwd)) {
+		forward(call, &fwd, &offer);
+		return;
+	}
+	gw_metric_add(&m_local, 1);
+	proceed(call);
+}
+
+/* ---- answers to what we offered ---- */
+
+static bool answer_fits(struct gw_call *call, struct side *s,
+			const char *offer_text, const struct gw_desc *desc,
+			struct gw_sess *answer)
+{
+	struct gw_sess offer;
+	struct gw_sdp_error err = { 0 };
+	struct gw_cause cause;
+
+	if (!desc->text || gw_call_read(call, s, desc, answer, &cause)) {
+		gw_warn(&call->log, "%s leg: unusable answer", s->kind);
+		return false;
+	}
+	gw_call_reread(s, offer_text, &offer);
+	if (gw_sess_check_answer(&offer, answer, &err)) {
+		gw_warn(&call->log, "%s leg: the answer does not fit: %s",
+			s->kind, err.text);
+		return false;
+	}
+	return true;
+}
+
+static void forwarded_accept(struct gw_call *call, const struct gw_msg *msg)
+{
+	struct update *u = &call->upd;
+	struct gw_sess answer;
+
+	if (!answer_fits(call, u->y, u->offer_y, &msg->desc, &answer)) {
+		(void)gw_oa_event(&u->y->oa, GW_OA_PEER_REFUSES);
+		refuse_pending(call, 488,
+			       "the other side's answer is unusable");
+		return;
+	}
+	(void)gw_oa_event(&u->y->oa, GW_OA_PEER_ANSWERS);
+	u->answer_y = gw_call_dup(&msg->desc);
+	if (!u->answer_y) {
+		refuse_pending(call, 500, "out of memory");
+		return;
+	}
+	proceed(call);
+}
+
+/* x answered an offer of ours: late, or on our own account. */
+static void own_accept(struct gw_call *call, const struct gw_msg *msg)
+{
+	struct update *u = &call->upd;
+	struct side *x = u->x;
+	struct gw_sess answer, before, local;
+	bool late = u->state == UPD_LATE, dir_changed;
+	char *text;
+
+	if (!answer_fits(call, x, x->pending, &msg->desc, &answer)) {
+		(void)gw_oa_event(&x->oa, GW_OA_PEER_REFUSES);
+		gw_call_keep(&x->pending, NULL);
+		update_reset(u);
+		return;
+	}
+	(void)gw_oa_event(&x->oa, GW_OA_PEER_ANSWERS);
+	gw_call_reread(x, x->remote, &before);
+	dir_changed = answer.stream[0].dir != before.stream[0].dir;
+	text = gw_call_dup(&msg->desc);
+	if (text)
+		gw_call_keep(&x->remote, text);
+	gw_call_keep(&x->local, x->pending);
+	x->pending = NULL;
+	update_reset(u);
+
+	gw_call_reread(x, x->local, &local);
+	if (gw_call_configure(call, x, &local, &answer))
+		gw_warn(&call->log,
+			"media worker overloaded: the update of "
+			"the %s leg is not in force",
+			x->kind);
+	gw_call_set_gates(call, x, &local, &answer, GW_GATE_BOTH);
+	gw_call_update_narrow(call);
+
+	/* A party that came back, or left, in answer to our offer: the other
+	 * one must hear of it. */
+	if (late && dir_changed) {
+		u->wanted = true;
+		u->narrow = call_other(call, x);
+		u->tries = 0;
+		gw_timer_start_us(gw_loop_timers(call->core->loop), &u->retry,
+				  0);
+	}
+}
+
+void gw_call_update_accept(struct gw_call *call, struct side *s,
+			   const struct gw_msg *msg)
+{
+	struct update *u = &call->upd;
+
+	if (u->state == UPD_FORWARDED && s == u->y)
+		forwarded_accept(call, msg);
+	else if ((u->state == UPD_LATE || u->state == UPD_OWN) && s == u->x)
+		own_accept(call, msg);
+	else
+		gw_warn(&call->log, "%s leg: an answer nobody asked for",
+			s->kind);
+}
+
+static void retry_own(struct gw_call *call);
+
+void gw_call_update_refuse(struct gw_call *call, struct side *s,
+			   const struct gw_msg *msg)
+{
+	struct update *u = &call->upd;
+
+	if (u->state == UPD_FORWARDED && s == u->y) {
+		(void)gw_oa_event(&s->oa, GW_OA_PEER_REFUSES);
+		refuse_pending(call, msg->cause.status, msg->cause.text);
+		return;
+	}
+	if ((u->state == UPD_OWN || u->state == UPD_LATE) && s == u->x) {
+		bool own = u->state == UPD_OWN;
+
+		(void)gw_oa_event(&s->oa, GW_OA_PEER_REFUSES);
+		gw_call_keep(&s->pending, NULL);
+		update_reset(u);
+		if (own && msg->cause.status == 491)
+			retry_own(call);
+		else if (own)
+			gw_warn(&call->log, "%s leg refused our offer: %u",
+				s->kind, msg->cause.status);
+	}
+}
+
+/* ---- our own offer ---- */
+
+static void retry_own(struct gw_call *call)
+{
+	struct update *u = &call->upd;
+
+	if (++u->tries > NARROW_TRIES) {
+		gw_warn(&call->log, "%s leg never took our offer",
+			u->narrow->kind);
+		u->wanted = false;
+		return;
+	}
+	u->wanted = true;
+	gw_timer_start_ms(gw_loop_timers(call->core->loop), &u->retry,
+			  NARROW_RETRY_MS);
+}
+
+/* Offer to u->narrow what the other side has. */
+static void own_offer(struct gw_call *call)
+{
+	struct update *u = &call->upd;
+	struct side *x = u->narrow, *y = call_other(call, x);
+	struct gw_sess from, previous, content;
+	struct gw_msg msg = { .verb = GW_V_OFFER };
+	char *text;
+
+	if (call->fsm.state != GW_CALL_UP || !x->leg || !u->wanted)
+		return;
+	if (u->state != UPD_IDLE) {
+		retry_own(call);
+		return;
+	}
+	gw_call_reread(x, x->local, &previous);
+	gw_call_reread(y, y->remote, &from);
+	if (gw_sess_relay_offer(&content, &from, &previous))
+		return;
+	text = gw_call_print(call, x, &content, NULL);
+	if (!text || gw_oa_event(&x->oa, GW_OA_WE_OFFER)) {
+		free(text);
+		retry_own(call);
+		return;
+	}
+	gw_call_keep(&x->pending, text);
+	msg.desc = (struct gw_desc){ GW_DESC_OFFER, text, strlen(text) };
+	msg.held = y->held;
+	if (gw_leg_send(x->leg, &msg)) {
+		(void)gw_oa_event(&x->oa, GW_OA_PEER_REFUSES);
+		gw_call_keep(&x->pending, NULL);
+		retry_own(call);
+		return;
+	}
+	u->wanted = false;
+	u->state = UPD_OWN;
+	u->x = x;
+	u->y = y;
+}
+
+static void on_retry(struct gw_timer *t, void *arg)
+{
+	struct gw_call *call = arg;
+
+	(void)t;
+	GW_CHECK(call, CALL_MAGIC);
+	own_offer(call);
+}
+
+/* Would @s' peer send what the other side cannot take? */
+static bool too_wide(struct gw_call *call, struct side *s)
+{
+	struct side *o = call_other(call, s);
+	struct gw_sess local, remote, theirs;
+
+	gw_call_reread(s, s->local, &local);
+	gw_call_reread(s, s->remote, &remote);
+	gw_call_reread(o, o->remote, &theirs);
+	for (unsigned i = 0; i < remote.nstream; i++) {
+		const struct gw_sess_codec *codec;
+		bool found = false;
+
+		if (!live(&local, i) || !live(&remote, i) || !live(&theirs, i))
+			continue;
+		codec = agreed(&local, &remote, i);
+		for (unsigned c = 0; codec && c < theirs.stream[i].ncodec; c++)
+			found |= gw_codec_same(codec,
+					       &theirs.stream[i].codec[c]);
+		if (codec && !found)
+			return true;
+	}
+	return false;
+}
+
+void gw_call_update_narrow(struct gw_call *call)
+{
+	struct update *u = &call->upd;
+
+	if (call->a.profile == GW_PROFILE_RESOURCE ||
+	    call->b.profile == GW_PROFILE_RESOURCE || u->wanted ||
+	    u->state != UPD_IDLE)
+		return;
+	if (too_wide(call, &call->a))
+		u->narrow = &call->a;
+	else if (too_wide(call, &call->b))
+		u->narrow = &call->b;
+	else
+		return;
+	u->wanted = true;
+	u->tries = 0;
+	own_offer(call);
+}
+
+void gw_call_update_init(struct gw_call *call)
+{
+	gw_timer_init(&call->upd.retry, on_retry, call);
+}

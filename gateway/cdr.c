@@ -1,0 +1,166 @@
+#include "gateway/cdr.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <json-c/json.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "gateway/base/log.h"
+#include "gateway/base/metrics.h"
+
+struct gw_cdr {
+	int fd; /* -1: the log */
+};
+
+GW_COUNTER(m_lost, "isthmus_cdr_lost_total",
+	   "Charging records that could not be written to their file", "");
+
+static int open_file(const char *file)
+{
+	int fd;
+
+	if (!file[0])
+		return -1;
+	fd = open(file, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640);
+	if (fd < 0)
+		return -errno;
+	return fd;
+}
+
+int gw_cdr_new(struct gw_cdr **out, const char *file)
+{
+	struct gw_cdr *cdr = calloc(1, sizeof(*cdr));
+
+	if (!cdr)
+		return -ENOMEM;
+	cdr->fd = open_file(file);
+	if (file[0] && cdr->fd < 0) {
+		int err = cdr->fd;
+
+		free(cdr);
+		return err;
+	}
+	*out = cdr;
+	return 0;
+}
+
+void gw_cdr_free(struct gw_cdr *cdr)
+{
+	if (!cdr)
+		return;
+	if (cdr->fd >= 0)
+		(void)close(cdr->fd);
+	free(cdr);
+}
+
+int gw_cdr_reopen(struct gw_cdr *cdr, const char *file)
+{
+	int fd = open_file(file);
+
+	if (file[0] && fd < 0)
+		return fd;
+	if (cdr->fd >= 0)
+		(void)close(cdr->fd);
+	cdr->fd = file[0] ? fd : -1;
+	return 0;
+}
+
+static void add_time(struct json_object *o, const char *key, int64_t wall_s)
+{
+	char text[32];
+	time_t t = (time_t)wall_s;
+	struct tm tm;
+
+	(void)gmtime_r(&t, &tm);
+	(void)strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm);
+	json_object_object_add(o, key, json_object_new_string(text));
+}
+
+static void add_text(struct json_object *o, const char *key, const char *text)
+{
+	if (text && text[0])
+		json_object_object_add(o, key, json_object_new_string(text));
+}
+
+static void add_number(struct json_object *o, const char *key, uint64_t n)
+{
+	json_object_object_add(o, key, json_object_new_uint64(n));
+}
+
+static struct json_object *side(const char *kind,
+				const struct gw_stream_stats *st)
+{
+	struct json_object *o = json_object_new_object();
+
+	add_text(o, "leg", kind);
+	add_number(o, "packets_received", st->rx.packets);
+	add_number(o, "bytes_received", st->rx.bytes);
+	add_number(o, "packets_lost", st->rx.lost);
+	add_number(o, "jitter_us", st->rx.jitter_us);
+	add_number(o, "packets_sent", st->tx.packets);
+	add_number(o, "bytes_sent", st->tx.bytes);
+	add_number(o, "packets_discarded", st->rx.discarded);
+	add_number(o, "remote_lost", st->remote_lost);
+	add_number(o, "remote_jitter_us", st->remote_jitter_us);
+	add_number(o, "round_trip_us", st->rtt_us);
+	return o;
+}
+
+static struct json_object *record(const struct gw_cdr_record *rec)
+{
+	struct json_object *o = json_object_new_object();
+
+	add_text(o, "call", rec->id);
+	add_text(o, "from", rec->from);
+	add_text(o, "to", rec->to);
+	add_time(o, "began", rec->began_wall_s);
+	add_number(o, "setup_ms",
+		   ((rec->answered_us ? rec->answered_us : rec->ended_us) -
+		    rec->began_us) /
+			   1000);
+	add_number(o, "duration_ms",
+		   rec->answered_us ? (rec->ended_us - rec->answered_us) / 1000
+				    : 0);
+	json_object_object_add(o, "answered",
+			       json_object_new_boolean(rec->answered_us != 0));
+	add_number(o, "status", rec->status);
+	add_text(o, "reason", rec->text);
+	add_text(o, "released_by", rec->released_by);
+	add_text(o, "codec", rec->codec);
+	json_object_object_add(o, "a", side(rec->kind[0], &rec->stats[0]));
+	json_object_object_add(o, "b", side(rec->kind[1], &rec->stats[1]));
+	return o;
+}
+
+void gw_cdr_write(struct gw_cdr *cdr, const struct gw_cdr_record *rec)
+{
+	static const struct gw_logctx none = { .module = "cdr" };
+	struct gw_logctx log = { .module = "cdr", .id = rec->id };
+	struct json_object *o = record(rec);
+	const char *text = json_object_to_json_string_ext(
+		o, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
+	size_t len = strlen(text);
+
+	if (cdr->fd < 0) {
+		gw_info(&log, "%s", text);
+	} else {
+		char *line = malloc(len + 1);
+
+		if (line) {
+			memcpy(line, text, len);
+			line[len] = '\n';
+		}
+		/* One write a line: O_APPEND keeps lines whole. */
+		if (!line ||
+		    write(cdr->fd, line, len + 1) != (ssize_t)(len + 1)) {
+			gw_metric_add(&m_lost, 1);
+			gw_error(&none, "charging record not written (%s): %s",
+				 strerror(errno), text);
+		}
+		free(line);
+	}
+	json_object_put(o);
+}
