@@ -1,0 +1,153 @@
+// bench.mjs - the gateway under test and SIPp, as processes of our own that are
+// ended by their id.
+import fs from 'node:fs';
+import http from 'node:http';
+import path from 'node:path';
+import { spawn } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+
+export const HERE = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..');
+export const ROOT = path.resolve(HERE, '..');
+export const PORT = { web: 22080, admin: 22081, sip: 22010, tls: 22012, peer: 22020, media: 22200 };
+const HASH = '$y$j9T$F5Jx5fExrKuPp53xLKQ..1$1MUQcJhwFWeCUqO3XKU8qDXr7SCWMrv4jrApW6AFrf8';
+export const PASSWORD = 'demo';
+
+export const pause = (ms) => new Promise((done) => setTimeout(done, ms));
+
+export async function until(condition, what, timeout = 10_000) {
+	const end = Date.now() + timeout;
+
+	while (!(await condition())) {
+		if (Date.now() > end)
+			throw new Error(`not within ${timeout} ms: ${what}`);
+		await pause(20);
+	}
+}
+
+function get(what) {
+	return new Promise((resolve, reject) => {
+		http.get({ host: '127.0.0.1', port: PORT.admin, path: what, agent: false }, (response) => {
+			let body = '';
+
+			response.on('data', (chunk) => { body += chunk; });
+			response.on('end', () => resolve({ status: response.statusCode, body }));
+		}).on('error', reject);
+	});
+}
+
+function configuration(dir, { core, noOffer = 'gateway_offer', tls = false, core6 = false }) {
+	return `state_dir: ${dir}
+log: { level: debug }
+web:
+  listen: [ "ws://127.0.0.1:${PORT.web}" ]
+  root: ${ROOT}/web
+  origins: [ "http://browser.example" ]
+  messages_per_s: 500
+  messages_burst: 1000
+auth: { ttl_max_s: 5 }
+sip:
+  listen:
+    - sip:127.0.0.1:${PORT.sip};transport=udp
+    - sip:127.0.0.1:${PORT.sip};transport=tcp
+${core6 ? `    - sip:[::1]:${PORT.sip};transport=udp\n` : ''}${
+	tls ? `    - sips:127.0.0.1:${PORT.tls}\n  tls_dir: ${dir}\n` : ''}  core: ${core}
+  domain: sipp.example
+  username: gw
+  password: secret
+  ring_timeout_s: 2
+  t1_ms: 100
+  t1x64_ms: 6400
+  user_agent: Isthmus
+media:
+  workers: 1
+  web_address: [ 127.0.0.1 ]
+  core_address: 127.0.0.1
+  port_min: ${PORT.media}
+  port_max: ${PORT.media + 99}
+calls: { drain_s: 1, no_offer: ${noOffer}, cdr_file: ${dir}/cdr.json }
+admin: { listen: "127.0.0.1:${PORT.admin}" }
+users:
+  - { id: "sip:alice@sipp.example", password: "${HASH}", name: Alice }
+`;
+}
+
+export async function startGateway(binary, name, options, prepare) {
+	const dir = path.join(ROOT, 'build/sipp', name);
+
+	fs.rmSync(dir, { recursive: true, force: true });
+	fs.mkdirSync(dir, { recursive: true });
+	prepare?.(dir);
+	fs.writeFileSync(`${dir}/isthmus.yaml`, configuration(dir, options));
+	const log = fs.openSync(`${dir}/isthmus.log`, 'w');
+	const child = spawn(binary, ['-c', `${dir}/isthmus.yaml`], { stdio: ['ignore', log, log] });
+
+	fs.closeSync(log);
+	const text = () => fs.readFileSync(`${dir}/isthmus.log`, 'utf8');
+	await until(async () => {
+		if (child.exitCode !== null)
+			throw new Error(`the gateway did not start:\n${text().slice(-2000)}`);
+		return (await get('/readyz').catch(() => null))?.status === 200;
+	}, 'the gateway is ready', 20_000);
+	return {
+		dir, text,
+		alive: () => child.exitCode === null && child.signalCode === null,
+		async metric(metric) {
+			const { body } = await get('/metrics');
+
+			return body.split('\n').filter((line) => line.startsWith(`${metric} `) ||
+				line.startsWith(`${metric}{`))
+				.reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' '))), 0);
+		},
+		async stop() {
+			if (child.exitCode !== null || child.signalCode !== null)
+				throw new Error(`the gateway died: ${child.exitCode ?? child.signalCode}`);
+			const ended = new Promise((done) => child.once('exit', done));
+
+			child.kill('SIGTERM');
+			const timer = setTimeout(() => child.kill('SIGKILL'), 15_000);
+			await ended;
+			clearTimeout(timer);
+			if (child.exitCode !== 0)
+				throw new Error(`the gateway ended with ${child.exitCode ?? child.signalCode}`);
+		},
+	};
+}
+
+/** One SIPp call of a scenario; done() resolves when it went as written. */
+export function sipp(dir, scenario, { transport = 'u1', port = PORT.peer, host = '127.0.0.1',
+	loss = 0, timeout = 20 } = {}) {
+	const calling = scenario.startsWith('term_');
+	const base = path.join(dir, `${scenario}.${transport}${loss}`);
+	const where = host.includes(':') ? `[${host}]` : host;
+	const args = ['-sf', path.join(HERE, `${scenario}.xml`), '-m', '1', '-i', where,
+		'-p', `${port}`, '-t', transport, '-nostdin', '-timeout', `${timeout}`,
+		'-timeout_error', '-trace_err', '-error_file', `${base}.err`, '-trace_msg',
+		'-message_file', `${base}.msg`, '-cp', '22990', '-T', '100'];
+
+	if (loss)
+		args.push('-lost', `${loss}`);
+	if (calling)
+		args.push(`${where}:${PORT.sip}`);
+	const child = spawn('sipp', args.filter((a, i) => a !== '-T' && args[i - 1] !== '-T'),
+		{ stdio: ['ignore', 'ignore', 'pipe'] });
+	let said = '';
+
+	child.stderr.on('data', (chunk) => { said += chunk; });
+	const ended = new Promise((resolve) => child.once('exit', (code) => resolve(code)));
+	return {
+		async done() {
+			const code = await ended;
+
+			if (code !== 0) {
+				const err = fs.existsSync(`${base}.err`) ?
+					fs.readFileSync(`${base}.err`, 'utf8') : '';
+				throw new Error(`SIPp: ${code}: ${(err || said).slice(0, 900)}`);
+			}
+		},
+		async stop() {
+			if (child.exitCode === null && child.signalCode === null)
+				child.kill('SIGKILL');
+			await ended;
+		},
+	};
+}

@@ -1,0 +1,163 @@
+// web.mjs - a browser as far as signalling goes: RESPECT over a WebSocket, and
+// descriptions such as Chromium makes.  No media: what is tested here is what
+// the SIP side sees.
+import { connect } from '../../tests/lib/respect.mjs';
+
+const CODECS = `a=rtpmap:111 opus/48000/2
+a=rtcp-fb:111 transport-cc
+a=fmtp:111 minptime=10;useinbandfec=1
+a=rtpmap:9 G722/8000
+a=rtpmap:0 PCMU/8000
+a=rtpmap:8 PCMA/8000
+a=rtpmap:110 telephone-event/48000
+a=rtpmap:126 telephone-event/8000`;
+
+/** A description; @version counts up, @direction as in SDP. */
+export function description({ version = 2, direction = 'sendrecv', setup = 'actpass',
+	mid = '0' } = {}) {
+	return `v=0
+o=- 4611731400430051336 ${version} IN IP4 127.0.0.1
+s=-
+t=0 0
+a=group:BUNDLE ${mid}
+a=extmap-allow-mixed
+a=msid-semantic: WMS stream
+m=audio 9 UDP/TLS/RTP/SAVPF 111 9 0 8 110 126
+c=IN IP4 0.0.0.0
+a=rtcp:9 IN IP4 0.0.0.0
+a=ice-ufrag:Yq4h
+a=ice-pwd:g6tHcp4gVEpcyTqmRJwLAhXB
+a=ice-options:trickle
+a=fingerprint:sha-256 ${Array(32).fill('AB').join(':')}
+a=setup:${setup}
+a=mid:${mid}
+a=extmap:1 urn:ietf:params:rtp-hdrext:ssrc-audio-level
+a=${direction}
+a=msid:stream track
+a=rtcp-mux
+${CODECS}
+a=ssrc:1001 cname:browser
+`.replace(/\n/g, '\r\n');
+}
+
+/** What a browser answers to @offer: only what was offered. */
+export function answer(offer, direction = 'sendrecv') {
+	const mid = /^a=mid:(\S+)/m.exec(offer)?.[1] ?? '0';
+	const types = /^m=audio \d+ \S+ (.*)$/m.exec(offer)[1].trim().split(' ');
+	const lines = offer.split(/\r?\n/).filter((line) =>
+		/^a=(rtpmap|fmtp):/.test(line));
+	return description({ setup: 'active', mid, direction })
+		.replace(/^(m=audio 9 \S+) .*$/m, `$1 ${types.join(' ')}`)
+		.replace(CODECS.replace(/\n/g, '\r\n'), lines.join('\r\n'));
+}
+
+export class Web {
+	#inbox = [];
+	#wake = [];
+	#sessions = new Set();
+
+	static async login({ url, user, password, timeout = 8000 }) {
+		const web = new Web();
+
+		web.timeout = timeout;
+		web.client = await connect(url, {
+			origin: 'http://browser.example',
+			answers: (message) => web.#respond(message),
+		});
+		web.client.on('request', (message) => web.#receive(message));
+		await web.client.authBasic(user, password);
+		return web;
+	}
+
+	#respond(message) {
+		if (message.method !== 'msetup' || !this.refuse)
+			return {};
+		return { success: false, problemDetails:
+			{ type: 'about:blank', title: 'Refused', status: this.refuse } };
+	}
+
+	#receive(message) {
+		if (message.method === 'msetup')
+			this.#sessions.add(message.mediaSessionId);
+		if (message.method === 'mdisc')
+			this.#sessions.delete(message.mediaSessionId);
+		this.#inbox.push(message);
+		this.#wake.splice(0).forEach((wake) => wake());
+	}
+
+	/** The response, whatever it says. */
+	request(method, members) {
+		return this.client.transact(method, members);
+	}
+
+	/** The first request of the gateway, from here on, that @matches. */
+	async next(what, matches) {
+		const end = Date.now() + this.timeout;
+
+		for (;;) {
+			const at = this.#inbox.findIndex(matches);
+
+			if (at >= 0)
+				return this.#inbox.splice(0, at + 1).at(-1);
+			const left = end - Date.now();
+			if (left <= 0)
+				throw new Error(`the browser was not told: ${what}; it was told ` +
+					JSON.stringify(this.#inbox.map((m) => [m.method,
+						m.mediaSessionState, m.problemDetails?.status])));
+			await new Promise((resolve) => {
+				this.#wake.push(resolve);
+				setTimeout(resolve, left);
+			});
+		}
+	}
+
+	/** Before the next case: no session of the last one, and no message. */
+	async forget() {
+		for (const id of this.#sessions)
+			await this.hangUp(id).catch(() => {});
+		this.#inbox.length = 0;
+		this.refuse = undefined;
+	}
+
+	state(id, state) {
+		return this.next(state, (m) => m.mediaSessionId === id &&
+			m.mediaSessionState === state);
+	}
+
+	released(id) {
+		return this.next('mdisc', (m) => m.mediaSessionId === id && m.method === 'mdisc');
+	}
+
+	/** Calls out; the id of its media session. */
+	async call(to, preOffer = description()) {
+		const response = await this.request('msetup', {
+			resourceId: to, ...(preOffer ? { preOffer } : {}),
+		});
+
+		if (!response.success)
+			throw new Error(`msetup: ${JSON.stringify(response.problemDetails)}`);
+		this.#sessions.add(response.mediaSessionId);
+		return response.mediaSessionId;
+	}
+
+	async incoming() {
+		return this.next('msetup', (m) => m.method === 'msetup');
+	}
+
+	async update(id, parameters) {
+		const response = await this.request('mupdate', { mediaSessionId: id, ...parameters });
+
+		if (!response.success)
+			throw new Error(`mupdate: ${JSON.stringify(response.problemDetails)}`);
+		return response;
+	}
+
+	hangUp(id) {
+		this.#sessions.delete(id);
+		return this.request('mdisc', { mediaSessionId: id });
+	}
+
+	close() {
+		return this.client.close();
+	}
+}

@@ -1,0 +1,58 @@
+#!/bin/bash
+# Installs what building and testing need, and only what is missing:
+# Debian packages (with sudo when not root), then the npm packages of tests/.
+set -eu
+cd "$(dirname "$0")/.."
+
+packages="autoconf automake pkg-config gcc libc6-dev make
+	libsofia-sip-ua-dev libwebsockets-dev libwebsockets-evlib-uv libuv1-dev
+	libjson-c-dev libssl-dev libsrtp2-dev libnice-dev libyaml-dev
+	libcrypt-dev uthash-dev libcmocka-dev
+	clang libclang-rt-14-dev clang-format clang-tidy cppcheck
+	sip-tester baresip-core chromium iproute2 openssl"
+
+missing=
+for p in $packages; do
+	status=$(dpkg-query -W -f '${db:Status-Status}' "$p" 2>/dev/null) ||
+		status=
+	[ "$status" = installed ] || missing="$missing $p"
+done
+# Any node and npm will do, wherever they came from.
+command -v node >/dev/null || missing="$missing nodejs"
+command -v npm >/dev/null || missing="$missing npm"
+
+if [ -n "$missing" ]; then
+	sudo=
+	if [ "$(id -u)" != 0 ]; then
+		sudo=sudo
+		command -v sudo >/dev/null || {
+			echo "deps: not root and no sudo; install:$missing" >&2
+			exit 1
+		}
+	fi
+	echo "deps: installing$missing"
+	log=$(mktemp)
+	trap 'rm -f "$log"' EXIT
+	apt() {
+		$sudo env DEBIAN_FRONTEND=noninteractive apt-get -qq -y \
+			-o Dpkg::Use-Pty=0 "$@" >"$log" 2>&1
+	}
+	# shellcheck disable=SC2086 # a list of words
+	if ! { apt update && apt install --no-install-recommends $missing; }; then
+		tail -n 30 "$log" >&2
+		echo "deps: apt-get failed" >&2
+		exit 1
+	fi
+fi
+
+# npm ci leaves its own copy of the lock file behind: when it is as new as
+# ours, everything in it is there.
+if [ ! -e tests/node_modules/.package-lock.json ] ||
+	[ tests/package-lock.json -nt tests/node_modules/.package-lock.json ]; then
+	echo "deps: npm ci in tests/"
+	(cd tests && npm ci --silent --no-audit --no-fund) || {
+		echo "deps: npm ci failed in tests/" >&2
+		exit 1
+	}
+	touch tests/node_modules/.package-lock.json
+fi

@@ -1,0 +1,289 @@
+// The client library alone: against a small RESPECT server that misbehaves on
+// demand, with real RTCPeerConnections in between.
+import test, { after, before, beforeEach } from 'node:test';
+import assert from 'node:assert/strict';
+import path from 'node:path';
+import { startMock } from './lib/mock.mjs';
+import { launchBrowser } from './lib/browser.mjs';
+import { ROOT } from './lib/gateway.mjs';
+import { assertHears, assertSilence, openClient } from './lib/client.mjs';
+import { until } from './lib/process.mjs';
+
+let mock;
+let browser;
+const clients = [];
+
+before(async () => {
+	mock = await startMock({ port: 24010, root: path.join(ROOT, 'web') });
+	browser = await launchBrowser();
+});
+after(async () => {
+	await browser?.close();
+	await mock?.stop();
+});
+beforeEach(async () => {
+	for (const client of clients.splice(0))
+		await client.close();
+	mock.clients.clear();
+	mock.legs.clear();
+	mock.log.length = 0;
+	mock.refuseNext.clear();
+	mock.expiration = 3600;
+});
+
+async function client(user, hz, more = {}) {
+	const opened = await openClient(browser, {
+		url: mock.url, endpoint: mock.endpoint, user, hz, record: false, ...more,
+	});
+	clients.push(opened);
+	return more.config?.password === 'wrong' ? opened : opened.registered();
+}
+
+async function pair() {
+	const alice = await client('alice', 440);
+	const bob = await client('bob', 700);
+	await alice.call('bob');
+	await bob.event('confirmed');
+	return [alice, bob];
+}
+
+test('a call is set up, held, taken back and ended', async () => {
+	const [alice, bob] = await pair();
+	await assertHears(alice, 700, { not: 440 });
+	await assertHears(bob, 440, { not: 700 });
+	await alice.do(() => session.hold());
+	assert.deepEqual(await bob.event('hold'), { originator: 'remote' });
+	await assertSilence(alice);
+	await assertSilence(bob);
+	await alice.do(() => session.unhold());
+	await assertHears(alice, 700);
+	await assertHears(bob, 440);
+	await bob.hangUp();
+	const ended = await alice.event('ended');
+	assert.equal(ended.originator, 'remote');
+	assert.equal(await alice.do(() => session.connection.signalingState), 'closed');
+	assert.equal(await alice.do(() => ua.sessions.length), 0);
+});
+
+test('client transactions are even and follow each other', async () => {
+	const [alice] = await pair();
+	const ids = mock.log.filter(({ dir, msg }) => dir === 'c2s' &&
+		msg.messageType === 'request' && msg.webrtcId === 'sip:alice@demo.example');
+	assert.equal(ids[0].msg.transactionId, 0);
+	const sent = alice.page.traffic.filter(({ dir, msg }) => dir === 'c2s' &&
+		msg.messageType === 'request').map(({ msg }) => msg.transactionId);
+	assert.deepEqual(sent, sent.map((_, i) => i * 2));
+});
+
+test('both sides hold at once, and the crossing offers are sorted out', async () => {
+	const [alice, bob] = await pair();
+	await Promise.all([alice, bob].map((c) => c.do(() => session.hold())));
+	assert.equal(await alice.state(), 'held');
+	assert.equal(await bob.state(), 'held');
+	await alice.do(() => session.unhold());
+	assert.equal(await alice.state(), 'held'); // bob still holds
+	await bob.do(() => session.unhold());
+	await until(async () => await alice.state() === 'connected', 'alice is back');
+	await assertHears(alice, 700);
+	await assertHears(bob, 440);
+});
+
+test('a repeated request is answered again and performed once', async () => {
+	const alice = await client('alice', 440);
+	const bob = await client('bob', 700, { autoAnswer: false });
+	await alice.do(() => { ua.call('bob'); });
+	await bob.event('newSession');
+	const { conn } = mock.clients.get('sip:bob@demo.example');
+	const setup = mock.log.find(({ dir, msg }) => dir === 's2c' && msg.method === 'msetup' &&
+		msg.messageType === 'request').msg;
+	conn.send(setup);
+	const answers = () => mock.log.filter(({ dir, msg }) => dir === 'c2s' &&
+		msg.messageType === 'response' && msg.method === 'msetup');
+	await until(() => answers().length === 2, 'a second response');
+	assert.deepEqual(answers()[0], answers()[1]);
+	assert.equal(await bob.count('newSession'), 1);
+});
+
+test('requests that break the rules get problem details', async () => {
+	await client('alice', 440);
+	const { conn } = mock.clients.get('sip:alice@demo.example');
+	const expected = [
+		['mupdate', {}, 400], ['mupdate', { mediaSessionId: 'nobody' }, 481],
+		['mdisc', { mediaSessionId: 'nobody' }, 481], ['msetup', { mediaSessionId: 'x' }, 400],
+		['nonsense', {}, 405], ['poll.example.net', {}, 501], ['auth', {}, 405],
+	];
+	for (const [method, members, status] of expected) {
+		const response = await conn.request(method, members);
+		assert.equal(response.success, false, method);
+		assert.equal(response.problemDetails.status, status, method);
+	}
+	const extension = await conn.request('getinfo', {
+		resources: ['capabilities'], requiredExtension: ['video.example'],
+	});
+	assert.equal(extension.problemDetails.status, 420);
+	assert.deepEqual(extension.unsupportedExtension, ['video.example']);
+	const info = await conn.request('getinfo', { resources: ['capabilities', 'weather'] });
+	assert.equal(info.resources.weather, null);
+	assert.ok(info.resources.capabilities.methods.includes('msetup'));
+});
+
+test('the application answers its own methods and may call the gateway\'s', async () => {
+	const alice = await client('alice', 440);
+	await alice.do(() => ua.on('request', ({ method, message, respond }) =>
+		respond({ heard: [method, message.word] })));
+	const { conn } = mock.clients.get('sip:alice@demo.example');
+	const response = await conn.request('say.example.net', { word: 'hello' });
+	assert.deepEqual(response.heard, ['say.example.net', 'hello']);
+	const echoed = await alice.do(() => ua.request('echo.test', { payload: 7 }));
+	assert.equal(echoed.echo, 7);
+});
+
+test('wrong credentials end the attempts', async () => {
+	const eve = await client('eve', 440, { config: { password: 'wrong' } });
+	const failure = await eve.event('registrationFailed');
+	assert.equal(failure.status, 401);
+	assert.equal(failure.willRetry, false);
+	assert.equal((await eve.event('disconnected')).reconnecting, false);
+});
+
+test('a lost socket is replaced and the call lives on', async () => {
+	const [alice, bob] = await pair();
+	mock.clients.get('sip:alice@demo.example').conn.socket.terminate();
+	await alice.event('reconnected');
+	const again = await alice.event('registered', { nth: 1 });
+	assert.equal(again.resumed, true);
+	await assertHears(alice, 700);
+	await assertHears(bob, 440);
+	await alice.do(() => session.hold());
+	await bob.event('hold');
+});
+
+test('hanging up while the socket is lost is told afterwards', async () => {
+	const [alice, bob] = await pair();
+	mock.clients.get('sip:alice@demo.example').conn.socket.terminate();
+	await alice.event('disconnected');
+	await alice.hangUp();
+	assert.equal((await bob.event('ended')).originator, 'remote');
+});
+
+test('a call the gateway no longer has is over after the reconnection', async () => {
+	const [alice] = await pair();
+	const entry = mock.clients.get('sip:alice@demo.example');
+	mock.legs.clear();
+	entry.conn.socket.terminate();
+	assert.equal((await alice.event('ended')).originator, 'system');
+});
+
+test('an ICE restart goes through the gateway and the sound stays', async () => {
+	const [alice, bob] = await pair();
+	const ufrag = () => alice.do(() =>
+		/ice-ufrag:(\S+)/.exec(session.connection.localDescription.sdp)[1]);
+	const earlier = await ufrag();
+	await alice.do(() => session.restartIce());
+	assert.notEqual(await ufrag(), earlier);
+	await assertHears(alice, 700);
+	await assertHears(bob, 440);
+});
+
+test('muting one call sends silence and unmuting the tone', async () => {
+	const [alice, bob] = await pair();
+	await alice.do(() => session.mute());
+	await assertSilence(bob);
+	await assertHears(alice, 700);
+	await alice.do(() => session.unmute());
+	await assertHears(bob, 440);
+});
+
+test('a refused call fails with the status and its cause', async () => {
+	const alice = await client('alice', 440);
+	mock.refuseNext.set('msetup', 486);
+	await alice.do(() => { ua.call('bob'); });
+	const failed = await alice.event('failed');
+	assert.equal(failed.status, 486);
+	assert.equal(failed.cause, 'Busy');
+});
+
+test('a rejected call tells the caller', async () => {
+	const alice = await client('alice', 440);
+	const bob = await client('bob', 700, { autoAnswer: false });
+	await alice.do(() => { ua.call('bob'); });
+	await bob.event('newSession');
+	await alice.event('progress');
+	await bob.do(() => session.reject({ status: 486 }));
+	assert.equal((await alice.event('failed')).status, 486);
+	assert.equal((await bob.event('failed')).cause, 'Rejected');
+});
+
+test('close codes are acted on', async () => {
+	const expected = [
+		[4002, false, 'Superseded'], [4003, false, 'Deregistered'],
+		[4001, true, 'Expired'], [1012, true, null], [1013, true, null],
+	];
+	for (const [code, reconnecting, cause] of expected) {
+		const alice = await client('alice', 440);
+		mock.clients.get('sip:alice@demo.example').conn.socket.close(code);
+		const event = await alice.event('disconnected');
+		assert.equal(event.code, code);
+		assert.equal(event.reconnecting, reconnecting, String(code));
+		if (code === 1013)
+			assert.ok(event.delay >= 10_000);
+		if (cause)
+			assert.equal((await alice.event('unregistered')).cause, cause);
+		if (code === 4001) { // not by the credential that ended with it
+			assert.equal((await alice.event('registered', { nth: 1 })).resumed, false);
+		}
+		await clients.pop().close();
+		mock.clients.clear();
+	}
+});
+
+test('the registration is refreshed before it runs out', async () => {
+	mock.expiration = 1;
+	const alice = await client('alice', 440);
+	const event = await alice.event('registered', { nth: 1 });
+	assert.equal(event.refreshed, true);
+});
+
+test('the token is asked for anew and sent as bearer', async () => {
+	mock.token = 'second';
+	const alice = await openClient(browser, {
+		url: mock.url, endpoint: mock.endpoint, user: 'alice', record: false,
+		config: { password: undefined },
+	});
+	clients.push(alice);
+	await alice.event('registrationFailed');
+	await alice.do(async (endpoint) => {
+		const { UA } = await import('/isthmus.js');
+		globalThis.asked = 0;
+		const mine = new UA({ endpoint, id: 'sip:alice@demo.example', storage: null,
+			getToken: async () => { globalThis.asked++; return 'second'; } });
+		mine.on('registered', () => globalThis.seen.push(['bearer', {}]));
+		mine.start();
+	}, mock.endpoint);
+	await alice.event('bearer');
+	assert.equal(await alice.do(() => globalThis.asked), 1);
+});
+
+test('stop deregisters and hangs up', async () => {
+	const [alice, bob] = await pair();
+	await alice.do(() => ua.stop());
+	assert.equal((await bob.event('ended')).originator, 'remote');
+	await alice.event('unregistered');
+	await until(() => !mock.clients.has('sip:alice@demo.example'), 'deregistered');
+	assert.equal(await alice.do(() => ua.canResume()), false);
+});
+
+test('targets become addresses', async () => {
+	const alice = await client('alice', 440);
+	const made = await alice.do(() => ['bob', '+1 (555) 123', 'x@y.example',
+		'sip:a@b', 'tel:+15', '1000'].map((t) => ua.normalizeTarget(t)));
+	assert.deepEqual(made, ['sip:bob@demo.example', 'tel:+1555123', 'sip:x@y.example',
+		'sip:a@b', 'tel:+15', 'sip:1000@demo.example']);
+	assert.equal(await alice.do(() => {
+		try {
+			return ua.normalizeTarget('a b');
+		} catch (error) {
+			return error.code;
+		}
+	}), 'target');
+});

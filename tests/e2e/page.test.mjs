@@ -1,0 +1,143 @@
+// The demo page as a person uses it: log in, call the phone, keypad, hold,
+// reload in the middle of a call, answer, hang up; narrow and wide.
+import test, { after, before } from 'node:test';
+import assert from 'node:assert/strict';
+import path from 'node:path';
+import { launchBrowser, listen, openPage } from './lib/browser.mjs';
+import { startBaresip } from './lib/baresip.mjs';
+import { PASSWORD, startGateway } from './lib/gateway.mjs';
+import { assertHears, assertSilence } from './lib/client.mjs';
+import { until } from './lib/process.mjs';
+
+const PORT = 24700;
+const PHONE = 24750;
+const MINE = 440;
+const THEIRS = 1000;
+
+let gateway;
+let phone;
+let browser;
+let page;
+let ears;
+
+before(async () => {
+	gateway = await startGateway({
+		name: 'page', port: PORT, core: `sip:127.0.0.1:${PHONE};transport=udp`,
+	});
+	phone = await startBaresip({
+		dir: path.join(gateway.dir, 'phone'), port: PHONE, hz: THEIRS,
+	});
+	browser = await launchBrowser();
+	page = await openPage(browser, gateway.url, {
+		hz: MINE, viewport: { width: 1200, height: 800 },
+	});
+	ears = { listen: (seconds) => listen(page, seconds) };
+});
+
+after(async () => {
+	await browser?.close();
+	await phone?.stop();
+	await gateway?.stop();
+});
+
+const visible = (selector, timeout = 15_000) =>
+	page.waitForSelector(`${selector} >> visible=true`, { timeout });
+
+test('a wrong password is said in words', async () => {
+	await page.fill('#user', 'alice@demo.example');
+	await page.fill('#password', 'not this');
+	await page.click('#login-form button');
+	await visible('#login-error');
+	assert.match(await page.textContent('#login-error'), /not right/);
+});
+
+test('logging in shows the phone', async () => {
+	await page.fill('#password', PASSWORD);
+	await page.click('#login-form button');
+	await visible('#dial-form');
+	assert.equal(await page.textContent('#link-text'), 'Ready');
+});
+
+test('calling the phone carries both tones', async () => {
+	await page.fill('#target', `sip:phone@127.0.0.1:${PHONE}`);
+	await page.click('#dial-form button');
+	await visible('.callcard[data-state=connected]');
+	await assertHears(ears, THEIRS, { not: MINE });
+	await assertHears(phone, MINE, { not: THEIRS });
+	await until(async () => Number(await page.getAttribute('.meter:has(.theirs)',
+		'aria-valuenow')) > 30, 'their level shows');
+});
+
+test('the keypad sends digits', async () => {
+	await page.click('.keys');
+	for (const digit of ['4', '2', '#'])
+		await page.click(`.pad [data-digit="${digit}"]`);
+	await until(() => phone.digits === '42#', `digits arrive (${phone.digits})`);
+	await page.click('.keys');
+});
+
+test('a reload in the middle of the call takes it over', async () => {
+	await page.reload();
+	await visible('.callcard[data-state=connected]');
+	await assertHears(ears, THEIRS, { not: MINE });
+	await assertHears(phone, MINE, { not: THEIRS });
+	assert.equal(phone.count('CALL_CLOSED'), 0);
+	assert.match(await page.textContent('#log'), /taken over/);
+});
+
+test('a second reload does so again', async () => {
+	await page.reload();
+	await visible('.callcard[data-state=connected]');
+	await assertHears(ears, THEIRS, { not: MINE });
+	await assertHears(phone, MINE, { not: THEIRS });
+});
+
+test('hold and resume by the buttons', async () => {
+	await page.click('.hold');
+	await visible('.callcard[data-state=held]');
+	await assertSilence(ears);
+	await page.click('.hold');
+	await visible('.callcard[data-state=connected]');
+	await assertHears(ears, THEIRS, { not: MINE });
+});
+
+test('hanging up ends it at the phone', async () => {
+	await page.click('.hangup');
+	await phone.event('CALL_CLOSED');
+	await visible('.callcard[data-state=ended]');
+});
+
+test('a call of the phone rings, is answered and ended by the phone', async () => {
+	phone.events.length = 0;
+	await phone.dial(`sip:alice@127.0.0.1:${gateway.sipPort}`);
+	await visible('.answer');
+	await page.click('.answer');
+	await visible('.callcard[data-state=connected]');
+	await assertHears(ears, THEIRS, { not: MINE });
+	await assertHears(phone, MINE, { not: THEIRS });
+	await phone.hangup();
+	await visible('.callcard[data-state=ended]');
+});
+
+test('the call log carries no secret', async () => {
+	await page.check('#log-wire');
+	await page.reload();
+	await visible('#dial-form');
+	const text = await page.textContent('#log');
+	assert.ok(!text.includes(PASSWORD));
+	const credential = page.traffic.map(({ msg }) => msg.reauthCredential)
+		.filter(Boolean).at(-1);
+	assert.ok(credential);
+	assert.ok(!text.includes(credential));
+});
+
+test('on a telephone\'s screen nothing runs over the edge', async () => {
+	await page.setViewportSize({ width: 390, height: 844 });
+	const [content, window] = await page.evaluate(() =>
+		[document.documentElement.scrollWidth, innerWidth]);
+	assert.ok(content <= window, `${content} > ${window}`);
+});
+
+test('the page ran without an error', () => {
+	assert.deepEqual(page.problems, []);
+});

@@ -1,0 +1,82 @@
+#!/bin/bash
+# Which folder may include which, and which files know which library
+# (docs/architecture.md, "The floor plan").  Prints what breaks the rules.
+set -u
+cd "$(dirname "$0")/../.."
+
+find gateway sdp media sip webrtc -name '*.[ch]' -print0 |
+	xargs -0 grep -nE '^[[:space:]]*#[[:space:]]*include' |
+	awk '
+# "file:line:#include <x>": who includes what
+{
+	split($0, part, ":")
+	file = part[1]
+	at = file ":" part[2]
+	angled = $0 ~ /</
+	what = $0
+	sub(/^[^"<]*["<]/, "", what)
+	sub(/[">].*$/, "", what)
+}
+
+function refuse(why)
+{
+	print at ": includes " what ": " why
+	bad = 1
+}
+
+function room(path)
+{
+	if (path ~ /^gateway\/base\//)
+		return "base"
+	sub(/\/.*/, "", path)
+	return path
+}
+
+# What a file may see of other rooms, beside its own and base.
+function may_see(from, path)
+{
+	if (from == "base")
+		return 0
+	if (path == "config.h")
+		return 1
+	if (from == "sdp" || from == "media")
+		return 0
+	if (from == "sip" || from == "webrtc")
+		return path == "gateway/leg.h" || path == "gateway/settings.h"
+	return path ~ /^(sdp\/(sdp|session)|media\/media|sip\/sip|webrtc\/web)\.h$/
+}
+
+!angled {
+	from = room(file)
+	to = room(what)
+	if (what !~ /\// && what != "config.h")
+		refuse("write it from the root")
+	else if (to != from && to != "base" && !may_see(from, what))
+		refuse(from " may not see it")
+	next
+}
+
+# library: the files that may know it
+function confine(library, files)
+{
+	if (index(what, library) == 1 && file !~ "^(" files ")$")
+		refuse("only " files " may")
+}
+
+{
+	confine("sofia-sip/", "gateway/base/loop\\.c|sip/[a-z_]+\\.[ch]")
+	confine("uv.h", "gateway/base/loop\\.c")
+	confine("libwebsockets", "webrtc/ws_(server|lws_[a-z]+)\\.c")
+	confine("json-c/",
+		"webrtc/(respect_msg|jwt)\\.c|gateway/(cdr|core|admin)\\.c")
+	confine("openssl/", "media/(dtls|srtp)[a-z_]*\\.[ch]|sip/(digest|tls_check)\\.c|" \
+		"webrtc/(ws_tls|selfsigned|jwt|auth_[a-z]+)\\.c")
+	confine("srtp2/", "media/srtp(_openssl)?\\.c")
+	confine("nice/", "media/ice[a-z_]*\\.c")
+	confine("glib", "media/ice[a-z_]*\\.c")
+	confine("yaml.h", "gateway/settings_yaml\\.c")
+	confine("crypt.h", "webrtc/auth_[a-z]+\\.c")
+}
+
+END { exit bad }
+'

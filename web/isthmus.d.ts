@@ -1,0 +1,308 @@
+// Types of isthmus.js.  The meaning is in docs/client.md.
+
+export const PROTOCOL: '3gpp.RESPECT.v1';
+export const VERSION: string;
+
+export const CloseCode: Readonly<{
+	NORMAL: 1000;
+	POLICY: 1008;
+	RESTART: 1012;
+	OVERLOAD: 1013;
+	EXPIRED: 4001;
+	SUPERSEDED: 4002;
+	DEREGISTERED: 4003;
+}>;
+
+export const State: Readonly<{
+	INITIAL: 'initial';
+	PROCEEDING: 'proceeding';
+	ALERTING: 'alerting';
+	EARLY: 'early';
+	CONNECTED: 'connected';
+	HELD: 'held';
+	UPDATING: 'updating';
+	DISCONNECTING: 'disconnecting';
+	DISCONNECTED: 'disconnected';
+}>;
+export type SessionState = (typeof State)[keyof typeof State];
+
+export type Originator = 'local' | 'remote' | 'system';
+export type Direction = 'outgoing' | 'incoming';
+
+/** RFC 9457. */
+export interface ProblemDetails {
+	type?: string;
+	title?: string;
+	status?: number;
+	detail?: string;
+	instance?: string;
+}
+
+export type ErrorCode = 'config' | 'target' | 'state' | 'refused' | 'timeout' |
+	'disconnected' | 'ended' | 'credentials';
+
+export class IsthmusError extends Error {
+	constructor(code: ErrorCode, message: string, more?: {
+		status?: number;
+		problemDetails?: ProblemDetails | null;
+		retryAfter?: number | null;
+		response?: Message | null;
+	});
+	readonly code: ErrorCode;
+	/** As in SIP; 0 where the gateway did not say. */
+	readonly status: number;
+	readonly problemDetails: ProblemDetails | null;
+	/** Seconds. */
+	readonly retryAfter: number | null;
+	readonly response: Message | null;
+}
+
+/** A person's word for a status: "Busy". */
+export function causeOf(status: number): string;
+
+/** A RESPECT message. */
+export interface Message {
+	messageType: 'request' | 'response';
+	method: string;
+	transactionId: number | string;
+	success?: boolean;
+	problemDetails?: ProblemDetails;
+	[member: string]: unknown;
+}
+
+export interface Storage {
+	getItem(key: string): string | null;
+	setItem(key: string, value: string): void;
+	removeItem(key: string): void;
+}
+
+export interface UAConfig {
+	/** wss://host/3gpp-respect/v1 */
+	endpoint: string;
+	/** sip: or tel: URI. */
+	id: string;
+	password?: string;
+	/** A bearer token, where it never has to be renewed. */
+	token?: string;
+	/** Asked at every registration and before the registration expires. */
+	getToken?: () => string | Promise<string>;
+	/** Default: what the gateway says. */
+	iceServers?: RTCIceServer[] | null;
+	/** Seconds that calls and registration shall outlive a lost socket: 60. */
+	disconnectionTtl?: number;
+	/** Seconds; default: as long as the gateway allows. */
+	expiration?: number;
+	/** Milliseconds of back-off: 500 and 30000. */
+	reconnectMin?: number;
+	reconnectMax?: number;
+	connectTimeout?: number;
+	/** Ask for a sign of life after so much silence: 30000 ms; 0 never. */
+	keepAlive?: number;
+	/** How long descriptions wait for candidates: 150 ms. */
+	gatherTimeout?: number;
+	/** Period of 'stats' events; 0 (default): none. */
+	statsInterval?: number;
+	/** Further incoming calls are busy: 8. */
+	maxSessions?: number;
+	/** For calls that name none: { audio: true } */
+	mediaConstraints?: MediaStreamConstraints;
+	peerConnectionConfig?: RTCConfiguration;
+	/** Take over calls after a reload (default), or hang them up. */
+	restoreSessions?: boolean;
+	supportedExtension?: string[];
+	/** Where the re-authentication credential is kept: sessionStorage. */
+	storage?: Storage | null;
+	WebSocket?: new (url: string, protocol: string) => WebSocket;
+	RTCPeerConnection?: typeof RTCPeerConnection;
+}
+
+export interface MediaOptions {
+	/** Its tracks are cloned; it stays the application's. */
+	mediaStream?: MediaStream;
+	mediaConstraints?: MediaStreamConstraints;
+}
+
+export interface CallOptions extends MediaOptions {
+	/** False: the gateway makes the offer.  Default true. */
+	preOffer?: boolean;
+	/** One of the own identities. */
+	preferredOriginatingId?: string;
+	userData?: Record<string, unknown>;
+}
+
+export interface IncomingRequest {
+	method: string;
+	message: Message;
+	respond(members?: Record<string, unknown>): void;
+	respondLater(members: Promise<Record<string, unknown>>): void;
+	reject(status?: number, detail?: string): void;
+}
+
+export interface UAEvents {
+	connecting: { attempt: number };
+	connected: {};
+	disconnected: {
+		code: number;
+		reason: string;
+		reconnecting: boolean;
+		/** Milliseconds until the next try. */
+		delay?: number | null;
+	};
+	registered: { expiration: number | null; resumed: boolean; refreshed: boolean };
+	unregistered: { cause: 'Expired' | 'Superseded' | 'Deregistered' | 'Stopped' };
+	registrationFailed: {
+		status: number;
+		cause: string;
+		message: string;
+		problemDetails: ProblemDetails | null;
+		willRetry: boolean;
+	};
+	newSession: {
+		originator: 'local' | 'remote';
+		session: Session;
+		/** The call was there before the page was reloaded. */
+		restored: boolean;
+	};
+	request: IncomingRequest;
+	traffic: { direction: 'sent' | 'received'; message: Message };
+	protocolError: { detail: string };
+}
+
+export interface EndEvent {
+	originator: Originator;
+	cause: string;
+	/** As in SIP; 0 for a normal end. */
+	status: number;
+	message: string;
+	problemDetails: ProblemDetails | null;
+	retryAfter?: number | null;
+}
+
+export interface Stats {
+	packetsSent: number;
+	packetsReceived: number;
+	packetsLost: number;
+	bytesSent: number;
+	bytesReceived: number;
+	jitterMs: number | null;
+	rttMs: number | null;
+	codec: string | null;
+	audioLevel: number | null;
+	localAudioLevel: number | null;
+}
+
+export interface SessionEvents {
+	state: { state: SessionState; previous: SessionState };
+	progress: { originator: 'remote'; state: SessionState };
+	/** Both sides want the call. */
+	accepted: { originator: 'local' | 'remote' };
+	/** And its media path is up: people can talk. */
+	confirmed: { restored: boolean };
+	/** Ended before it was accepted. */
+	failed: EndEvent;
+	ended: EndEvent;
+	hold: { originator: 'local' | 'remote' };
+	unhold: { originator: 'local' | 'remote' };
+	muted: {};
+	unmuted: {};
+	newDTMF: { originator: 'local' | 'remote'; tones: string };
+	userData: { userData: Record<string, unknown> };
+	identity: { uri: string; displayName: string };
+	icestate: { state: RTCIceConnectionState };
+	peerconnection: { connection: RTCPeerConnection };
+	track: {
+		track: MediaStreamTrack;
+		streams: readonly MediaStream[];
+		stream: MediaStream;
+	};
+	stats: Stats;
+	getusermediafailed: { error: Error };
+	/** The signalling connection was lost and is back. */
+	reconnected: { state: string };
+	/** Media of a restored call is back. */
+	resumed: {};
+}
+
+declare class Emitter<Events> {
+	on<Name extends keyof Events>(name: Name,
+		listener: (event: Events[Name]) => void): this;
+	once<Name extends keyof Events>(name: Name,
+		listener: (event: Events[Name]) => void): this;
+	off<Name extends keyof Events>(name: Name,
+		listener: (event: Events[Name]) => void): this;
+	listenerCount(name: keyof Events): number;
+}
+
+export class UA extends Emitter<UAEvents> {
+	constructor(config: UAConfig);
+	readonly id: string;
+	readonly config: Readonly<UAConfig>;
+	readonly sessions: Session[];
+	readonly iceServers: RTCIceServer[];
+	/** Seconds granted at the last registration. */
+	readonly expiration: number | null;
+	start(): void;
+	stop(): Promise<void>;
+	call(target: string, options?: CallOptions): Session;
+	getInfo(names: string[]): Promise<Record<string, unknown>>;
+	/** An application's own method, "name.authority". */
+	request(method: string, params?: Record<string, unknown>): Promise<Message>;
+	normalizeTarget(target: string): string;
+	isStarted(): boolean;
+	isConnected(): boolean;
+	isRegistered(): boolean;
+	canResume(): boolean;
+}
+
+export class Session extends Emitter<SessionEvents> {
+	private constructor();
+	readonly ua: UA;
+	/** mediaSessionId; null until the gateway named it. */
+	readonly id: string | null;
+	readonly direction: Direction;
+	readonly target: string;
+	readonly state: SessionState;
+	readonly restored: boolean;
+	readonly remoteIdentity: { uri: string | null; displayName: string };
+	readonly userData: Record<string, unknown> | null;
+	readonly connection: RTCPeerConnection | null;
+	readonly localStream: MediaStream | null;
+	readonly remoteStream: MediaStream;
+	readonly startTime: Date | null;
+	readonly endTime: Date | null;
+	/** For the application. */
+	data: Record<string, unknown>;
+	answer(options?: MediaOptions): Promise<void>;
+	reject(options?: { status?: number; reason?: string }): void;
+	terminate(options?: { status?: number; reason?: string }): void;
+	hold(): Promise<void>;
+	unhold(): Promise<void>;
+	isOnHold(): { local: boolean; remote: boolean };
+	mute(): void;
+	unmute(): void;
+	isMuted(): boolean;
+	sendDTMF(tones: string, options?: {
+		duration?: number;
+		interToneGap?: number;
+		transport?: 'rtp' | 'info';
+	}): Promise<void>;
+	sendUserData(userData: Record<string, unknown>): Promise<void>;
+	restartIce(): Promise<void>;
+	renegotiate(): Promise<void>;
+	resume(options?: MediaOptions): Promise<void>;
+	isEstablished(): boolean;
+	isEnded(): boolean;
+	getStats(): Promise<Stats>;
+}
+
+declare const Isthmus: {
+	UA: typeof UA;
+	Session: typeof Session;
+	IsthmusError: typeof IsthmusError;
+	State: typeof State;
+	CloseCode: typeof CloseCode;
+	causeOf: typeof causeOf;
+	PROTOCOL: typeof PROTOCOL;
+	VERSION: typeof VERSION;
+};
+export default Isthmus;
