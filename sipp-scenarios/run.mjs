@@ -16,20 +16,20 @@ let failed = 0;
 async function runCase(test, gateway, web) {
 	const started = Date.now();
 	let peer;
+	let around;
 
 	try {
 		await web.forget();
-		for (let i = 0; i < (test.times ?? 1); i++) {
-			if (test.scenario) {
-				peer = sipp(gateway.dir, test.scenario, test);
-				// SIPp tells nobody when it listens.
-				if (!test.scenario.startsWith('term_'))
-					await pause(250);
-			}
-			const browser = Promise.resolve(test.web?.(web, gateway));
-			await Promise.all([browser, peer?.done()]);
+		around = await test.before?.();
+		if (test.scenario) {
+			peer = sipp(gateway.dir, test.scenario, test);
+			// SIPp tells nobody when it listens.
+			if (!test.scenario.startsWith('term_'))
+				await pause(250);
 		}
-		await test.after?.(gateway);
+		const browser = Promise.resolve(test.web?.(web, gateway));
+		await Promise.all([browser, peer?.done()]);
+		await test.after?.(gateway, around);
 		// Nothing may be left of it: no dialog, no call.
 		await until(async () => await gateway.metric('isthmus_sip_dialogs') === 0,
 			'no dialog is left', test.linger ?? 9000);
@@ -42,6 +42,7 @@ async function runCase(test, gateway, web) {
 	} finally {
 		await web.forget();
 		await peer?.stop();
+		await around?.stop();
 	}
 }
 

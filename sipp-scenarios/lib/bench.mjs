@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 
 export const HERE = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..');
 export const ROOT = path.resolve(HERE, '..');
-export const PORT = { web: 22080, admin: 22081, sip: 22010, tls: 22012, peer: 22020, media: 22200 };
+export const PORT = { web: 22080, admin: 22081, sip: 22010, tls: 22012, peer: 22020, behind: 22022, media: 22200 };
 const HASH = '$y$j9T$F5Jx5fExrKuPp53xLKQ..1$1MUQcJhwFWeCUqO3XKU8qDXr7SCWMrv4jrApW6AFrf8';
 export const PASSWORD = 'demo';
 
@@ -71,6 +71,25 @@ users:
 `;
 }
 
+/**
+ * Sofia 1.12.11 never frees the SSL object of a TLS connection that has ended,
+ * nor what it reads out of a certificate.  Under the leak checker that, and
+ * only that, is let pass; it needs whole stacks to be seen.
+ */
+function tlsEnvironment(dir) {
+	const given = /suppressions=([^:]+)/.exec(process.env.LSAN_OPTIONS ?? '')?.[1];
+
+	if (!process.env.ASAN_OPTIONS)
+		return process.env;
+	fs.writeFileSync(`${dir}/lsan.supp`, `${given ? fs.readFileSync(given, 'utf8') : ''}
+leak:tls_init_secondary
+leak:tls_connect
+`);
+	return { ...process.env,
+		ASAN_OPTIONS: `${process.env.ASAN_OPTIONS}:fast_unwind_on_malloc=0`,
+		LSAN_OPTIONS: `print_suppressions=0:suppressions=${dir}/lsan.supp` };
+}
+
 export async function startGateway(binary, name, options, prepare) {
 	const dir = path.join(ROOT, 'build/sipp', name);
 
@@ -79,7 +98,9 @@ export async function startGateway(binary, name, options, prepare) {
 	prepare?.(dir);
 	fs.writeFileSync(`${dir}/isthmus.yaml`, configuration(dir, options));
 	const log = fs.openSync(`${dir}/isthmus.log`, 'w');
-	const child = spawn(binary, ['-c', `${dir}/isthmus.yaml`], { stdio: ['ignore', log, log] });
+	const child = spawn(binary, ['-c', `${dir}/isthmus.yaml`], {
+		stdio: ['ignore', log, log], env: options.tls ? tlsEnvironment(dir) : process.env,
+	});
 
 	fs.closeSync(log);
 	const text = () => fs.readFileSync(`${dir}/isthmus.log`, 'utf8');
@@ -115,21 +136,18 @@ export async function startGateway(binary, name, options, prepare) {
 
 /** One SIPp call of a scenario; done() resolves when it went as written. */
 export function sipp(dir, scenario, { transport = 'u1', port = PORT.peer, host = '127.0.0.1',
-	loss = 0, timeout = 20 } = {}) {
+	remote = PORT.sip, timeout = 20 } = {}) {
 	const calling = scenario.startsWith('term_');
-	const base = path.join(dir, `${scenario}.${transport}${loss}`);
+	const base = path.join(dir, `${scenario}.${transport}`);
 	const where = host.includes(':') ? `[${host}]` : host;
 	const args = ['-sf', path.join(HERE, `${scenario}.xml`), '-m', '1', '-i', where,
 		'-p', `${port}`, '-t', transport, '-nostdin', '-timeout', `${timeout}`,
 		'-timeout_error', '-trace_err', '-error_file', `${base}.err`, '-trace_msg',
-		'-message_file', `${base}.msg`, '-cp', '22990', '-T', '100'];
+		'-message_file', `${base}.msg`, '-cp', '22990'];
 
-	if (loss)
-		args.push('-lost', `${loss}`);
 	if (calling)
-		args.push(`${where}:${PORT.sip}`);
-	const child = spawn('sipp', args.filter((a, i) => a !== '-T' && args[i - 1] !== '-T'),
-		{ stdio: ['ignore', 'ignore', 'pipe'] });
+		args.push(`${where}:${remote}`);
+	const child = spawn('sipp', args, { stdio: ['ignore', 'ignore', 'pipe'] });
 	let said = '';
 
 	child.stderr.on('data', (chunk) => { said += chunk; });
