@@ -72,6 +72,10 @@ $(BUILD)/%.o: %.c config.mk
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
+# Where 'isthmus' without -c looks, and where the pages are by default.
+$(BUILD)/gateway/main.o $(BUILD)/gateway/settings.o: OPT_CFLAGS += \
+	-DGW_SYSCONFDIR='"$(sysconfdir)"' -DGW_DATADIR='"$(datadir)"'
+
 $(BUILD)/tests/%: $(BUILD)/tests/unit/%.o $(LIB)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(CMOCKA_LIBS) $(LIBS)
@@ -123,6 +127,9 @@ install: all
 	install -D -m755 $(BUILD)/isthmus $(DESTDIR)$(bindir)/isthmus
 	install -D -m640 conf/isthmus.yaml $(DESTDIR)$(sysconfdir)/isthmus/isthmus.yaml
 	install -D -m644 conf/isthmus.service $(DESTDIR)$(prefix)/lib/systemd/system/isthmus.service
+	sed -i 's#/usr/local/etc#$(sysconfdir)#g; s#/usr/local#$(prefix)#g' \
+		$(DESTDIR)$(sysconfdir)/isthmus/isthmus.yaml \
+		$(DESTDIR)$(prefix)/lib/systemd/system/isthmus.service
 	for f in $$(cd web && find . -type f \( -name '*.js' -o -name '*.html' -o -name '*.css' -o -name '*.svg' -o -name '*.d.ts' \) ! -path './node_modules/*'); do \
 		install -D -m644 web/$$f $(DESTDIR)$(datadir)/isthmus/web/$$f; done
 

@@ -18,7 +18,7 @@
 #include "gateway/cdr.h"
 #include "gateway/core.h"
 
-#define DEFAULT_FILE  "/etc/isthmus/isthmus.yaml"
+#define DEFAULT_FILE  GW_SYSCONFDIR "/isthmus/isthmus.yaml"
 #define RETRY_AFTER_S 30
 #define SHUTDOWN_MS   4000
 

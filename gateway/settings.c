@@ -36,7 +36,7 @@ const struct gw_set_row gw_settings_rows[] = {
 	{ "web.certificate", GW_SET_STRING, SET(web.certificate), .def = "" },
 	{ "web.key", GW_SET_STRING, SET(web.key), .def = "" },
 	{ "web.root", GW_SET_STRING, SET(web.root),
-	  .def = "/usr/local/share/isthmus/web", .filled = true },
+	  .def = GW_DATADIR "/isthmus/web", .filled = true },
 	{ "web.path", GW_SET_STRING, SET(web.path), .def = "/3gpp-respect/v1", .filled = true,
 	  .check = gw_settings_check_path },
 	{ "web.origins", GW_SET_STRINGS, SET(web.origin), EACH(web.origin),
