@@ -74,6 +74,7 @@ static int release(struct gw_call *call)
 	};
 
 	gw_call_because(call, 500, "internal error");
+	call->ended_us = gw_timers_now_us(timers(call));
 	gw_info(&call->log, "released by %s, status %u%s%s", call->released_by,
 		call->cause.status, call->cause.text ? ": " : "",
 		call->cause.text ? call->cause.text : "");
@@ -121,7 +122,7 @@ static void bury(struct gw_call *call)
 		.began_wall_s = call->began_wall_s,
 		.began_us = call->began_us,
 		.answered_us = call->answered_us,
-		.ended_us = gw_timers_now_us(timers(call)),
+		.ended_us = call->ended_us,
 		.status = call->cause.status,
 		.text = call->cause.text,
 		.released_by = call->released_by,

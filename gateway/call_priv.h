@@ -87,7 +87,7 @@ struct gw_call {
 	/* What B said, valid inside the effect that handles it. */
 	const struct gw_msg *said;
 
-	uint64_t began_us, answered_us;
+	uint64_t began_us, answered_us, ended_us;
 	int64_t began_wall_s;
 	char codec[16];
 	struct gw_stream_stats stats[GW_NTERMS]; /* of stream 0, the latest */

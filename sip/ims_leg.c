@@ -151,8 +151,7 @@ static struct gw_desc desc(const sip_t *m, enum gw_desc_role role)
 	return d;
 }
 
-/* --- telling the leg's owner
- * -------------------------------------------------- */
+/* ---- telling the leg's owner ---- */
 
 static void sync_log_id(struct gw_session *s)
 {
@@ -280,8 +279,7 @@ void gw_ims_tell_release(struct gw_session *s, unsigned status,
 	tell(s, &msg);
 }
 
-/* --- what the call says
- * --------------------------------------------------------- */
+/* ---- what the call says ---- */
 
 static char *take(struct gw_buf *b)
 {

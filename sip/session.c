@@ -255,8 +255,7 @@ void gw_session_free_all(struct gw_sip *sip)
 	ids.count = ids.free = 0;
 }
 
-/* --- timers
- * ------------------------------------------------------------------- */
+/* ---- timers ---- */
 
 uint32_t gw_session_t1x64(const struct gw_session *s)
 {
@@ -368,8 +367,7 @@ int gw_session_new(struct gw_session **out, struct gw_sip *sip)
 	return 0;
 }
 
-/* --- the end, from our side
- * ---------------------------------------------------- */
+/* ---- the end, from our side ---- */
 
 void gw_session_bye(struct gw_session *s)
 {

@@ -198,8 +198,7 @@ void gw_session_on_response(struct gw_session *s, nta_outgoing_t *orq,
 	}
 }
 
-/* --- the peer's
- * --------------------------------------------------------------- */
+/* ---- the peer's ---- */
 
 static void reply_later(struct gw_session *s, nta_incoming_t *irq)
 {
@@ -314,8 +313,7 @@ void gw_session_peer_update(struct gw_session *s, nta_leg_t *leg,
 	gw_ims_tell_offer(s, request);
 }
 
-/* --- the call's replies
- * --------------------------------------------------------- */
+/* ---- the call's replies ---- */
 
 static int accept_peer_offer(struct gw_session *s, const void *sdp, size_t len)
 {

@@ -142,8 +142,7 @@ static void redirect_log(void)
 			 gw_log_enabled(GW_DEBUG, &sofia_log) ? 3 : 1);
 }
 
-/* --- addresses
- * ----------------------------------------------------------------- */
+/* ---- addresses ---- */
 
 static int contact_print(char *buf, size_t size, const char *proto,
 			 const char *host, const char *port, bool sips)
@@ -267,8 +266,7 @@ bool gw_stack_is_ours(const struct gw_sip *sip, const char *host)
 	return false;
 }
 
-/* --- requests outside dialogs
- * ----------------------------------------------------- */
+/* ---- requests outside dialogs ---- */
 
 int gw_stack_check(struct gw_sip *sip, nta_incoming_t *irq,
 		   const sip_t *request)
@@ -419,6 +417,10 @@ static int on_request(void *arg, nta_leg_t *leg, nta_incoming_t *irq,
 	case sip_method_cancel:
 		return refuse(sip, irq, 481, NULL, &m_dialogless);
 	case sip_method_options:
+		/* RFC 3261 12.2.2: a peer that probes a dialog which we lost
+		 * must learn it. */
+		if (request->sip_to->a_tag)
+			return refuse(sip, irq, 481, NULL, &m_dialogless);
 		return refuse(sip, irq, 200,
 			      "Allow: " GW_SIP_ALLOW "\r\n"
 			      "Accept: application/sdp\r\n"
@@ -430,9 +432,7 @@ static int on_request(void *arg, nta_leg_t *leg, nta_incoming_t *irq,
 	}
 }
 
-/* --- life
- * ------------------------------------------------------------------------------
- */
+/* ---- life ---- */
 
 static int add_listener(struct gw_sip *sip, const char *uri)
 {

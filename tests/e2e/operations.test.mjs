@@ -15,6 +15,7 @@ import { PASSWORD, ROOT, get, startGateway, workDir } from './lib/gateway.mjs';
 import { stopProcess, until } from './lib/process.mjs';
 import { SipAnswerer } from '../lib/sip-answerer.mjs';
 import { WebPhone } from '../lib/web-phone.mjs';
+import { within } from '../lib/within.mjs';
 
 const BINARY = path.resolve(ROOT, process.env.ISTHMUS ?? 'build/isthmus');
 const PHONE_PORT = 26900;
@@ -75,7 +76,7 @@ async function liveCall(alice) {
 	});
 	const web = await alice.call(PHONE);
 	await web.connected;
-	const sip = await rang;
+	const sip = await within(rang, 'the INVITE of a call');
 	await sip.answered;
 	return { web, sip };
 }

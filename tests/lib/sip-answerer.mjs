@@ -12,6 +12,7 @@
 //	await call.ended;               // 'bye' 'bye-received' 'cancelled' or a status
 import dgram from 'node:dgram';
 import { randomBytes } from 'node:crypto';
+import { deferred, within } from './within.mjs';
 
 const T1 = 500;
 const T2 = 4000;
@@ -59,13 +60,6 @@ const first = (message, name) => message.headers[name]?.[0];
 const tagOf = (value) => /;tag=([^;>\s]+)/.exec(value)?.[1];
 const uriOf = (value) => /<([^>]+)>/.exec(value)?.[1] ?? value.split(';')[0];
 
-function deferred() {
-	const d = {};
-	d.promise = new Promise((resolve, reject) => Object.assign(d, { resolve, reject }));
-	d.promise.catch(() => {}); // whoever awaits it still sees the failure
-	return d;
-}
-
 /** One dialogue; made by SipAnswerer only. */
 export class SipCall {
 	#phone;
@@ -81,9 +75,10 @@ export class SipCall {
 	constructor(phone, fields) {
 		this.#phone = phone;
 		Object.assign(this, { state: 'new', localTag: token(), progress: [] }, fields);
-		this.answered = this.#answered.promise;
-		this.ended = this.#ended.promise;
 	}
+
+	get answered() { return within(this.#answered.promise, `call ${this.id} is answered`); }
+	get ended() { return within(this.#ended.promise, `the end of call ${this.id}`); }
 
 	static incoming(phone, request, peer, transaction) {
 		const call = new SipCall(phone, {

@@ -9,15 +9,9 @@
 //	await call.ended;                // the status of the mdisc, 200: normal
 import { randomBytes } from 'node:crypto';
 import { connect } from './respect.mjs';
+import { deferred, within } from './within.mjs';
 
 const hex = (n) => randomBytes(n).toString('hex');
-
-function deferred() {
-	const d = {};
-	d.promise = new Promise((resolve, reject) => Object.assign(d, { resolve, reject }));
-	d.promise.catch(() => {});
-	return d;
-}
 
 /** ICE and DTLS identity of one RTCPeerConnection. */
 export function identity() {
@@ -63,21 +57,24 @@ export function answerTo(own, offer) {
 
 /** One media session, either way. */
 export class WebCall {
+	#connected = deferred();
+	#ended = deferred();
+
 	constructor(phone, fields) {
 		Object.assign(this, { phone, own: identity(), states: [], live: true }, fields);
 		this.secrets = [this.own.pwd]; // ICE passwords, ours and the gateway's
-		const connected = deferred();
-		const ended = deferred();
-		this.connected = connected.promise;
-		this.ended = ended.promise;
-		this.resolveConnected = connected.resolve;
-		this.fail = (status, message) => {
-			this.live = false;
-			phone.calls.delete(this.id);
-			connected.reject(Object.assign(new Error(`call ${this.id}: ${status} ` +
-				`${message?.problemDetails?.detail ?? ''}`), { status, message }));
-			ended.resolve(status);
-		};
+	}
+
+	get connected() { return within(this.#connected.promise, `call ${this.id} is connected`); }
+	get ended() { return within(this.#ended.promise, `the end of call ${this.id}`); }
+
+	/** It is over, for either side's reason; 0: the WebSocket closed. */
+	fail(status, message) {
+		this.live = false;
+		this.phone.calls.delete(this.id);
+		this.#connected.reject(Object.assign(new Error(`call ${this.id}: ${status} ` +
+			`${message?.problemDetails?.detail ?? ''}`), { status, message }));
+		this.#ended.resolve(status);
 	}
 
 	keepSecret(sdp) {
@@ -116,7 +113,7 @@ export class WebCall {
 			this.phone.request('mupdate', { mediaSessionId: this.id,
 				sdpAnswer: answerTo(this.own, message.sdpOffer) }).catch(() => {});
 		if (state === 'connected')
-			this.resolveConnected(this);
+			this.#connected.resolve(this);
 	}
 }
 
@@ -125,7 +122,6 @@ export class WebPhone {
 
 	constructor(client) {
 		this.client = client;
-		this.closed = client.closed; // {code, reason}
 		this.calls = new Map();
 		this.onCall = (call) => call.answer().catch(() => {});
 		client.on('request', (message) => this.#requested(message));
@@ -134,6 +130,9 @@ export class WebPhone {
 				call.fail(0);
 		});
 	}
+
+	/** {code, reason} once the WebSocket is closed. */
+	get closed() { return within(this.client.closed, `${this.id}'s WebSocket closes`); }
 
 	static async connect(endpoint) {
 		const origin = endpoint.replace(/^ws/, 'http').replace(/(\/\/[^/]+)\/.*/, '$1');

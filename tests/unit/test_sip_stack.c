@@ -33,6 +33,16 @@ static void options_say_what_is_served(void **state)
 	assert_string_equal(header(&p, "Server"), "test");
 }
 
+static void options_within_a_lost_dialog_say_so(void **state)
+{
+	struct fix *f = *state;
+	struct packet p;
+
+	(void)snprintf(f->remote_tag, sizeof(f->remote_tag), "gone");
+	request(f, "OPTIONS", NULL, NULL, NULL);
+	expect(f, &p, "SIP/2.0 481");
+}
+
 static void requests_without_a_dialog_are_refused(void **state)
 {
 	static const struct {
@@ -262,6 +272,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(options_say_what_is_served),
+		T(options_within_a_lost_dialog_say_so),
 		T(requests_without_a_dialog_are_refused),
 		T(invite_must_make_sense),
 		T(invite_without_contact_is_bad),
