@@ -12,8 +12,10 @@
 #include "gateway/echo_leg.h"
 #include "gateway/route.h"
 
-#define RESERVE_MS 5000
-#define CLEARED_MS 3000
+#define RESERVE_MS       5000
+#define CLEARED_MS       3000
+#define RELEASE_AGAIN_MS 20
+#define RELEASE_TRIES    100
 
 GW_GAUGE(m_live, "isthmus_calls_live", "Calls that hold legs or media", "");
 GW_COUNTER(m_answered, "isthmus_calls_total", "Calls that ended, by result",
@@ -66,13 +68,29 @@ static void release_leg(struct gw_call *call, struct side *s)
 	s->leg = NULL;
 }
 
+/*
+ * A full mailbox is tried again for a while: a shutdown releases all calls at
+ * once.  What then is left is found by its events (gw_core_media_event).
+ */
+static void release_media(struct gw_call *call)
+{
+	const struct gw_media_cmd cmd = { .verb = GW_M_RELEASE,
+					  .ctx = call->ctx };
+	uint64_t ms = 0;
+
+	if (!call->gone && !gw_media_post(call->core->media, &cmd)) {
+		call->released = true;
+		ms = CLEARED_MS;
+	} else if (!call->gone && call->release_tries++ < RELEASE_TRIES) {
+		ms = RELEASE_AGAIN_MS;
+	} else {
+		call->gone = true;
+	}
+	gw_timer_start_ms(timers(call), &call->watch, ms);
+}
+
 static int release(struct gw_call *call)
 {
-	struct gw_media_cmd cmd = {
-		.verb = GW_M_RELEASE,
-		.ctx = call->ctx,
-	};
-
 	gw_call_because(call, 500, "internal error");
 	call->ended_us = gw_timers_now_us(timers(call));
 	gw_info(&call->log, "released by %s, status %u%s%s", call->released_by,
@@ -82,12 +100,7 @@ static int release(struct gw_call *call)
 	release_leg(call, &call->a);
 	release_leg(call, &call->b);
 
-	/* Also when the worker's mailbox is full the call must end: media
-	 * contexts without a call are found by the worker's inactivity. */
-	if (call->gone || gw_media_post(call->core->media, &cmd))
-		gw_timer_start_us(timers(call), &call->watch, 0);
-	else
-		gw_timer_start_ms(timers(call), &call->watch, CLEARED_MS);
+	release_media(call);
 	return 0;
 }
 
@@ -198,7 +211,10 @@ static void on_watch(struct gw_timer *t, void *arg)
 		end(call, "gateway", 503, "media is not ready");
 		return;
 	case GW_CALL_ENDING:
-		gw_call_fsm_event(&call->fsm, GW_EV_CLEARED);
+		if (call->gone || call->released)
+			gw_call_fsm_event(&call->fsm, GW_EV_CLEARED);
+		else
+			release_media(call);
 		return;
 	default:
 		end(call, "gateway", 408, "no answer in time");
@@ -410,20 +426,27 @@ static void on_ice(struct gw_call *call, struct side *s, uint8_t state)
 		gw_info(&call->log, "%s leg: %s", s->kind, text[state]);
 }
 
-static bool carries_events(const struct side *s)
+static bool has_events(const struct side *s, const char *text)
 {
-	struct gw_sess local;
+	struct gw_sess sess;
 
-	if (!s->local)
+	if (!text)
 		return false;
-	gw_call_reread(s, s->local, &local);
-	for (unsigned i = 0; i < local.nstream; i++) {
-		for (unsigned c = 0; c < local.stream[i].ncodec; c++) {
-			if (gw_codec_is_event(&local.stream[i].codec[c]))
+	gw_call_reread(s, text, &sess);
+	for (unsigned i = 0; i < sess.nstream; i++) {
+		for (unsigned c = 0; c < sess.stream[i].ncodec; c++) {
+			if (!sess.stream[i].refused &&
+			    gw_codec_is_event(&sess.stream[i].codec[c]))
 				return true;
 		}
 	}
 	return false;
+}
+
+/* Offered is not agreed: both descriptions must have it. */
+static bool carries_events(const struct side *s)
+{
+	return has_events(s, s->local) && has_events(s, s->remote);
 }
 
 /* A digit in media that the other side's media cannot carry becomes INFO. */
@@ -455,8 +478,20 @@ static void on_dtmf(struct gw_call *call, struct side *s,
 
 static void keep_stats(struct gw_call *call, const struct gw_media_event *ev)
 {
-	for (unsigned t = 0; t < GW_NTERMS; t++)
-		call->stats[t] = ev->stats[t][0];
+	/* The stream that was heard or spoken most: the audio, wherever its
+	 * m-line stands. */
+	for (unsigned t = 0; t < GW_NTERMS; t++) {
+		unsigned best = 0;
+
+		for (unsigned i = 1; i < GW_MAX_STREAMS; i++) {
+			if (ev->stats[t][i].rx.packets +
+				    ev->stats[t][i].tx.packets >
+			    ev->stats[t][best].rx.packets +
+				    ev->stats[t][best].tx.packets)
+				best = i;
+		}
+		call->stats[t] = ev->stats[t][best];
+	}
 }
 
 void gw_call_media_event(struct gw_call *call, const struct gw_media_event *ev)
@@ -566,10 +601,7 @@ static int reserve(struct gw_call *call, const struct gw_sess *offer)
 	int err = gw_call_reserve(call, &call->a, offer, !offer);
 
 	if (!err)
-		err = gw_call_reserve(
-			call, &call->b,
-			call->b.profile == GW_PROFILE_CORE ? NULL : offer,
-			true);
+		err = gw_call_reserve(call, &call->b, offer, true);
 	if (err)
 		return gw_call_because(call, 503,
 				       "media workers are overloaded");
@@ -591,6 +623,9 @@ static int begin(struct gw_call *call, const struct gw_msg *setup)
 		call->cause.retry_after_s = 5;
 		return gw_call_because(call, 503, "too many calls");
 	}
+	/* A part of an address is another address. */
+	if (setup->target.uri && strlen(setup->target.uri) >= sizeof(call->to))
+		return gw_call_because(call, 414, "the target is too long");
 	if (setup->desc.text) {
 		if (gw_call_read(call, &call->a, &setup->desc, &offer, &cause))
 			return gw_call_because(call, cause.status, cause.text);

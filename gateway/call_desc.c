@@ -150,6 +150,7 @@ char *gw_call_print(struct gw_call *call, struct side *s,
 		    struct gw_sess *content, const struct gw_sess *offer)
 {
 	struct gw_sess before;
+	unsigned alive = 0;
 
 	if (s->local)
 		gw_call_reread(s, s->local, &before);
@@ -166,8 +167,16 @@ char *gw_call_print(struct gw_call *call, struct side *s,
 
 		if (is_web(s))
 			put_mid(st, i, o, s->local ? &before : NULL);
+		/* An m-line that came later than the reservation. */
+		if (!st->refused &&
+		    (i >= s->end->nstream ||
+		     (!is_web(s) && !s->end->stream[i].rtp.family))) {
+			st->refused = true;
+			st->dir = GW_DIR_INACTIVE;
+		}
 		if (st->refused)
 			continue;
+		alive++;
 		if (is_web(s)) {
 			put_web_transport(call, s, st, i, o);
 			st->bundled = content->bundle && (!o || o->bundled);
@@ -177,6 +186,8 @@ char *gw_call_print(struct gw_call *call, struct side *s,
 			content->origin = st->rtp;
 		}
 	}
+	if (!alive)
+		return NULL;
 	return is_web(s) ? gw_sess_print_web(content)
 			 : gw_sess_print_core(content);
 }
@@ -310,7 +321,8 @@ int gw_call_reserve(struct gw_call *call, struct side *s,
 	cmd->end.transport = transport_of(s);
 	cmd->end.resource = GW_RES_ECHO;
 	cmd->end.controlling = offerer; /* RFC 8445 6.1.1 */
-	cmd->end.family = family_of(call, like);
+	/* Only the peer's own description says which family it speaks. */
+	cmd->end.family = family_of(call, offerer ? NULL : like);
 	cmd->end.nstream = like ? like->nstream : 1;
 	for (unsigned i = 0; i < cmd->end.nstream; i++) {
 		struct gw_stream *st = &cmd->end.stream[i];
@@ -401,6 +413,17 @@ enum gw_gate gw_call_gate_of(const struct gw_sess *local,
 	return (enum gw_gate)gate;
 }
 
+bool gw_call_holds(const struct gw_sess *said)
+{
+	for (unsigned i = 0; i < said->nstream; i++) {
+		const struct gw_sess_stream *st = &said->stream[i];
+
+		if (!st->refused && st->ncodec)
+			return !(st->dir & GW_DIR_RECVONLY);
+	}
+	return false;
+}
+
 void gw_call_set_gates(struct gw_call *call, struct side *s,
 		       const struct gw_sess *local,
 		       const struct gw_sess *remote, enum gw_gate mask)
@@ -417,5 +440,5 @@ void gw_call_set_gates(struct gw_call *call, struct side *s,
 			gw_warn(&call->log, "media worker overloaded: a gate "
 					    "was not changed");
 	}
-	s->held = n && !(remote->stream[0].dir & GW_DIR_RECVONLY);
+	s->held = gw_call_holds(remote);
 }

@@ -39,7 +39,8 @@ struct side {
 	bool described;     /* the peer got a final answer of ours, or its
 			       answer to our offer was taken */
 	bool peer_is_dtls_client;
-	bool held; /* the peer does not listen */
+	bool held;     /* the peer does not listen */
+	bool answered; /* remote is an answer, cut by what local offered */
 };
 
 /* An offer within the session on its way: one a call, gateway/call_update.c. */
@@ -55,6 +56,7 @@ enum update_state {
 struct update {
 	enum update_state state;
 	struct side *x, *y;
+	bool forwarded; /* y was asked for this change */
 	char *offer_x;  /* x's offer, being answered */
 	char *answer_y; /* y's answer to what we forwarded; NULL: not asked */
 	char *offer_y;  /* what we forwarded */
@@ -80,8 +82,10 @@ struct gw_call {
 	const char *released_by; /* "a", "b", "gateway" */
 	bool a_early;            /* A has an early answer of ours */
 	bool b_open;             /* B's answer was an offer (late offer) */
-	bool gone;               /* said so by media: there is no context */
-	char from[160], from_name[64], to[160];
+	bool released;           /* the worker was told that it may forget us */
+	unsigned release_tries;
+	bool gone; /* said so by media: there is no context */
+	char from[257], from_name[129], to[257];
 	bool privacy;
 
 	/* What B said, valid inside the effect that handles it. */
@@ -135,6 +139,8 @@ int gw_call_configure_resource(struct gw_call *call, struct side *s,
 			       const struct gw_sess *other_remote);
 enum gw_gate gw_call_gate_of(const struct gw_sess *local,
 			     const struct gw_sess *remote, unsigned stream);
+/* Does who wrote @said not listen?  The first m-line that we serve tells. */
+bool gw_call_holds(const struct gw_sess *said);
 /* Gates of all streams as the two descriptions allow, and @mask too. */
 void gw_call_set_gates(struct gw_call *call, struct side *s,
 		       const struct gw_sess *local,
@@ -173,6 +179,8 @@ void gw_call_update_restarted(struct gw_call *call, struct side *s);
 /* When both sides are described: does the browser's codec suit the other?  If
  * not, offer it fewer. */
 void gw_call_update_narrow(struct gw_call *call);
+/* For the record: what A's audio is in now. */
+void gw_call_note_codec(struct gw_call *call);
 void gw_call_update_init(struct gw_call *call);
 void gw_call_update_fini(struct gw_call *call);
 

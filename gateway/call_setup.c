@@ -56,6 +56,9 @@ int gw_call_ask(struct gw_call *call)
 	if (err)
 		return err;
 	msg.desc = desc_of(GW_DESC_OFFER, call->a.pending);
+	/* Somebody may have to allow the microphone first. */
+	gw_timer_start_ms(gw_loop_timers(call->core->loop), &call->watch,
+			  1000ull * call->core->set->sip.ring_timeout_s);
 	return gw_leg_send(call->a.leg, &msg);
 }
 
@@ -89,6 +92,7 @@ static int take_answer(struct gw_call *call, struct side *s,
 	if (!text)
 		return gw_call_because(call, 500, "out of memory");
 	gw_call_keep(&s->remote, text);
+	s->answered = true;
 	text = strdup(s->pending);
 	if (!text)
 		return gw_call_because(call, 500, "out of memory");
@@ -263,15 +267,19 @@ int gw_call_progress(struct gw_call *call)
 		.asserted = said->asserted,
 		.alert = said->alert,
 	};
-	int err;
 
 	/* A description that may not be heard yet waits for the 200, which
 	 * repeats it (RFC 3261 13.2.1). */
 	if (said->desc.role == GW_DESC_EARLY_ANSWER && call->b.pending &&
 	    early_allowed(call, said)) {
-		err = early_answer(call, &msg);
-		if (err)
-			return err;
+		/* What one early dialog describes badly is not heard; the 200
+		 * may be of another one. */
+		if (early_answer(call, &msg)) {
+			gw_info(&call->log, "early answer not used: %s",
+				call->cause.text ? call->cause.text : "media");
+			call->cause = (struct gw_cause){ 0 };
+			msg.desc = desc_of(GW_DESC_NONE, NULL);
+		}
 	}
 	say(call, &call->a, &msg);
 	return 0;
@@ -303,22 +311,11 @@ static int take_b_answer(struct gw_call *call, struct gw_sess *answer)
 
 static void up(struct gw_call *call)
 {
-	struct gw_sess local;
-	const struct gw_sess_codec *codec;
-
 	gw_timer_stop(&call->watch);
 	call->answered_us = gw_timers_now_us(gw_loop_timers(call->core->loop));
 	open_gates(call, GW_GATE_BOTH, GW_GATE_BOTH);
 
-	gw_call_reread(&call->a, call->a.local, &local);
-	for (unsigned i = 0; i < local.nstream; i++) {
-		codec = gw_sess_main_codec(&local.stream[i]);
-		if (local.stream[i].refused || !codec)
-			continue;
-		(void)snprintf(call->codec, sizeof(call->codec), "%.15s",
-			       codec->name);
-		break;
-	}
+	gw_call_note_codec(call);
 	gw_info(&call->log, "connected, %s", call->codec);
 }
 
@@ -369,7 +366,12 @@ int gw_call_open(struct gw_call *call)
 	struct gw_cause cause;
 	int err;
 
-	if (call->b_open) {
+	if (b->profile == GW_PROFILE_RESOURCE) {
+		if (gw_call_default_offer(call, &content))
+			return gw_call_because(call, 500,
+					       "no codecs configured");
+		err = 0;
+	} else if (call->b_open) {
 		char *text;
 
 		if (gw_call_read(call, b, &call->said->desc, &theirs, &cause))
@@ -385,7 +387,8 @@ int gw_call_open(struct gw_call *call)
 	if (err)
 		return err;
 
-	if (gw_sess_relay_offer(&content, &theirs, NULL))
+	if (b->profile != GW_PROFILE_RESOURCE &&
+	    gw_sess_relay_offer(&content, &theirs, NULL))
 		return gw_call_because(call, 488, "no media in common");
 	err = offer_to(call, a, &content, GW_OA_WE_OFFER);
 	if (err)

@@ -9,6 +9,7 @@
  * browser change networks.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -37,6 +38,7 @@ static void update_reset(struct update *u)
 	gw_call_keep(&u->answer_y, NULL);
 	gw_call_keep(&u->offer_y, NULL);
 	u->state = UPD_IDLE;
+	u->forwarded = false;
 	u->x = u->y = NULL;
 }
 
@@ -68,15 +70,44 @@ static void refuse(struct gw_call *call, struct side *x,
 	tell(call, x, &msg);
 }
 
+/* What y agreed to is what it now believes, whatever becomes of x. */
+static void keep_y(struct update *u)
+{
+	if (!u->answer_y)
+		return;
+	gw_call_keep(&u->y->local, u->offer_y);
+	u->offer_y = NULL;
+	gw_call_keep(&u->y->remote, u->answer_y);
+	u->answer_y = NULL;
+	u->y->answered = true;
+}
+
+/* @s changed for an offer that failed: it is offered what the other side
+ * still has. */
+static void restore(struct gw_call *call, struct side *s)
+{
+	struct update *u = &call->upd;
+
+	u->wanted = true;
+	u->narrow = s;
+	u->tries = 0;
+	gw_timer_start_us(gw_loop_timers(call->core->loop), &u->retry, 0);
+}
+
 static void refuse_pending(struct gw_call *call, uint16_t status,
 			   const char *text)
 {
 	struct gw_cause cause = { .status = status, .text = text };
-	struct side *x = call->upd.x;
+	struct update *u = &call->upd;
+	struct side *x = u->x, *y = u->y;
+	bool in_vain = u->answer_y != NULL;
 
 	(void)gw_oa_event(&x->oa, GW_OA_WE_REFUSE);
-	update_reset(&call->upd);
+	keep_y(u);
+	update_reset(u);
 	refuse(call, x, &cause);
+	if (in_vain)
+		restore(call, y);
 }
 
 /* ---- the answer to x ---- */
@@ -114,16 +145,25 @@ static void apply_y(struct gw_call *call)
 		gw_call_set_gates(call, u->y, &remote, &local, GW_GATE_BOTH);
 		return;
 	}
-	if (u->answer_y) {
-		gw_call_keep(&u->y->local, u->offer_y);
-		u->offer_y = NULL;
-		gw_call_keep(&u->y->remote, u->answer_y);
-		u->answer_y = NULL;
-	}
+	keep_y(u);
 	gw_call_reread(u->y, u->y->local, &local);
 	gw_call_reread(u->y, u->y->remote, &remote);
 	(void)gw_call_configure(call, u->y, &local, &remote);
 	gw_call_set_gates(call, u->y, &local, &remote, GW_GATE_BOTH);
+}
+
+/* x cannot be answered any more: the session stays as it was, for y too. */
+static void given_up(struct gw_call *call)
+{
+	struct update *u = &call->upd;
+	struct side *x = u->x, *y = u->y;
+	bool asked = u->forwarded;
+
+	gw_info(&call->log, "%s leg gave its offer up", x->kind);
+	(void)gw_oa_event(&x->oa, GW_OA_WE_REFUSE);
+	update_reset(u);
+	if (asked)
+		restore(call, y);
 }
 
 /* Everything is known: commit both sides, answer x. */
@@ -131,7 +171,7 @@ static void complete(struct gw_call *call)
 {
 	struct update *u = &call->upd;
 	struct side *x = u->x, *y = u->y;
-	struct gw_sess offer, content, before;
+	struct gw_sess offer, content, before, theirs;
 	struct gw_msg msg = { .verb = GW_V_ACCEPT };
 	char *text;
 
@@ -149,8 +189,22 @@ static void complete(struct gw_call *call)
 		refuse_pending(call, 500, "out of memory");
 		return;
 	}
+	/* Nothing is in force before x was told: it may have given up
+	 * meanwhile (CANCEL of a re-INVITE). */
+	keep_y(u);
+	msg.desc = (struct gw_desc){ GW_DESC_ANSWER, text, strlen(text) };
+	if (y->profile != GW_PROFILE_RESOURCE) {
+		gw_call_reread(y, y->remote, &theirs);
+		msg.held = gw_call_holds(&theirs);
+	}
+	if (!x->leg || gw_leg_send(x->leg, &msg)) {
+		free(text);
+		given_up(call);
+		return;
+	}
 	gw_call_keep(&x->local, text);
 	gw_call_keep(&x->remote, u->offer_x);
+	x->answered = false;
 	u->offer_x = NULL;
 	(void)gw_oa_event(&x->oa, GW_OA_WE_ANSWER);
 
@@ -163,12 +217,9 @@ static void complete(struct gw_call *call)
 			x->kind);
 	gw_call_set_gates(call, x, &content, &offer, GW_GATE_BOTH);
 	apply_y(call);
+	gw_call_note_codec(call);
 	update_reset(u);
 
-	msg.desc =
-		(struct gw_desc){ GW_DESC_ANSWER, x->local, strlen(x->local) };
-	msg.held = y->held;
-	tell(call, x, &msg);
 	gw_call_update_narrow(call);
 }
 
@@ -220,6 +271,26 @@ agreed(const struct gw_sess *local, const struct gw_sess *remote, unsigned i)
 		}
 	}
 	return NULL;
+}
+
+void gw_call_note_codec(struct gw_call *call)
+{
+	struct gw_sess local, remote;
+
+	gw_call_reread(&call->a, call->a.local, &local);
+	gw_call_reread(&call->a, call->a.remote, &remote);
+	for (unsigned i = 0; i < remote.nstream; i++) {
+		const struct gw_sess_codec *c;
+
+		if (!live(&local, i) || !live(&remote, i))
+			continue;
+		c = agreed(&local, &remote, i);
+		if (!c)
+			continue;
+		(void)snprintf(call->codec, sizeof(call->codec), "%.15s",
+			       c->name);
+		return;
+	}
 }
 
 static bool main_codec_lost(struct gw_call *call, const struct gw_sess *offer)
@@ -283,7 +354,7 @@ static void forward(struct gw_call *call, struct gw_sess *fwd,
 	}
 	msg.desc = (struct gw_desc){ GW_DESC_OFFER, u->offer_y,
 				     strlen(u->offer_y) };
-	msg.held = !(offer->stream[0].dir & GW_DIR_RECVONLY);
+	msg.held = gw_call_holds(offer);
 	err = gw_leg_send(u->y->leg, &msg);
 	if (err) {
 		(void)gw_oa_event(&u->y->oa, GW_OA_PEER_REFUSES);
@@ -292,10 +363,26 @@ static void forward(struct gw_call *call, struct gw_sess *fwd,
 		return;
 	}
 	u->state = UPD_FORWARDED;
+	u->forwarded = true;
 	gw_metric_add(&m_forwarded, 1);
 }
 
 /* ---- x asks for our offer (re-INVITE without SDP) ---- */
+
+/* What @s' peer would say if it were free to: an answer was cut by our offer,
+ * so that who is held does not look like somebody who holds. */
+static void wish(const struct side *s, struct gw_sess *out)
+{
+	struct gw_sess local;
+
+	gw_call_reread(s, s->remote, out);
+	if (!s->answered)
+		return;
+	gw_call_reread(s, s->local, &local);
+	for (unsigned i = 0; i < out->nstream && i < local.nstream; i++)
+		out->stream[i].dir |=
+			GW_DIR_SENDRECV & ~gw_dir_reverse(local.stream[i].dir);
+}
 
 static void late_offer(struct gw_call *call, struct side *x)
 {
@@ -308,10 +395,13 @@ static void late_offer(struct gw_call *call, struct side *x)
 	int err;
 
 	gw_call_reread(x, x->local, &previous);
-	if (y->profile == GW_PROFILE_RESOURCE)
+	if (y->profile == GW_PROFILE_RESOURCE) {
 		from = previous;
-	else
-		gw_call_reread(y, y->remote, &from);
+		for (unsigned i = 0; i < from.nstream; i++)
+			from.stream[i].dir = GW_DIR_SENDRECV;
+	} else {
+		wish(y, &from);
+	}
 	err = gw_sess_relay_offer(&content, &from, &previous);
 	if (!err)
 		text = gw_call_print(call, x, &content, NULL);
@@ -320,12 +410,17 @@ static void late_offer(struct gw_call *call, struct side *x)
 		refuse(call, x, &cause);
 		return;
 	}
+	msg.desc = (struct gw_desc){ GW_DESC_OFFER, text, strlen(text) };
+	if (!x->leg || gw_leg_send(x->leg, &msg)) {
+		(void)gw_oa_event(&x->oa, GW_OA_PEER_REFUSES);
+		free(text);
+		refuse(call, x, &cause);
+		return;
+	}
 	u->state = UPD_LATE;
 	u->x = x;
 	u->y = y;
 	gw_call_keep(&x->pending, text);
-	msg.desc = (struct gw_desc){ GW_DESC_OFFER, text, strlen(text) };
-	tell(call, x, &msg);
 }
 
 void gw_call_update_offer(struct gw_call *call, struct side *x,
@@ -403,12 +498,14 @@ static bool answer_fits(struct gw_call *call, struct side *s,
 static void forwarded_accept(struct gw_call *call, const struct gw_msg *msg)
 {
 	struct update *u = &call->upd;
+	struct side *y = u->y;
 	struct gw_sess answer;
 
-	if (!answer_fits(call, u->y, u->offer_y, &msg->desc, &answer)) {
-		(void)gw_oa_event(&u->y->oa, GW_OA_PEER_REFUSES);
+	if (!answer_fits(call, y, u->offer_y, &msg->desc, &answer)) {
+		(void)gw_oa_event(&y->oa, GW_OA_PEER_REFUSES);
 		refuse_pending(call, 488,
 			       "the other side's answer is unusable");
+		restore(call, y);
 		return;
 	}
 	(void)gw_oa_event(&u->y->oa, GW_OA_PEER_ANSWERS);
@@ -424,7 +521,7 @@ static void forwarded_accept(struct gw_call *call, const struct gw_msg *msg)
 static void own_accept(struct gw_call *call, const struct gw_msg *msg)
 {
 	struct update *u = &call->upd;
-	struct side *x = u->x;
+	struct side *x = u->x, *y = u->y;
 	struct gw_sess answer, before, local;
 	bool late = u->state == UPD_LATE, dir_changed;
 	char *text;
@@ -437,10 +534,14 @@ static void own_accept(struct gw_call *call, const struct gw_msg *msg)
 	}
 	(void)gw_oa_event(&x->oa, GW_OA_PEER_ANSWERS);
 	gw_call_reread(x, x->remote, &before);
-	dir_changed = answer.stream[0].dir != before.stream[0].dir;
+	dir_changed = false;
+	for (unsigned i = 0; i < answer.nstream && i < before.nstream; i++)
+		dir_changed |= answer.stream[i].dir != before.stream[i].dir;
 	text = gw_call_dup(&msg->desc);
-	if (text)
+	if (text) {
 		gw_call_keep(&x->remote, text);
+		x->answered = true;
+	}
 	gw_call_keep(&x->local, x->pending);
 	x->pending = NULL;
 	update_reset(u);
@@ -452,17 +553,19 @@ static void own_accept(struct gw_call *call, const struct gw_msg *msg)
 			"the %s leg is not in force",
 			x->kind);
 	gw_call_set_gates(call, x, &local, &answer, GW_GATE_BOTH);
+	gw_call_note_codec(call);
+	if (y->profile == GW_PROFILE_RESOURCE) {
+		/* An echo has no peer to be told: it follows. */
+		(void)gw_call_configure_resource(call, y, &local, &answer);
+		gw_call_set_gates(call, y, &answer, &local, GW_GATE_BOTH);
+		return;
+	}
 	gw_call_update_narrow(call);
 
 	/* A party that came back, or left, in answer to our offer: the other
 	 * one must hear of it. */
-	if (late && dir_changed) {
-		u->wanted = true;
-		u->narrow = call_other(call, x);
-		u->tries = 0;
-		gw_timer_start_us(gw_loop_timers(call->core->loop), &u->retry,
-				  0);
-	}
+	if (late && dir_changed)
+		restore(call, y);
 }
 
 void gw_call_update_accept(struct gw_call *call, struct side *s,
@@ -539,8 +642,10 @@ static void own_offer(struct gw_call *call)
 	}
 	gw_call_reread(x, x->local, &previous);
 	gw_call_reread(y, y->remote, &from);
-	if (gw_sess_relay_offer(&content, &from, &previous))
+	if (gw_sess_relay_offer(&content, &from, &previous)) {
+		u->wanted = false;
 		return;
+	}
 	text = gw_call_print(call, x, &content, NULL);
 	if (!text || gw_oa_event(&x->oa, GW_OA_WE_OFFER)) {
 		free(text);

@@ -33,10 +33,18 @@ void gw_core_media_event(const struct gw_media_event *ev, void *arg)
 	struct gw_call *call;
 
 	HASH_FIND(hh, core->calls, &ev->ctx, sizeof(ev->ctx), call);
-	if (call)
+	if (call) {
 		gw_call_media_event(call, ev);
-	else
-		gw_metric_add(&m_stray, 1);
+		return;
+	}
+	gw_metric_add(&m_stray, 1);
+	/* Its RELEASE met a full mailbox.  Full again: the next event tries. */
+	if (ev->type != GW_E_RELEASED && ev->type != GW_E_GONE) {
+		const struct gw_media_cmd cmd = { .verb = GW_M_RELEASE,
+						  .ctx = ev->ctx };
+
+		(void)gw_media_post(core->media, &cmd);
+	}
 }
 
 static void check_drained(struct gw_core *core)

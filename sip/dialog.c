@@ -31,7 +31,7 @@ static const char *method_name(sip_method_t method)
 	}
 }
 
-/* --- what NTA calls ----------------------------------------------------- */
+/* ---- what NTA calls ---- */
 
 static int on_response(void *ref, nta_outgoing_t *orq, const sip_t *response)
 {
@@ -93,7 +93,7 @@ static int on_ack_cancel(void *ref, nta_incoming_t *irq, const sip_t *request)
 	return 0;
 }
 
-/* --- bodies and credentials --------------------------------------------- */
+/* ---- bodies and credentials ---- */
 
 static sip_payload_t *payload(su_home_t *home, const struct gw_dialog_msg *m)
 {
@@ -163,7 +163,7 @@ static void keep_auth(struct gw_session *s, const char *line)
 	s->invite_auth = line ? strdup(line) : NULL;
 }
 
-/* --- UAC ----------------------------------------------------------------- */
+/* ---- UAC ---- */
 
 int gw_dialog_open(struct gw_session *s)
 {
@@ -308,21 +308,21 @@ void gw_dialog_ack_bye(struct gw_session *s, struct gw_branch *b)
 	nta_outgoing_destroy(bye);
 }
 
-bool gw_dialog_cancel(struct gw_session *s, const char *headers)
+bool gw_dialog_cancel(nta_outgoing_t *invite, const char *headers)
 {
 	nta_outgoing_t *cancel;
 
-	if (!s->invite || nta_outgoing_status(s->invite) >= 200)
+	if (!invite || nta_outgoing_status(invite) >= 200)
 		return false;
 	cancel = nta_outgoing_tcancel(
-		s->invite, NULL, NULL,
-		TAG_IF(headers, SIPTAG_HEADER_STR(headers)), TAG_END());
+		invite, NULL, NULL, TAG_IF(headers, SIPTAG_HEADER_STR(headers)),
+		TAG_END());
 	gw_stack_count_request(true, sip_method_cancel);
 	nta_outgoing_destroy(cancel);
 	return true;
 }
 
-/* --- UAS ----------------------------------------------------------------- */
+/* ---- UAS ---- */
 
 int gw_dialog_accept(struct gw_session *s, nta_incoming_t *irq,
 		     const sip_t *request)
@@ -349,7 +349,7 @@ void gw_dialog_watch(struct gw_session *s, nta_incoming_t *irq)
 	nta_incoming_bind(irq, on_ack_cancel, gw_session_ref(s));
 }
 
-/* --- inside a dialog ------------------------------------------------------ */
+/* ---- inside a dialog ---- */
 
 nta_outgoing_t *gw_dialog_request(struct gw_session *s, sip_method_t method,
 				  const struct gw_dialog_msg *m, bool forget)
@@ -445,7 +445,7 @@ void gw_dialog_refresh(struct gw_session *s, nta_leg_t *leg, bool from_request,
 					     0);
 }
 
-/* --- ends ----------------------------------------------------------------- */
+/* ---- ends ---- */
 
 void gw_dialog_drop(nta_outgoing_t **orq)
 {

@@ -39,7 +39,7 @@ int gw_dialog_ack(struct gw_session *s, struct gw_branch *b,
 		  const struct gw_dialog_msg *m);
 void gw_dialog_ack_bye(struct gw_session *s, struct gw_branch *b);
 /* CANCEL; false when there is nothing left to cancel. */
-bool gw_dialog_cancel(struct gw_session *s, const char *headers);
+bool gw_dialog_cancel(nta_outgoing_t *invite, const char *headers);
 
 /* UAS: leg and tag for an INVITE; s->dialog and s->inv_irq. */
 int gw_dialog_accept(struct gw_session *s, nta_incoming_t *irq,

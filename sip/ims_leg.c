@@ -33,8 +33,7 @@ struct ims_leg {
 	struct gw_session *session;
 };
 
-/* --- what the peer says -----------------------------------------------------
- */
+/* ---- what the peer says ---- */
 
 bool gw_ims_has_sdp(const sip_t *m)
 {

@@ -20,7 +20,7 @@ GW_COUNTER(m_ring, "isthmus_sip_timeouts_total", "Waits that ended unanswered",
 GW_COUNTER(m_guard, "isthmus_sip_timeouts_total", "Waits that ended unanswered",
 	   "what=\"cancel\"");
 
-/* --- names of sessions ---------------------------------------------------- */
+/* ---- names of sessions ---- */
 
 /*
  * One table for the process: NTA's callbacks bring nothing but the id.  An id
@@ -88,8 +88,7 @@ struct gw_session *gw_session_find(const void *id)
 	return s && s->id == v ? s : NULL;
 }
 
-/* --- state ------------------------------------------------------------------
- */
+/* ---- state ---- */
 
 struct row {
 	bool expected;
@@ -165,8 +164,7 @@ bool gw_session_event(struct gw_session *s, enum gw_ses_event ev)
 	return true;
 }
 
-/* --- life --------------------------------------------------------------------
- */
+/* ---- life ---- */
 
 int gw_body_set(struct gw_body *b, const void *data, size_t len)
 {
@@ -196,6 +194,7 @@ static void destroy(struct gw_session *s)
 	gw_timer_stop(&s->ring);
 	gw_timer_stop(&s->guard);
 	gw_timer_stop(&s->glare);
+	gw_timer_stop(&s->overdue);
 	gw_timer_stop(&s->later);
 	gw_dialog_drop_all(s);
 	id_return(s);
@@ -321,6 +320,16 @@ static void on_glare(struct gw_timer *t, void *arg)
 	gw_session_leave(s);
 }
 
+static void on_overdue(struct gw_timer *t, void *arg)
+{
+	struct gw_session *s = arg;
+
+	(void)t;
+	gw_session_enter(s);
+	gw_session_offer_overdue(s);
+	gw_session_leave(s);
+}
+
 static void on_later(struct gw_timer *t, void *arg)
 {
 	struct gw_session *s = arg;
@@ -355,6 +364,7 @@ int gw_session_new(struct gw_session **out, struct gw_sip *sip)
 	gw_timer_init(&s->ring, on_ring, s);
 	gw_timer_init(&s->guard, on_guard, s);
 	gw_timer_init(&s->glare, on_glare, s);
+	gw_timer_init(&s->overdue, on_overdue, s);
 	gw_timer_init(&s->later, on_later, s);
 	s->next = sip->sessions;
 	s->prev = &sip->sessions;
@@ -435,6 +445,7 @@ void gw_session_release(struct gw_session *s, const struct gw_cause *cause)
 	if (!gw_session_event(s, GW_SEV_RELEASE))
 		return;
 	gw_timer_stop(&s->glare);
+	gw_timer_stop(&s->overdue);
 	switch (was) {
 	case GW_SES_CALLING:
 		gw_session_cancel(s, cause);

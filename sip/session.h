@@ -120,16 +120,18 @@ struct gw_session {
 	struct gw_digest digest;
 	unsigned challenges;
 	bool re_challenged, bye_challenged;
+	bool re_cancelled; /* ours, for it was overdue */
 
-	struct gw_timer ring;  /* nobody answers */
-	struct gw_timer guard; /* 64*T1: after CANCEL; losing forks */
-	struct gw_timer glare; /* RFC 3261 14.1 */
-	struct gw_timer later; /* a failure to be told outside send() */
+	struct gw_timer ring;    /* nobody answers */
+	struct gw_timer guard;   /* 64*T1: after CANCEL; losing forks */
+	struct gw_timer glare;   /* RFC 3261 14.1 */
+	struct gw_timer overdue; /* our re-INVITE has no final response */
+	struct gw_timer later;   /* a failure to be told outside send() */
 	uint16_t later_status;
 	char reason[160]; /* Reason of the BYE that waits */
 };
 
-/* --- session.c: life, state ------------------------------------------- */
+/* ---- session.c: life, state ---- */
 
 /* The session that @id names, or NULL: it is gone. */
 struct gw_session *gw_session_find(const void *id);
@@ -165,7 +167,7 @@ uint32_t gw_session_t1x64(const struct gw_session *s);
 void gw_session_start_timer(struct gw_session *s, struct gw_timer *t,
 			    uint64_t ms);
 
-/* --- session_uac.c ----------------------------------------------------- */
+/* ---- session_uac.c ---- */
 
 int gw_session_call(struct gw_session *s);
 void gw_session_cancel(struct gw_session *s, const struct gw_cause *cause);
@@ -178,7 +180,7 @@ void gw_session_drop_branches(struct gw_session *s);
 bool gw_session_challenged(struct gw_session *s, const sip_t *response,
 			   unsigned before);
 
-/* --- session_uas.c ----------------------------------------------------- */
+/* ---- session_uas.c ---- */
 
 int gw_session_accept_invite(struct gw_session *s, nta_incoming_t *irq,
 			     const sip_t *request);
@@ -187,7 +189,7 @@ int gw_session_progress(struct gw_session *s, int status, const char *headers,
 int gw_session_answer(struct gw_session *s, const char *headers,
 		      const void *sdp, size_t len);
 
-/* --- session_offer.c --------------------------------------------------- */
+/* ---- session_offer.c ---- */
 
 int gw_session_offer(struct gw_session *s, const void *sdp, size_t len);
 int gw_session_accept_offer(struct gw_session *s, const void *sdp, size_t len);
@@ -197,13 +199,15 @@ int gw_session_info(struct gw_session *s, const char *type, const void *body,
 /* Something ended that a queued offer waited for. */
 void gw_session_flush_offer(struct gw_session *s);
 void gw_session_glare_over(struct gw_session *s);
+/* Our re-INVITE has no final response in 64*T1. */
+void gw_session_offer_overdue(struct gw_session *s);
 /* Requests of the peer inside the dialog. */
 void gw_session_peer_invite(struct gw_session *s, nta_leg_t *leg,
 			    nta_incoming_t *irq, const sip_t *request);
 void gw_session_peer_update(struct gw_session *s, nta_leg_t *leg,
 			    nta_incoming_t *irq, const sip_t *request);
 
-/* --- called by dialog.c, with the session entered ----------------------- */
+/* ---- called by dialog.c, with the session entered ---- */
 
 void gw_session_on_invite_response(struct gw_session *s, nta_outgoing_t *orq,
 				   int status, const sip_t *response);
@@ -218,7 +222,7 @@ void gw_session_on_cancel(struct gw_session *s, nta_incoming_t *irq,
 void gw_session_on_request(struct gw_session *s, nta_leg_t *leg,
 			   nta_incoming_t *irq, const sip_t *request);
 
-/* --- ims_leg.c: what the peer did, told to the leg's owner ------------- */
+/* ---- ims_leg.c: what the peer did, told to the leg's owner ---- */
 
 void gw_ims_tell_progress(struct gw_session *s, int status, unsigned branch,
 			  const sip_t *response);

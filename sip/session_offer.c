@@ -26,8 +26,7 @@ GW_COUNTER(m_glare_out, "isthmus_sip_glare_total", "491, by who sent it",
 GW_COUNTER(m_retries, "isthmus_sip_offer_retries_total",
 	   "Offers sent again after 491", "");
 
-/* --- ours -------------------------------------------------------------------
- */
+/* ---- ours ---- */
 
 static bool may_send(const struct gw_session *s)
 {
@@ -49,6 +48,8 @@ static int send_offer(struct gw_session *s)
 		return -ENOMEM;
 	}
 	s->offer = GW_OFF_SENT;
+	s->re_cancelled = false;
+	gw_session_start_timer(s, &s->overdue, gw_session_t1x64(s));
 	gw_info(&s->log, "re-INVITE sent");
 	return 0;
 }
@@ -114,6 +115,7 @@ static void on_offer_taken(struct gw_session *s, const sip_t *response)
 {
 	bool has_sdp = gw_ims_has_sdp(response);
 
+	gw_timer_stop(&s->overdue);
 	gw_dialog_refresh(s, s->dialog, false, response);
 	if (s->state == GW_SES_UP && s->queued_late && has_sdp) {
 		s->offer = GW_OFF_LATE;
@@ -136,9 +138,12 @@ static void on_offer_refused(struct gw_session *s, int status,
 {
 	bool internal = !response || nta_sip_is_internal(response);
 
+	gw_timer_stop(&s->overdue);
 	gw_dialog_drop(&s->re_invite);
 	if (s->state != GW_SES_UP)
 		return;
+	if (status == 487 && s->re_cancelled)
+		status = 504; /* not the peer's doing */
 	if ((status == 401 || status == 407) && !internal &&
 	    !s->re_challenged) {
 		s->re_challenged = true;
@@ -160,6 +165,23 @@ static void on_offer_refused(struct gw_session *s, int status,
 	}
 	gw_info(&s->log, "re-INVITE refused: %d", status);
 	gw_ims_tell_refuse(s, (unsigned)status, response);
+}
+
+/*
+ * A peer that answers 100 and then nothing (NTA has no timer C): CANCEL, and
+ * when even that brings no final response the dialog counts as lost.
+ */
+void gw_session_offer_overdue(struct gw_session *s)
+{
+	if (!s->re_invite || s->offer != GW_OFF_SENT)
+		return;
+	if (s->re_cancelled || !gw_dialog_cancel(s->re_invite, NULL)) {
+		on_offer_refused(s, 408, NULL);
+		return;
+	}
+	s->re_cancelled = true;
+	gw_info(&s->log, "no answer to our re-INVITE: cancelled");
+	gw_session_start_timer(s, &s->overdue, gw_session_t1x64(s));
 }
 
 static void on_bye_response(struct gw_session *s, int status,
@@ -356,8 +378,9 @@ int gw_session_accept_offer(struct gw_session *s, const void *sdp, size_t len)
 	case GW_OFF_LATE:
 		return accept_late_offer(s, sdp, len);
 	case GW_OFF_PEER_GONE:
+		/* Cancelled: the peer still has the session as it was. */
 		s->offer = GW_OFF_NONE;
-		return 0;
+		return -EPROTO;
 	default:
 		return -EPROTO;
 	}

@@ -40,7 +40,7 @@ void gw_session_cancel(struct gw_session *s, const struct gw_cause *cause)
 		headers = line;
 	}
 	/* Nothing to cancel: its final response is on the way to us. */
-	if (gw_dialog_cancel(s, headers))
+	if (gw_dialog_cancel(s->invite, headers))
 		gw_info(&s->log, "CANCEL sent");
 	gw_session_start_timer(s, &s->guard, gw_session_t1x64(s));
 }

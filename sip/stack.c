@@ -106,8 +106,7 @@ void gw_stack_count_response(bool sent, int status)
 		gw_metric_add(table[sent][status / 100 - 1], 1);
 }
 
-/* --- Sofia's own log --------------------------------------------------------
- */
+/* ---- Sofia's own log ---- */
 
 static const struct gw_logctx sofia_log = { .module = "sofia" };
 

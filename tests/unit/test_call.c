@@ -155,7 +155,12 @@ int gw_media_post(struct gw_media *m, const struct gw_media_cmd *cmd)
 
 static void local_end(struct gw_end *end, const struct gw_media_cmd *cmd)
 {
+	static uint8_t nstream[GW_NTERMS];
+
 	*end = cmd->end;
+	if (cmd->verb == GW_M_RESERVE)
+		nstream[cmd->term] = cmd->end.nstream;
+	end->nstream = nstream[cmd->term];
 	for (unsigned i = 0; i < GW_MAX_STREAMS; i++) {
 		(void)gw_addr_parse(
 			&end->stream[i].rtp, "192.0.2.1",

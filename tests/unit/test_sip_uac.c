@@ -547,6 +547,45 @@ static void offer_refused_with_491_is_repeated_by_the_owner(void **state)
 	release(f, 200);
 }
 
+static void offer_never_answered_is_cancelled_and_refused(void **state)
+{
+	struct fix *f = *state;
+	struct packet inv, re, p;
+
+	established(f, &inv);
+	assert_int_equal(say(f, GW_V_OFFER, GW_DESC_OFFER, OFFER), 0);
+	expect(f, &re, "INVITE ");
+	reply(f, &re, 100, NULL, NULL, NULL);
+	expect(f, &p, "CANCEL ");
+	reply(f, &p, 200, NULL, NULL, NULL);
+	reply(f, &re, 487, NULL, NULL, NULL);
+	expect(f, &p, "ACK ");
+	assert_int_equal(expect_told(f, GW_V_REFUSE)->status, 504);
+	/* The session goes on, and another offer may go out. */
+	assert_int_equal(say(f, GW_V_OFFER, GW_DESC_OFFER, OFFER), 0);
+	expect(f, &re, "INVITE ");
+	reply(f, &re, 200, NULL, NULL, ANSWER);
+	expect(f, &p, "ACK ");
+	(void)expect_told(f, GW_V_ACCEPT);
+	release(f, 200);
+}
+
+static void offer_never_answered_even_when_cancelled_ends_it(void **state)
+{
+	struct fix *f = *state;
+	struct packet inv, re, p;
+
+	established(f, &inv);
+	assert_int_equal(say(f, GW_V_OFFER, GW_DESC_OFFER, OFFER), 0);
+	expect(f, &re, "INVITE ");
+	reply(f, &re, 100, NULL, NULL, NULL);
+	expect(f, &p, "CANCEL ");
+	reply(f, &p, 200, NULL, NULL, NULL);
+	expect(f, &p, "BYE ");
+	reply(f, &p, 200, NULL, NULL, NULL);
+	assert_int_equal(expect_told(f, GW_V_RELEASE)->status, 408);
+}
+
 static void peers_offer_gives_a_waiting_one_back(void **state)
 {
 	struct fix *f = *state;
@@ -666,6 +705,8 @@ int main(void)
 		T(offer_answered_481_or_408_ends_the_session),
 		T(late_offer_inside_the_session_is_answered_in_the_ack),
 		T(offer_refused_with_491_is_repeated_by_the_owner),
+		T(offer_never_answered_is_cancelled_and_refused),
+		T(offer_never_answered_even_when_cancelled_ends_it),
 		T(peers_offer_gives_a_waiting_one_back),
 		T(offer_crossing_ours_gets_491),
 		T(leg_freed_in_a_call_hangs_up),
