@@ -17,6 +17,8 @@
 #define RELEASE_AGAIN_MS 20
 #define RELEASE_TRIES    100
 
+GW_COUNTER(m_info_lost, "isthmus_calls_info_lost_total",
+	   "Digits and other information that the other leg did not take", "");
 GW_GAUGE(m_live, "isthmus_calls_live", "Calls that hold legs or media", "");
 GW_COUNTER(m_answered, "isthmus_calls_total", "Calls that ended, by result",
 	   "result=\"answered\"");
@@ -26,17 +28,6 @@ GW_COUNTER(m_refused, "isthmus_calls_total", "Calls that ended, by result",
 	   "result=\"refused\"");
 GW_COUNTER(m_failed, "isthmus_calls_total", "Calls that ended, by result",
 	   "result=\"failed\"");
-GW_COUNTER(m_dtls_fingerprint, "isthmus_calls_media_failed_total",
-	   "Calls whose web media could not be secured, by reason",
-	   "reason=\"fingerprint\"");
-GW_COUNTER(m_dtls_handshake, "isthmus_calls_media_failed_total",
-	   "Calls whose web media could not be secured, by reason",
-	   "reason=\"handshake\"");
-GW_COUNTER(m_dtls_timeout, "isthmus_calls_media_failed_total",
-	   "Calls whose web media could not be secured, by reason",
-	   "reason=\"timeout\"");
-GW_COUNTER(m_inactive, "isthmus_calls_media_inactive_total",
-	   "Times a leg was not heard though its gate was open", "");
 
 int gw_call_because(struct gw_call *call, uint16_t status, const char *text)
 {
@@ -185,8 +176,8 @@ static int effect(enum gw_call_effect fx, void *arg)
 	return -EINVAL;
 }
 
-static void end(struct gw_call *call, const char *by, uint16_t status,
-		const char *text)
+void gw_call_end(struct gw_call *call, const char *by, uint16_t status,
+		 const char *text)
 {
 	if (call->fsm.state >= GW_CALL_ENDING)
 		return;
@@ -197,7 +188,7 @@ static void end(struct gw_call *call, const char *by, uint16_t status,
 
 void gw_call_release(struct gw_call *call, uint16_t status, const char *text)
 {
-	end(call, "gateway", status, text);
+	gw_call_end(call, "gateway", status, text);
 }
 
 static void on_watch(struct gw_timer *t, void *arg)
@@ -208,7 +199,7 @@ static void on_watch(struct gw_timer *t, void *arg)
 	GW_CHECK(call, CALL_MAGIC);
 	switch (call->fsm.state) {
 	case GW_CALL_NEW:
-		end(call, "gateway", 503, "media is not ready");
+		gw_call_end(call, "gateway", 503, "media is not ready");
 		return;
 	case GW_CALL_ENDING:
 		if (call->gone || call->released)
@@ -217,7 +208,7 @@ static void on_watch(struct gw_timer *t, void *arg)
 			release_media(call);
 		return;
 	default:
-		end(call, "gateway", 408, "no answer in time");
+		gw_call_end(call, "gateway", 408, "no answer in time");
 	}
 }
 
@@ -255,8 +246,8 @@ static void on_refuse(struct gw_call *call, struct side *s,
 	if (call->fsm.state == GW_CALL_UP)
 		gw_call_update_refuse(call, s, msg);
 	else
-		end(call, s == &call->a ? "a" : "b", msg->cause.status,
-		    msg->cause.text);
+		gw_call_end(call, s == &call->a ? "a" : "b", msg->cause.status,
+			    msg->cause.text);
 }
 
 static void on_info(struct gw_call *call, struct side *s,
@@ -271,9 +262,11 @@ static void on_info(struct gw_call *call, struct side *s,
 	};
 
 	if (to->leg && call->fsm.state == GW_CALL_UP &&
-	    gw_leg_send(to->leg, &out))
-		gw_info(&call->log, "%s leg did not take information",
-			to->kind);
+	    !gw_leg_send(to->leg, &out))
+		return;
+	gw_metric_add(&m_info_lost, 1);
+	gw_info(&call->log, "information from the %s leg was not passed on",
+		s->kind);
 }
 
 static void on_release(struct gw_call *call, struct side *s,
@@ -294,8 +287,8 @@ static void on_release(struct gw_call *call, struct side *s,
 			call->cause.text = call->cause_text;
 		}
 	}
-	end(call, s == &call->a ? "a" : "b", call->cause.status,
-	    call->cause.text);
+	gw_call_end(call, s == &call->a ? "a" : "b", call->cause.status,
+		    call->cause.text);
 }
 
 /* May free the call. */
@@ -339,206 +332,6 @@ static void on_leg(struct gw_leg *leg, const struct gw_msg *msg, void *arg)
 	}
 	gw_warn(&call->log, "%s leg said verb %d, which has no place here",
 		s->kind, (int)msg->verb);
-}
-
-/* ---- what media says ---- */
-
-static void on_reserved(struct gw_call *call, struct side *s,
-			const struct gw_media_event *ev)
-{
-	bool ask;
-
-	if (!s->serial || ev->serial != s->serial)
-		return;
-	s->serial = 0;
-	if (!s->end)
-		s->end = malloc(sizeof(*s->end));
-	if (!s->end) {
-		end(call, "gateway", 500, "out of memory");
-		return;
-	}
-	*s->end = ev->end;
-
-	if (call->fsm.state == GW_CALL_UP) {
-		gw_call_update_restarted(call, s);
-		return;
-	}
-	if (call->fsm.state != GW_CALL_NEW || call->a.serial || call->b.serial)
-		return;
-
-	/* A browser that did not offer is offered to; a SIP caller gets the
-	 * offer in its 200. */
-	ask = !call->a.pending && call->a.profile == GW_PROFILE_WEB &&
-	      (call->b.profile != GW_PROFILE_CORE ||
-	       strcmp(call->core->set->calls.no_offer, "late_offer") != 0);
-	gw_call_fsm_event(&call->fsm, ask ? GW_EV_READY_TO_ASK : GW_EV_READY);
-}
-
-static void on_failed(struct gw_call *call, struct side *s,
-		      const struct gw_media_event *ev)
-{
-	gw_warn(&call->log, "media of the %s leg failed: %s", s->kind,
-		strerror(-ev->error));
-	end(call, "gateway", s->serial == ev->serial ? 503 : 500,
-	    "no media resources");
-}
-
-static void on_dtls(struct gw_call *call, struct side *s, uint8_t state)
-{
-	switch (state) {
-	case GW_DTLS_UP:
-		gw_info(&call->log, "%s leg: media is secured", s->kind);
-		return;
-	case GW_DTLS_CLOSED:
-		/* A page that reloads says goodbye too, and comes back. */
-		gw_info(&call->log, "%s leg: the peer closed its DTLS",
-			s->kind);
-		return;
-	case GW_DTLS_BAD_FINGERPRINT:
-		gw_metric_add(&m_dtls_fingerprint, 1);
-		gw_warn(&call->log,
-			"%s leg: certificate and fingerprint "
-			"differ",
-			s->kind);
-		end(call, "gateway", 488, "DTLS fingerprint mismatch");
-		return;
-	case GW_DTLS_TIMEOUT:
-		gw_metric_add(&m_dtls_timeout, 1);
-		end(call, "gateway", 408, "DTLS handshake timed out");
-		return;
-	default:
-		gw_metric_add(&m_dtls_handshake, 1);
-		end(call, "gateway", 488, "DTLS handshake failed");
-	}
-}
-
-static void on_ice(struct gw_call *call, struct side *s, uint8_t state)
-{
-	static const char *const text[] = {
-		[GW_ICE_CONNECTED] = "ICE connected",
-		[GW_ICE_PAIR_CHANGED] = "ICE uses another pair",
-		[GW_ICE_FAILED] = "ICE failed or lost consent",
-	};
-
-	if (state == GW_ICE_FAILED)
-		gw_warn(&call->log, "%s leg: %s", s->kind, text[state]);
-	else if (state < GW_ARRAY_LEN(text))
-		gw_info(&call->log, "%s leg: %s", s->kind, text[state]);
-}
-
-static bool has_events(const struct side *s, const char *text)
-{
-	struct gw_sess sess;
-
-	if (!text)
-		return false;
-	gw_call_reread(s, text, &sess);
-	for (unsigned i = 0; i < sess.nstream; i++) {
-		for (unsigned c = 0; c < sess.stream[i].ncodec; c++) {
-			if (!sess.stream[i].refused &&
-			    gw_codec_is_event(&sess.stream[i].codec[c]))
-				return true;
-		}
-	}
-	return false;
-}
-
-/* Offered is not agreed: both descriptions must have it. */
-static bool carries_events(const struct side *s)
-{
-	return has_events(s, s->local) && has_events(s, s->remote);
-}
-
-/* A digit in media that the other side's media cannot carry becomes INFO. */
-static void on_dtmf(struct gw_call *call, struct side *s,
-		    const struct gw_media_event *ev)
-{
-	static const char digits[] = "0123456789*#ABCD";
-	struct side *to = call_other(call, s);
-	char text[48];
-	struct gw_msg msg = {
-		.verb = GW_V_INFO,
-		.content_type = "application/dtmf-relay",
-		.content = text,
-	};
-
-	if (ev->dtmf.digit >= sizeof(digits) - 1)
-		return;
-	gw_info(&call->log, "%s leg: a digit, %u ms", s->kind,
-		ev->dtmf.duration_ms);
-	if (!to->leg || to->profile == GW_PROFILE_RESOURCE ||
-	    call->fsm.state != GW_CALL_UP || carries_events(to))
-		return;
-	(void)snprintf(text, sizeof(text), "Signal=%c\r\nDuration=%u\r\n",
-		       digits[ev->dtmf.digit], ev->dtmf.duration_ms);
-	msg.content_len = strlen(text);
-	if (gw_leg_send(to->leg, &msg))
-		gw_info(&call->log, "%s leg did not take a digit", to->kind);
-}
-
-static void keep_stats(struct gw_call *call, const struct gw_media_event *ev)
-{
-	/* The stream that was heard or spoken most: the audio, wherever its
-	 * m-line stands. */
-	for (unsigned t = 0; t < GW_NTERMS; t++) {
-		unsigned best = 0;
-
-		for (unsigned i = 1; i < GW_MAX_STREAMS; i++) {
-			if (ev->stats[t][i].rx.packets +
-				    ev->stats[t][i].tx.packets >
-			    ev->stats[t][best].rx.packets +
-				    ev->stats[t][best].tx.packets)
-				best = i;
-		}
-		call->stats[t] = ev->stats[t][best];
-	}
-}
-
-void gw_call_media_event(struct gw_call *call, const struct gw_media_event *ev)
-{
-	struct side *s;
-
-	GW_CHECK(call, CALL_MAGIC);
-	s = ev->term == GW_TERM_A ? &call->a : &call->b;
-	switch ((enum gw_media_event_type)ev->type) {
-	case GW_E_RESERVED:
-		on_reserved(call, s, ev);
-		return;
-	case GW_E_CONFIGURED:
-		return;
-	case GW_E_FAILED:
-		on_failed(call, s, ev);
-		return;
-	case GW_E_ICE:
-		on_ice(call, s, ev->state);
-		return;
-	case GW_E_DTLS:
-		on_dtls(call, s, ev->state);
-		return;
-	case GW_E_DTMF:
-		on_dtmf(call, s, ev);
-		return;
-	case GW_E_INACTIVE:
-		gw_metric_add(&m_inactive, 1);
-		gw_info(&call->log, "%s leg: nothing is heard", s->kind);
-		if (call->core->set->media.inactivity_release)
-			end(call, "gateway", 408, "media inactivity");
-		return;
-	case GW_E_QUALITY:
-		keep_stats(call, ev);
-		return;
-	case GW_E_RELEASED:
-		keep_stats(call, ev);
-		call->gone = true;
-		gw_call_fsm_event(&call->fsm, GW_EV_CLEARED);
-		return;
-	case GW_E_GONE:
-		call->gone = true;
-		if (call->fsm.state == GW_CALL_ENDING)
-			gw_call_fsm_event(&call->fsm, GW_EV_CLEARED);
-		else
-			end(call, "gateway", 500, "media context lost");
-	}
 }
 
 /* ---- the beginning ---- */

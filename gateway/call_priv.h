@@ -161,9 +161,33 @@ int gw_call_finish(struct gw_call *call);
 /* A's answer to what gw_call_ask() offered; 0, or -errno with the cause set. */
 int gw_call_asked(struct gw_call *call, const struct gw_msg *msg);
 
+/* Ends the call, unless it is ending: released by "a", "b" or "gateway".  May
+ * free it. */
+void gw_call_end(struct gw_call *call, const char *by, uint16_t status,
+		 const char *text);
 /* Remember why the call ends, unless a reason is known; returns -EPROTO, for
  * effects that fail. */
 int gw_call_because(struct gw_call *call, uint16_t status, const char *text);
+
+/* ---- gateway/call_compare.c: the two sides laid side by side ---- */
+
+static inline bool call_live(const struct gw_sess *s, unsigned i)
+{
+	return i < s->nstream && !s->stream[i].refused;
+}
+
+/* The codec that a peer will send on stream @i: its first that both
+ * descriptions of the leg have. */
+const struct gw_sess_codec *gw_call_agreed(const struct gw_sess *local,
+					   const struct gw_sess *remote,
+					   unsigned i);
+/* For the record: what A's audio is in now. */
+void gw_call_note_codec(struct gw_call *call);
+/* Would @s' peer send what the other side cannot take? */
+bool gw_call_too_wide(struct gw_call *call, struct side *s);
+/* What @s' peer would say if it were free to: an answer was cut by our offer,
+ * so that who is held does not look like somebody who holds. */
+void gw_call_wish(const struct side *s, struct gw_sess *out);
 
 /* ---- gateway/call_update.c: offers within the session ---- */
 
@@ -179,8 +203,6 @@ void gw_call_update_restarted(struct gw_call *call, struct side *s);
 /* When both sides are described: does the browser's codec suit the other?  If
  * not, offer it fewer. */
 void gw_call_update_narrow(struct gw_call *call);
-/* For the record: what A's audio is in now. */
-void gw_call_note_codec(struct gw_call *call);
 void gw_call_update_init(struct gw_call *call);
 void gw_call_update_fini(struct gw_call *call);
 

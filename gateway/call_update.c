@@ -112,11 +112,6 @@ static void refuse_pending(struct gw_call *call, uint16_t status,
 
 /* ---- the answer to x ---- */
 
-static bool live(const struct gw_sess *s, unsigned i)
-{
-	return i < s->nstream && !s->stream[i].refused;
-}
-
 /* What x will be told, without transport.  0 or -ENOENT. */
 static int compose_answer(struct gw_call *call, struct gw_sess *out,
 			  const struct gw_sess *offer)
@@ -255,44 +250,6 @@ void gw_call_update_restarted(struct gw_call *call, struct side *s)
 
 /* ---- must y be asked? ---- */
 
-/* The codec that @s' peer will send on stream @i: its first that both sides of
- * the leg have. */
-static const struct gw_sess_codec *
-agreed(const struct gw_sess *local, const struct gw_sess *remote, unsigned i)
-{
-	for (unsigned r = 0; r < remote->stream[i].ncodec; r++) {
-		const struct gw_sess_codec *c = &remote->stream[i].codec[r];
-
-		if (gw_codec_is_event(c))
-			continue;
-		for (unsigned l = 0; l < local->stream[i].ncodec; l++) {
-			if (gw_codec_same(c, &local->stream[i].codec[l]))
-				return c;
-		}
-	}
-	return NULL;
-}
-
-void gw_call_note_codec(struct gw_call *call)
-{
-	struct gw_sess local, remote;
-
-	gw_call_reread(&call->a, call->a.local, &local);
-	gw_call_reread(&call->a, call->a.remote, &remote);
-	for (unsigned i = 0; i < remote.nstream; i++) {
-		const struct gw_sess_codec *c;
-
-		if (!live(&local, i) || !live(&remote, i))
-			continue;
-		c = agreed(&local, &remote, i);
-		if (!c)
-			continue;
-		(void)snprintf(call->codec, sizeof(call->codec), "%.15s",
-			       c->name);
-		return;
-	}
-}
-
 static bool main_codec_lost(struct gw_call *call, const struct gw_sess *offer)
 {
 	struct update *u = &call->upd;
@@ -305,10 +262,11 @@ static bool main_codec_lost(struct gw_call *call, const struct gw_sess *offer)
 	for (unsigned i = 0; i < content.nstream; i++) {
 		const struct gw_sess_codec *is, *was;
 
-		if (!live(&content, i) || !live(&local, i) || !live(&remote, i))
+		if (!call_live(&content, i) || !call_live(&local, i) ||
+		    !call_live(&remote, i))
 			continue;
 		is = gw_sess_main_codec(&content.stream[i]);
-		was = agreed(&local, &remote, i);
+		was = gw_call_agreed(&local, &remote, i);
 		if (!is || (was && !gw_codec_same(is, was)))
 			return true;
 	}
@@ -327,9 +285,9 @@ static bool y_must_be_asked(struct gw_call *call, const struct gw_sess *offer,
 	gw_call_reread(u->x, u->x->remote, &before);
 	gw_call_reread(u->y, u->y->local, &y_local);
 	for (unsigned i = 0; i < n; i++) {
-		if (live(fwd, i) != live(&y_local, i))
+		if (call_live(fwd, i) != call_live(&y_local, i))
 			return true;
-		if (live(fwd, i) && live(&before, i) &&
+		if (call_live(fwd, i) && call_live(&before, i) &&
 		    offer->stream[i].dir != before.stream[i].dir)
 			return true;
 	}
@@ -369,21 +327,6 @@ static void forward(struct gw_call *call, struct gw_sess *fwd,
 
 /* ---- x asks for our offer (re-INVITE without SDP) ---- */
 
-/* What @s' peer would say if it were free to: an answer was cut by our offer,
- * so that who is held does not look like somebody who holds. */
-static void wish(const struct side *s, struct gw_sess *out)
-{
-	struct gw_sess local;
-
-	gw_call_reread(s, s->remote, out);
-	if (!s->answered)
-		return;
-	gw_call_reread(s, s->local, &local);
-	for (unsigned i = 0; i < out->nstream && i < local.nstream; i++)
-		out->stream[i].dir |=
-			GW_DIR_SENDRECV & ~gw_dir_reverse(local.stream[i].dir);
-}
-
 static void late_offer(struct gw_call *call, struct side *x)
 {
 	struct update *u = &call->upd;
@@ -400,7 +343,7 @@ static void late_offer(struct gw_call *call, struct side *x)
 		for (unsigned i = 0; i < from.nstream; i++)
 			from.stream[i].dir = GW_DIR_SENDRECV;
 	} else {
-		wish(y, &from);
+		gw_call_wish(y, &from);
 	}
 	err = gw_sess_relay_offer(&content, &from, &previous);
 	if (!err)
@@ -676,31 +619,6 @@ static void on_retry(struct gw_timer *t, void *arg)
 	own_offer(call);
 }
 
-/* Would @s' peer send what the other side cannot take? */
-static bool too_wide(struct gw_call *call, struct side *s)
-{
-	struct side *o = call_other(call, s);
-	struct gw_sess local, remote, theirs;
-
-	gw_call_reread(s, s->local, &local);
-	gw_call_reread(s, s->remote, &remote);
-	gw_call_reread(o, o->remote, &theirs);
-	for (unsigned i = 0; i < remote.nstream; i++) {
-		const struct gw_sess_codec *codec;
-		bool found = false;
-
-		if (!live(&local, i) || !live(&remote, i) || !live(&theirs, i))
-			continue;
-		codec = agreed(&local, &remote, i);
-		for (unsigned c = 0; codec && c < theirs.stream[i].ncodec; c++)
-			found |= gw_codec_same(codec,
-					       &theirs.stream[i].codec[c]);
-		if (codec && !found)
-			return true;
-	}
-	return false;
-}
-
 void gw_call_update_narrow(struct gw_call *call)
 {
 	struct update *u = &call->upd;
@@ -709,9 +627,9 @@ void gw_call_update_narrow(struct gw_call *call)
 	    call->b.profile == GW_PROFILE_RESOURCE || u->wanted ||
 	    u->state != UPD_IDLE)
 		return;
-	if (too_wide(call, &call->a))
+	if (gw_call_too_wide(call, &call->a))
 		u->narrow = &call->a;
-	else if (too_wide(call, &call->b))
+	else if (gw_call_too_wide(call, &call->b))
 		u->narrow = &call->b;
 	else
 		return;

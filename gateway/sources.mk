@@ -1,7 +1,9 @@
 gateway_SRCS := gateway/settings.c gateway/settings_check.c \
-	gateway/settings_yaml.c gateway/admin.c gateway/call.c gateway/call_desc.c \
-	gateway/call_fsm.c gateway/call_setup.c gateway/call_update.c \
+	gateway/settings_yaml.c gateway/admin.c gateway/call.c \
+	gateway/call_compare.c gateway/call_desc.c gateway/call_fsm.c \
+	gateway/call_media.c gateway/call_setup.c gateway/call_update.c \
 	gateway/cdr.c gateway/core.c gateway/echo_leg.c gateway/oa.c \
 	gateway/route.c
-gateway_TESTS := test_settings test_call_fsm test_oa test_route test_call test_call_more
+gateway_TESTS := test_settings test_call_fsm test_oa test_route test_call \
+	test_call_more
 gateway_FUZZ :=

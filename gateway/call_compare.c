@@ -1,0 +1,82 @@
+/*
+ * What the kept descriptions of a call's two sides say when they are laid side
+ * by side.  Nothing here changes anything.
+ */
+#include <stdio.h>
+
+#include "gateway/call_priv.h"
+
+const struct gw_sess_codec *gw_call_agreed(const struct gw_sess *local,
+					   const struct gw_sess *remote,
+					   unsigned i)
+{
+	for (unsigned r = 0; r < remote->stream[i].ncodec; r++) {
+		const struct gw_sess_codec *c = &remote->stream[i].codec[r];
+
+		if (gw_codec_is_event(c))
+			continue;
+		for (unsigned l = 0; l < local->stream[i].ncodec; l++) {
+			if (gw_codec_same(c, &local->stream[i].codec[l]))
+				return c;
+		}
+	}
+	return NULL;
+}
+
+void gw_call_note_codec(struct gw_call *call)
+{
+	struct gw_sess local, remote;
+
+	gw_call_reread(&call->a, call->a.local, &local);
+	gw_call_reread(&call->a, call->a.remote, &remote);
+	for (unsigned i = 0; i < remote.nstream; i++) {
+		const struct gw_sess_codec *c;
+
+		if (!call_live(&local, i) || !call_live(&remote, i))
+			continue;
+		c = gw_call_agreed(&local, &remote, i);
+		if (!c)
+			continue;
+		(void)snprintf(call->codec, sizeof(call->codec), "%.15s",
+			       c->name);
+		return;
+	}
+}
+
+bool gw_call_too_wide(struct gw_call *call, struct side *s)
+{
+	struct side *o = call_other(call, s);
+	struct gw_sess local, remote, theirs;
+
+	gw_call_reread(s, s->local, &local);
+	gw_call_reread(s, s->remote, &remote);
+	gw_call_reread(o, o->remote, &theirs);
+	for (unsigned i = 0; i < remote.nstream; i++) {
+		const struct gw_sess_codec *codec;
+		bool found = false;
+
+		if (!call_live(&local, i) || !call_live(&remote, i) ||
+		    !call_live(&theirs, i))
+			continue;
+		codec = gw_call_agreed(&local, &remote, i);
+		for (unsigned c = 0; codec && c < theirs.stream[i].ncodec; c++)
+			found |= gw_codec_same(codec,
+					       &theirs.stream[i].codec[c]);
+		if (codec && !found)
+			return true;
+	}
+	return false;
+}
+
+void gw_call_wish(const struct side *s, struct gw_sess *out)
+{
+	struct gw_sess local;
+
+	gw_call_reread(s, s->remote, out);
+	if (!s->answered)
+		return;
+	gw_call_reread(s, s->local, &local);
+	for (unsigned i = 0; i < out->nstream && i < local.nstream; i++)
+		out->stream[i].dir |=
+			GW_DIR_SENDRECV & ~gw_dir_reverse(local.stream[i].dir);
+}

@@ -1,0 +1,219 @@
+/*
+ * What media tells a call: what was reserved, how ICE and DTLS fare, digits,
+ * silence, and the counters of its end.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "gateway/base/metrics.h"
+#include "gateway/call_priv.h"
+
+GW_COUNTER(m_dtls_fingerprint, "isthmus_calls_media_failed_total",
+	   "Calls whose web media could not be secured, by reason",
+	   "reason=\"fingerprint\"");
+GW_COUNTER(m_dtls_handshake, "isthmus_calls_media_failed_total",
+	   "Calls whose web media could not be secured, by reason",
+	   "reason=\"handshake\"");
+GW_COUNTER(m_dtls_timeout, "isthmus_calls_media_failed_total",
+	   "Calls whose web media could not be secured, by reason",
+	   "reason=\"timeout\"");
+GW_COUNTER(m_inactive, "isthmus_calls_media_inactive_total",
+	   "Times a leg was not heard though its gate was open", "");
+
+static void on_reserved(struct gw_call *call, struct side *s,
+			const struct gw_media_event *ev)
+{
+	bool ask;
+
+	if (!s->serial || ev->serial != s->serial)
+		return;
+	s->serial = 0;
+	if (!s->end)
+		s->end = malloc(sizeof(*s->end));
+	if (!s->end) {
+		gw_call_end(call, "gateway", 500, "out of memory");
+		return;
+	}
+	*s->end = ev->end;
+
+	if (call->fsm.state == GW_CALL_UP) {
+		gw_call_update_restarted(call, s);
+		return;
+	}
+	if (call->fsm.state != GW_CALL_NEW || call->a.serial || call->b.serial)
+		return;
+
+	/* A browser that did not offer is offered to; a SIP caller gets the
+	 * offer in its 200. */
+	ask = !call->a.pending && call->a.profile == GW_PROFILE_WEB &&
+	      (call->b.profile != GW_PROFILE_CORE ||
+	       strcmp(call->core->set->calls.no_offer, "late_offer") != 0);
+	gw_call_fsm_event(&call->fsm, ask ? GW_EV_READY_TO_ASK : GW_EV_READY);
+}
+
+static void on_failed(struct gw_call *call, struct side *s,
+		      const struct gw_media_event *ev)
+{
+	gw_warn(&call->log, "media of the %s leg failed: %s", s->kind,
+		strerror(-ev->error));
+	gw_call_end(call, "gateway", s->serial == ev->serial ? 503 : 500,
+		    "no media resources");
+}
+
+static void on_dtls(struct gw_call *call, struct side *s, uint8_t state)
+{
+	switch (state) {
+	case GW_DTLS_UP:
+		gw_info(&call->log, "%s leg: media is secured", s->kind);
+		return;
+	case GW_DTLS_CLOSED:
+		/* A page that reloads says goodbye too, and comes back. */
+		gw_info(&call->log, "%s leg: the peer closed its DTLS",
+			s->kind);
+		return;
+	case GW_DTLS_BAD_FINGERPRINT:
+		gw_metric_add(&m_dtls_fingerprint, 1);
+		gw_warn(&call->log,
+			"%s leg: certificate and fingerprint "
+			"differ",
+			s->kind);
+		gw_call_end(call, "gateway", 488, "DTLS fingerprint mismatch");
+		return;
+	case GW_DTLS_TIMEOUT:
+		gw_metric_add(&m_dtls_timeout, 1);
+		gw_call_end(call, "gateway", 408, "DTLS handshake timed out");
+		return;
+	default:
+		gw_metric_add(&m_dtls_handshake, 1);
+		gw_call_end(call, "gateway", 488, "DTLS handshake failed");
+	}
+}
+
+static void on_ice(struct gw_call *call, struct side *s, uint8_t state)
+{
+	static const char *const text[] = {
+		[GW_ICE_CONNECTED] = "ICE connected",
+		[GW_ICE_PAIR_CHANGED] = "ICE uses another pair",
+		[GW_ICE_FAILED] = "ICE failed or lost consent",
+	};
+
+	if (state == GW_ICE_FAILED)
+		gw_warn(&call->log, "%s leg: %s", s->kind, text[state]);
+	else if (state < GW_ARRAY_LEN(text))
+		gw_info(&call->log, "%s leg: %s", s->kind, text[state]);
+}
+
+static bool has_events(const struct side *s, const char *text)
+{
+	struct gw_sess sess;
+
+	if (!text)
+		return false;
+	gw_call_reread(s, text, &sess);
+	for (unsigned i = 0; i < sess.nstream; i++) {
+		for (unsigned c = 0; c < sess.stream[i].ncodec; c++) {
+			if (!sess.stream[i].refused &&
+			    gw_codec_is_event(&sess.stream[i].codec[c]))
+				return true;
+		}
+	}
+	return false;
+}
+
+/* Offered is not agreed: both descriptions must have it. */
+static bool carries_events(const struct side *s)
+{
+	return has_events(s, s->local) && has_events(s, s->remote);
+}
+
+/* A digit in media that the other side's media cannot carry becomes INFO. */
+static void on_dtmf(struct gw_call *call, struct side *s,
+		    const struct gw_media_event *ev)
+{
+	static const char digits[] = "0123456789*#ABCD";
+	struct side *to = call_other(call, s);
+	char text[48];
+	struct gw_msg msg = {
+		.verb = GW_V_INFO,
+		.content_type = "application/dtmf-relay",
+		.content = text,
+	};
+
+	if (ev->dtmf.digit >= sizeof(digits) - 1)
+		return;
+	gw_info(&call->log, "%s leg: a digit, %u ms", s->kind,
+		ev->dtmf.duration_ms);
+	if (!to->leg || to->profile == GW_PROFILE_RESOURCE ||
+	    call->fsm.state != GW_CALL_UP || carries_events(to))
+		return;
+	(void)snprintf(text, sizeof(text), "Signal=%c\r\nDuration=%u\r\n",
+		       digits[ev->dtmf.digit], ev->dtmf.duration_ms);
+	msg.content_len = strlen(text);
+	if (gw_leg_send(to->leg, &msg))
+		gw_info(&call->log, "%s leg did not take a digit", to->kind);
+}
+
+static void keep_stats(struct gw_call *call, const struct gw_media_event *ev)
+{
+	/* The stream that was heard or spoken most: the audio, wherever its
+	 * m-line stands. */
+	for (unsigned t = 0; t < GW_NTERMS; t++) {
+		unsigned best = 0;
+
+		for (unsigned i = 1; i < GW_MAX_STREAMS; i++) {
+			if (ev->stats[t][i].rx.packets +
+				    ev->stats[t][i].tx.packets >
+			    ev->stats[t][best].rx.packets +
+				    ev->stats[t][best].tx.packets)
+				best = i;
+		}
+		call->stats[t] = ev->stats[t][best];
+	}
+}
+
+void gw_call_media_event(struct gw_call *call, const struct gw_media_event *ev)
+{
+	struct side *s;
+
+	GW_CHECK(call, CALL_MAGIC);
+	s = ev->term == GW_TERM_A ? &call->a : &call->b;
+	switch ((enum gw_media_event_type)ev->type) {
+	case GW_E_RESERVED:
+		on_reserved(call, s, ev);
+		return;
+	case GW_E_CONFIGURED:
+		return;
+	case GW_E_FAILED:
+		on_failed(call, s, ev);
+		return;
+	case GW_E_ICE:
+		on_ice(call, s, ev->state);
+		return;
+	case GW_E_DTLS:
+		on_dtls(call, s, ev->state);
+		return;
+	case GW_E_DTMF:
+		on_dtmf(call, s, ev);
+		return;
+	case GW_E_INACTIVE:
+		gw_metric_add(&m_inactive, 1);
+		gw_info(&call->log, "%s leg: nothing is heard", s->kind);
+		if (call->core->set->media.inactivity_release)
+			gw_call_end(call, "gateway", 408, "media inactivity");
+		return;
+	case GW_E_QUALITY:
+		keep_stats(call, ev);
+		return;
+	case GW_E_RELEASED:
+		keep_stats(call, ev);
+		call->gone = true;
+		gw_call_fsm_event(&call->fsm, GW_EV_CLEARED);
+		return;
+	case GW_E_GONE:
+		call->gone = true;
+		if (call->fsm.state == GW_CALL_ENDING)
+			gw_call_fsm_event(&call->fsm, GW_EV_CLEARED);
+		else
+			gw_call_end(call, "gateway", 500, "media context lost");
+	}
+}
