@@ -148,7 +148,11 @@ export const groups = [
 			{ scenario: 'orig_digest_401', web: callAndHangUp },
 			{ scenario: 'orig_digest_407', web: callAndHangUp },
 			{ scenario: 'orig_hold_web', async web(web) {
-				await holdAndResume(web, await web.call(BOB));
+				const id = await web.call(BOB);
+
+				// Its answer is the first one, not that to an offer below.
+				await web.state(id, 'connected');
+				await holdAndResume(web, id);
 			} },
 			{ scenario: 'orig_hold_peer', async web(web) {
 				await followUntilEnd(web, await web.call(BOB));
