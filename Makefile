@@ -6,7 +6,15 @@ MAKEFLAGS += --no-builtin-rules
 Q := $(if $(V),,@)
 say = $(if $(V),,@printf '  %-4s %s\n' $(1) $(2))
 
+# These come before the libraries, and start a make of their own behind them.
+ifneq ($(filter-out deps demo check format clean,$(or $(MAKECMDGOALS),all)),)
+ifeq ($(wildcard configure)$(shell (command -v autoreconf && \
+	pkg-config --exists sofia-sip-ua libwebsockets libuv json-c openssl \
+	libsrtp2 nice yaml-0.1 libcrypt) >/dev/null 2>&1 && echo there),)
+$(error libraries are missing; 'make deps' installs them)
+endif
 -include config.mk
+endif
 
 BUILD ?= build
 # Set by asan and tsan, which rebuild everything in their own folders.
@@ -45,16 +53,12 @@ TEST_BINS := $(TESTS:%=$(BUILD)/tests/%)
 all: $(BUILD)/isthmus
 
 config.mk config.h &: config.mk.in config.h.in configure
-	./configure $(CONFIGURE_FLAGS)
+	$(call say,GEN,config.mk)
+	$(Q)./configure $(if $(V),,--quiet) $(CONFIGURE_FLAGS)
 	@touch config.mk config.h
-# Installs what is missing first, so that a bare make works on a fresh machine.
 configure config.h.in &: configure.ac
-	@pkg-config --exists sofia-sip-ua libwebsockets libuv json-c openssl \
-		libsrtp2 nice yaml-0.1 libcrypt 2>/dev/null && \
-		command -v autoreconf >/dev/null || { \
-		echo "Isthmus: libraries are missing; 'make deps' installs them"; \
-		exit 1; }
-	autoreconf -fi
+	$(call say,GEN,configure)
+	$(Q)autoreconf -fi
 	@touch configure config.h.in
 
 # The archive is made anew: an object that left a list must leave it too.
@@ -85,7 +89,7 @@ $(BUILD)/tests/%: $(BUILD)/tests/unit/%.o $(LIB)
 .SECONDARY:
 
 deps:
-	tests/deps.sh
+	@tests/deps.sh
 
 unit: $(TEST_BINS)
 	tests/run-unit.sh $(TEST_BINS)
@@ -98,11 +102,12 @@ e2e: all
 
 # Not 'check: all': on a fresh machine the libraries come first.
 check:
-	tests/check.sh
+	@tests/check.sh
 
+# Under make -jN, in its slots.
 demo: deps
-	$(MAKE) all
-	web/demo.sh $(BUILD)/isthmus
+	@$(MAKE) -s $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$$(nproc)) all
+	@web/demo.sh $(BUILD)/isthmus
 
 # Every parser, FUZZ_S seconds each, from the committed corpora.
 fuzz:

@@ -41,6 +41,19 @@ int gw_call_because(struct gw_call *call, uint16_t status, const char *text)
 	return -EPROTO;
 }
 
+int gw_call_blame(struct gw_call *call, struct side *s, uint16_t status,
+		  const char *text)
+{
+	(void)snprintf(call->blame_text, sizeof(call->blame_text), "%s",
+		       text ? text : "the description cannot be used");
+	call->blamed = s;
+	call->blame =
+		(struct gw_cause){ .status = status, .text = call->blame_text };
+	gw_info(&call->log, "%s leg: %s", s->kind, call->blame_text);
+	return gw_call_because(call, status == 488 ? 488 : 502,
+			       "the other side's description is unusable");
+}
+
 static struct gw_timers *timers(const struct gw_call *call)
 {
 	return gw_loop_timers(call->core->loop);
@@ -50,7 +63,10 @@ static struct gw_timers *timers(const struct gw_call *call)
 
 static void release_leg(struct gw_call *call, struct side *s)
 {
-	struct gw_msg msg = { .verb = GW_V_RELEASE, .cause = call->cause };
+	struct gw_msg msg = {
+		.verb = GW_V_RELEASE,
+		.cause = s == call->blamed ? call->blame : call->cause,
+	};
 
 	if (!s->leg)
 		return;
@@ -87,6 +103,7 @@ static int release(struct gw_call *call)
 	gw_info(&call->log, "released by %s, status %u%s%s", call->released_by,
 		call->cause.status, call->cause.text ? ": " : "",
 		call->cause.text ? call->cause.text : "");
+	gw_timer_stop(&call->path);
 	gw_call_update_fini(call);
 	release_leg(call, &call->a);
 	release_leg(call, &call->b);
@@ -138,6 +155,7 @@ static void bury(struct gw_call *call)
 	count_result(call);
 	gw_metric_add(&m_live, -1);
 	gw_timer_stop(&call->watch);
+	gw_timer_stop(&call->path);
 	gw_call_update_fini(call);
 	side_fini(&call->a);
 	side_fini(&call->b);
@@ -422,6 +440,10 @@ static int begin(struct gw_call *call, const struct gw_msg *setup)
 	if (setup->desc.text) {
 		if (gw_call_read(call, &call->a, &setup->desc, &offer, &cause))
 			return gw_call_because(call, cause.status, cause.text);
+		if (call->a.profile == GW_PROFILE_CORE &&
+		    !gw_call_speaks(call, &offer))
+			return gw_call_because(call, 488,
+					       "no address of that IP version");
 		call->a.pending = gw_call_dup(&setup->desc);
 		if (!call->a.pending)
 			return gw_call_because(call, 500, "out of memory");
@@ -444,6 +466,7 @@ int gw_call_new(struct gw_core *core, struct gw_leg *a,
 	call->log = (struct gw_logctx){ .module = "call", .id = call->id };
 	gw_call_fsm_init(&call->fsm, call->id, effect, call);
 	gw_timer_init(&call->watch, on_watch, call);
+	gw_call_media_init(call);
 	gw_call_update_init(call);
 	call->ctx = gw_media_new_id(core->media);
 	call->began_us = gw_timers_now_us(timers(call));

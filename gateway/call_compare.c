@@ -23,6 +23,17 @@ const struct gw_sess_codec *gw_call_agreed(const struct gw_sess *local,
 	return NULL;
 }
 
+int gw_call_relay_offer(const struct side *to, struct gw_sess *out,
+			const struct gw_sess *from,
+			const struct gw_sess *previous)
+{
+	int err = gw_sess_relay_offer(out, from, previous);
+
+	if (!err && to->profile == GW_PROFILE_WEB)
+		err = gw_sess_for_web(out);
+	return err;
+}
+
 void gw_call_note_codec(struct gw_call *call)
 {
 	struct gw_sess local, remote;

@@ -9,7 +9,19 @@
 #include <string.h>
 
 #include "gateway/base/ids.h"
+#include "gateway/base/metrics.h"
 #include "gateway/call_priv.h"
+
+#define UNUSABLE      "isthmus_calls_descriptions_refused_total"
+#define UNUSABLE_HELP "Descriptions that could not be used, by side and why"
+GW_COUNTER(m_web_broken, UNUSABLE, UNUSABLE_HELP,
+	   "side=\"web\",why=\"broken\"");
+GW_COUNTER(m_web_unfit, UNUSABLE, UNUSABLE_HELP,
+	   "side=\"web\",why=\"unusable\"");
+GW_COUNTER(m_core_broken, UNUSABLE, UNUSABLE_HELP,
+	   "side=\"core\",why=\"broken\"");
+GW_COUNTER(m_core_unfit, UNUSABLE, UNUSABLE_HELP,
+	   "side=\"core\",why=\"unusable\"");
 
 static bool is_web(const struct side *s)
 {
@@ -40,6 +52,10 @@ int gw_call_read(struct gw_call *call, struct side *s,
 	if (fault == GW_SESS_OK)
 		return 0;
 
+	if (fault == GW_SESS_BROKEN)
+		gw_metric_add(is_web(s) ? &m_web_broken : &m_core_broken, 1);
+	else
+		gw_metric_add(is_web(s) ? &m_web_unfit : &m_core_unfit, 1);
 	if (err.line)
 		(void)snprintf(call->cause_text, sizeof(call->cause_text),
 			       "SDP line %u: %s", err.line, err.text);
@@ -103,6 +119,15 @@ static void put_web_transport(struct gw_call *call, struct side *s,
 	else
 		st->setup = s->peer_is_dtls_client ? GW_SETUP_PASSIVE
 						   : GW_SETUP_ACTIVE;
+
+	/* RFC 8842 5.3: who names an association is answered with a name. */
+	if (offer && offer->tls_id[0]) {
+		if (!s->tls_id[0])
+			gw_random_token(s->tls_id, sizeof(s->tls_id), 24);
+		(void)snprintf(st->tls_id, sizeof(st->tls_id), "%s", s->tls_id);
+	} else {
+		st->tls_id[0] = '\0';
+	}
 
 	st->ncandidate = 0;
 	for (unsigned c = 0; c < end->ncandidate; c++) {
@@ -290,7 +315,7 @@ static struct gw_media_cmd *command(struct gw_call *call, struct side *s,
 	static uint32_t serial;
 
 	memset(&cmd, 0, sizeof(cmd));
-	cmd.verb = verb;
+	cmd.verb = (uint8_t)verb;
 	cmd.term = (uint8_t)s->term;
 	cmd.ctx = call->ctx;
 	if (!++serial)
@@ -309,6 +334,30 @@ static uint8_t family_of(struct gw_call *call, const struct gw_sess *like)
 	}
 	return set->core_address[0] || !set->core_address6[0] ? AF_INET
 							      : AF_INET6;
+}
+
+bool gw_call_reachable(const struct side *s, const struct gw_sess *remote)
+{
+	if (is_web(s) || !s->end)
+		return true;
+	for (unsigned i = 0; i < remote->nstream; i++) {
+		uint8_t family = remote->stream[i].rtp.family;
+
+		if (!remote->stream[i].refused && family &&
+		    i < s->end->nstream && s->end->stream[i].rtp.family &&
+		    s->end->stream[i].rtp.family != family)
+			return false;
+	}
+	return true;
+}
+
+bool gw_call_speaks(struct gw_call *call, const struct gw_sess *offer)
+{
+	const struct gw_set_media *set = &call->core->set->media;
+	uint8_t family = family_of(call, offer);
+
+	return family == AF_INET6 ? set->core_address6[0] != '\0'
+				  : set->core_address[0] != '\0';
 }
 
 int gw_call_reserve(struct gw_call *call, struct side *s,

@@ -8,6 +8,9 @@
 #include "gateway/base/metrics.h"
 #include "gateway/call_priv.h"
 
+/* Browsers give ICE up after 15 to 30 s; then the page may restart it once. */
+#define PATH_MS 60000
+
 GW_COUNTER(m_dtls_fingerprint, "isthmus_calls_media_failed_total",
 	   "Calls whose web media could not be secured, by reason",
 	   "reason=\"fingerprint\"");
@@ -17,6 +20,9 @@ GW_COUNTER(m_dtls_handshake, "isthmus_calls_media_failed_total",
 GW_COUNTER(m_dtls_timeout, "isthmus_calls_media_failed_total",
 	   "Calls whose web media could not be secured, by reason",
 	   "reason=\"timeout\"");
+GW_COUNTER(m_no_path, "isthmus_calls_media_failed_total",
+	   "Calls whose web media could not be secured, by reason",
+	   "reason=\"no_path\"");
 GW_COUNTER(m_inactive, "isthmus_calls_media_inactive_total",
 	   "Times a leg was not heard though its gate was open", "");
 
@@ -97,6 +103,8 @@ static void on_ice(struct gw_call *call, struct side *s, uint8_t state)
 		[GW_ICE_FAILED] = "ICE failed or lost consent",
 	};
 
+	if (state != GW_ICE_FAILED)
+		s->connected = true;
 	if (state == GW_ICE_FAILED)
 		gw_warn(&call->log, "%s leg: %s", s->kind, text[state]);
 	else if (state < GW_ARRAY_LEN(text))
@@ -169,6 +177,40 @@ static void keep_stats(struct gw_call *call, const struct gw_media_event *ev)
 		}
 		call->stats[t] = ev->stats[t][best];
 	}
+}
+
+static bool lacks_path(const struct side *s)
+{
+	return s->leg && s->profile == GW_PROFILE_WEB && !s->connected;
+}
+
+/*
+ * A call that connected but never had media would last until somebody looks
+ * at the screen.  A path that was there and is lost is another matter: the
+ * page may be loading again, or the network changing.
+ */
+static void on_path(struct gw_timer *t, void *arg)
+{
+	struct gw_call *call = arg;
+
+	(void)t;
+	GW_CHECK(call, CALL_MAGIC);
+	if (!lacks_path(&call->a) && !lacks_path(&call->b))
+		return;
+	gw_metric_add(&m_no_path, 1);
+	gw_call_end(call, "gateway", 408, "no media path to the browser");
+}
+
+void gw_call_media_init(struct gw_call *call)
+{
+	gw_timer_init(&call->path, on_path, call);
+}
+
+void gw_call_expect_media(struct gw_call *call)
+{
+	if (lacks_path(&call->a) || lacks_path(&call->b))
+		gw_timer_start_ms(gw_loop_timers(call->core->loop), &call->path,
+				  PATH_MS);
 }
 
 void gw_call_media_event(struct gw_call *call, const struct gw_media_event *ev)

@@ -39,8 +39,10 @@ struct side {
 	bool described;     /* the peer got a final answer of ours, or its
 			       answer to our offer was taken */
 	bool peer_is_dtls_client;
-	bool held;     /* the peer does not listen */
-	bool answered; /* remote is an answer, cut by what local offered */
+	char tls_id[33]; /* of our association, once the peer named its own */
+	bool connected;  /* ICE found a path, once at least */
+	bool held;       /* the peer does not listen */
+	bool answered;   /* remote is an answer, cut by what local offered */
 };
 
 /* An offer within the session on its way: one a call, gateway/call_update.c. */
@@ -77,8 +79,14 @@ struct gw_call {
 	struct side a, b;
 	struct update upd;
 	struct gw_timer watch; /* reservation, ringing, media's last word */
+	struct gw_timer path;  /* a browser whose ICE never connects */
 	struct gw_cause cause; /* of the end; text is in cause_text */
 	char cause_text[160];
+	/* The side whose description cannot be used is told what is wrong with
+	 * it, the other one only that it was not its own. */
+	struct side *blamed;
+	struct gw_cause blame;
+	char blame_text[160];
 	const char *released_by; /* "a", "b", "gateway" */
 	bool a_early;            /* A has an early answer of ours */
 	bool b_open;             /* B's answer was an offer (late offer) */
@@ -123,6 +131,10 @@ void gw_call_reread(const struct side *s, const char *text,
 char *gw_call_print(struct gw_call *call, struct side *s,
 		    struct gw_sess *content, const struct gw_sess *offer);
 
+/* Is what @remote describes of the IP version that @s' sockets have? */
+bool gw_call_reachable(const struct side *s, const struct gw_sess *remote);
+/* Has the gateway an address of the version that a SIP @offer is of? */
+bool gw_call_speaks(struct gw_call *call, const struct gw_sess *offer);
 /* The audio session that the gateway offers when it has to begin. */
 int gw_call_default_offer(struct gw_call *call, struct gw_sess *out);
 
@@ -165,9 +177,19 @@ int gw_call_asked(struct gw_call *call, const struct gw_msg *msg);
  * free it. */
 void gw_call_end(struct gw_call *call, const char *by, uint16_t status,
 		 const char *text);
+/* @s' description cannot be used: 400 or 488 with @text for it; 502 or
+ * 488 without for the other side.  -EPROTO. */
+int gw_call_blame(struct gw_call *call, struct side *s, uint16_t status,
+		  const char *text);
 /* Remember why the call ends, unless a reason is known; returns -EPROTO, for
  * effects that fail. */
 int gw_call_because(struct gw_call *call, uint16_t status, const char *text);
+
+/* ---- gateway/call_media.c ---- */
+
+/* The call is up: browsers have a while to find a path to us. */
+void gw_call_expect_media(struct gw_call *call);
+void gw_call_media_init(struct gw_call *call);
 
 /* ---- gateway/call_compare.c: the two sides laid side by side ---- */
 
@@ -181,6 +203,13 @@ static inline bool call_live(const struct gw_sess *s, unsigned i)
 const struct gw_sess_codec *gw_call_agreed(const struct gw_sess *local,
 					   const struct gw_sess *remote,
 					   unsigned i);
+/*
+ * gw_sess_relay_offer() towards @to: a browser is offered what browsers have.
+ * 0, or -ENOENT when nothing is left to offer (488).
+ */
+int gw_call_relay_offer(const struct side *to, struct gw_sess *out,
+			const struct gw_sess *from,
+			const struct gw_sess *previous);
 /* For the record: what A's audio is in now. */
 void gw_call_note_codec(struct gw_call *call);
 /* Would @s' peer send what the other side cannot take? */

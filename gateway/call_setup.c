@@ -76,15 +76,14 @@ static int take_answer(struct gw_call *call, struct side *s,
 	char *text;
 
 	if (!s->pending || !desc->text)
-		return gw_call_because(call, 488, "an answer was expected");
+		return gw_call_blame(call, s, 488, "an answer was expected");
 	if (gw_call_read(call, s, desc, answer, &cause))
-		return gw_call_because(call, cause.status, cause.text);
+		return gw_call_blame(call, s, cause.status, cause.text);
 	gw_call_reread(s, s->pending, &offer);
-	if (gw_sess_check_answer(&offer, answer, &err)) {
-		gw_info(&call->log, "%s leg: the answer does not fit: %s",
-			s->kind, err.text);
-		return gw_call_because(call, 488, err.text);
-	}
+	if (gw_sess_check_answer(&offer, answer, &err))
+		return gw_call_blame(call, s, 488, err.text);
+	if (!gw_call_reachable(s, answer))
+		return gw_call_blame(call, s, 488, "another IP version");
 	if (gw_oa_event(&s->oa, ev))
 		return gw_call_because(call, 500, "answer out of place");
 
@@ -126,7 +125,7 @@ static bool offer_for_b(struct gw_call *call, struct gw_sess *out, int *err)
 	*err = 0;
 	if (a->pending || a->remote) {
 		gw_call_reread(a, a->pending ? a->pending : a->remote, &from);
-		*err = gw_sess_relay_offer(out, &from, NULL);
+		*err = gw_call_relay_offer(&call->b, out, &from, NULL);
 		if (*err)
 			gw_call_because(call, 488, "no media in common");
 		return true;
@@ -278,6 +277,7 @@ int gw_call_progress(struct gw_call *call)
 			gw_info(&call->log, "early answer not used: %s",
 				call->cause.text ? call->cause.text : "media");
 			call->cause = (struct gw_cause){ 0 };
+			call->blamed = NULL;
 			msg.desc = desc_of(GW_DESC_NONE, NULL);
 		}
 	}
@@ -315,6 +315,7 @@ static void up(struct gw_call *call)
 	call->answered_us = gw_timers_now_us(gw_loop_timers(call->core->loop));
 	open_gates(call, GW_GATE_BOTH, GW_GATE_BOTH);
 
+	gw_call_expect_media(call);
 	gw_call_note_codec(call);
 	gw_info(&call->log, "connected, %s", call->codec);
 }
@@ -375,7 +376,7 @@ int gw_call_open(struct gw_call *call)
 		char *text;
 
 		if (gw_call_read(call, b, &call->said->desc, &theirs, &cause))
-			return gw_call_because(call, cause.status, cause.text);
+			return gw_call_blame(call, b, cause.status, cause.text);
 		text = gw_call_dup(&call->said->desc);
 		if (!text)
 			return gw_call_because(call, 500, "out of memory");
@@ -388,7 +389,7 @@ int gw_call_open(struct gw_call *call)
 		return err;
 
 	if (b->profile != GW_PROFILE_RESOURCE &&
-	    gw_sess_relay_offer(&content, &theirs, NULL))
+	    gw_call_relay_offer(a, &content, &theirs, NULL))
 		return gw_call_because(call, 488, "no media in common");
 	err = offer_to(call, a, &content, GW_OA_WE_OFFER);
 	if (err)

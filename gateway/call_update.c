@@ -177,8 +177,10 @@ static void complete(struct gw_call *call)
 		return;
 	}
 	/* RFC 8842 5.5: a new association chooses its roles anew. */
-	if (gw_sess_changes(&before, &offer) & GW_CHANGE_DTLS)
+	if (gw_sess_changes(&before, &offer) & GW_CHANGE_DTLS) {
 		x->peer_is_dtls_client = true;
+		x->tls_id[0] = '\0';
+	}
 	text = gw_call_print(call, x, &content, &offer);
 	if (!text) {
 		refuse_pending(call, 500, "out of memory");
@@ -345,7 +347,7 @@ static void late_offer(struct gw_call *call, struct side *x)
 	} else {
 		gw_call_wish(y, &from);
 	}
-	err = gw_sess_relay_offer(&content, &from, &previous);
+	err = gw_call_relay_offer(x, &content, &from, &previous);
 	if (!err)
 		text = gw_call_print(call, x, &content, NULL);
 	if (!text || gw_oa_event(&x->oa, GW_OA_WE_OFFER)) {
@@ -402,7 +404,7 @@ void gw_call_update_offer(struct gw_call *call, struct side *x,
 	have_fwd = u->y->profile != GW_PROFILE_RESOURCE;
 	if (have_fwd) {
 		gw_call_reread(u->y, u->y->local, &y_local);
-		if (gw_sess_relay_offer(&fwd, &offer, &y_local)) {
+		if (gw_call_relay_offer(u->y, &fwd, &offer, &y_local)) {
 			refuse_pending(call, 488, "no media in common");
 			return;
 		}
@@ -425,7 +427,8 @@ static bool answer_fits(struct gw_call *call, struct side *s,
 	struct gw_sdp_error err = { 0 };
 	struct gw_cause cause;
 
-	if (!desc->text || gw_call_read(call, s, desc, answer, &cause)) {
+	if (!desc->text || gw_call_read(call, s, desc, answer, &cause) ||
+	    !gw_call_reachable(s, answer)) {
 		gw_warn(&call->log, "%s leg: unusable answer", s->kind);
 		return false;
 	}
@@ -585,7 +588,7 @@ static void own_offer(struct gw_call *call)
 	}
 	gw_call_reread(x, x->local, &previous);
 	gw_call_reread(y, y->remote, &from);
-	if (gw_sess_relay_offer(&content, &from, &previous)) {
+	if (gw_call_relay_offer(x, &content, &from, &previous)) {
 		u->wanted = false;
 		return;
 	}

@@ -4,28 +4,22 @@
 #include <string.h>
 #include <strings.h>
 
-void gw_print_formats(struct gw_buf *b, const struct gw_sess_stream *s,
-		      const bool *keep)
+void gw_print_formats(struct gw_buf *b, const struct gw_sess_stream *s)
 {
 	unsigned i;
 
-	for (i = 0; i < s->ncodec; i++) {
-		if (keep[i])
-			gw_buf_printf(b, " %u", s->codec[i].pt);
-	}
+	for (i = 0; i < s->ncodec; i++)
+		gw_buf_printf(b, " %u", s->codec[i].pt);
 }
 
 /* rtpmap is written for static types too: RFC 3264 5.1 recommends it. */
-void gw_print_codecs(struct gw_buf *b, const struct gw_sess_stream *s,
-		     const bool *keep)
+void gw_print_codecs(struct gw_buf *b, const struct gw_sess_stream *s)
 {
 	unsigned i;
 
 	for (i = 0; i < s->ncodec; i++) {
 		const struct gw_sess_codec *c = &s->codec[i];
 
-		if (!keep[i])
-			continue;
 		gw_buf_printf(b, "a=rtpmap:%u %s/%" PRIu32, c->pt, c->name,
 			      c->clock_hz);
 		if (c->channels > 1)

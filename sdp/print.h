@@ -9,12 +9,10 @@
 #include "gateway/base/buf.h"
 #include "sdp/session.h"
 
-/* " 111 0 8" of the live codecs that @keep (one flag a codec) has. */
-void gw_print_formats(struct gw_buf *b, const struct gw_sess_stream *s,
-		      const bool *keep);
+/* " 111 0 8" of a live m-line. */
+void gw_print_formats(struct gw_buf *b, const struct gw_sess_stream *s);
 /* a=rtpmap and a=fmtp of each, then a=ptime and a=maxptime. */
-void gw_print_codecs(struct gw_buf *b, const struct gw_sess_stream *s,
-		     const bool *keep);
+void gw_print_codecs(struct gw_buf *b, const struct gw_sess_stream *s);
 /* v=0 and o=, with @fallback where the session has no origin. */
 void gw_print_origin(struct gw_buf *b, const struct gw_sess *s,
 		     const struct gw_addr *fallback);

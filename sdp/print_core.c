@@ -17,11 +17,6 @@
 #define RTCP_RS_BPS 600
 #define RTCP_RR_BPS 2000
 
-/* Every codec towards a phone: it takes what it knows. */
-static const bool all[GW_SESS_MAX_CODECS] = {
-	true, true, true, true, true, true, true, true, true, true, true, true,
-};
-
 static const struct gw_addr *first_address(const struct gw_sess *s)
 {
 	unsigned i;
@@ -73,13 +68,13 @@ static void print_live(struct gw_buf *b, const struct gw_sess_stream *s,
 		       const struct gw_addr *session)
 {
 	gw_buf_printf(b, "m=%s %u RTP/AVP", gw_print_media(s), s->rtp.port);
-	gw_print_formats(b, s, all);
+	gw_print_formats(b, s);
 	gw_buf_str(b, "\r\n");
 	if (s->rtp.family && !gw_addr_same_ip(&s->rtp, session))
 		gw_print_conn(b, &s->rtp);
 	gw_buf_printf(b, "b=AS:%u\r\nb=RS:%d\r\nb=RR:%d\r\n", as_kbps(s),
 		      RTCP_RS_BPS, RTCP_RR_BPS);
-	gw_print_codecs(b, s, all);
+	gw_print_codecs(b, s);
 	print_rtcp(b, s);
 	gw_buf_printf(b, "a=%s\r\n", gw_dir_name(s->dir));
 }

@@ -33,29 +33,6 @@ transport_of(const struct gw_sess_stream *s,
 	return s->bundled && tagged ? tagged : s;
 }
 
-/*
- * An offer leaves out what no browser has (AMR, EVS, G.729 ...): clutter that
- * pages trip over.  Unless nothing would be left: then the peer, which may be
- * a native client, shall decide.  An answer has been agreed already.
- */
-static void select_codecs(const struct gw_sess_stream *s,
-			  const struct gw_sess_stream *t,
-			  bool keep[GW_SESS_MAX_CODECS])
-{
-	bool answer =
-		t->setup == GW_SETUP_ACTIVE || t->setup == GW_SETUP_PASSIVE;
-	bool audio_left = false;
-	unsigned i;
-
-	for (i = 0; i < s->ncodec; i++) {
-		keep[i] = answer || gw_codec_in_browsers(&s->codec[i]);
-		if (keep[i] && gw_codec_carries_audio(&s->codec[i]))
-			audio_left = true;
-	}
-	for (i = 0; i < s->ncodec && !audio_left; i++)
-		keep[i] = true;
-}
-
 static void print_group(struct gw_buf *b, const struct gw_sess *s)
 {
 	unsigned i;
@@ -143,14 +120,12 @@ static void print_live(struct gw_buf *b, const struct gw_sess_stream *s,
 {
 	/* RFC 8829 5.2.1: the default candidate, or the filler of port 9. */
 	const struct gw_addr *addr = &t->rtp;
-	bool keep[GW_SESS_MAX_CODECS] = { false };
 
 	if (!addr->family && t->ncandidate > 0)
 		addr = &t->candidate[0].addr;
-	select_codecs(s, t, keep);
 	gw_buf_printf(b, "m=%s %u " PROTO, gw_print_media(s),
 		      addr->family && addr->port ? addr->port : 9);
-	gw_print_formats(b, s, keep);
+	gw_print_formats(b, s);
 	gw_buf_str(b, "\r\n");
 	gw_print_conn(b, addr);
 	if (s->bandwidth_bps)
@@ -160,7 +135,7 @@ static void print_live(struct gw_buf *b, const struct gw_sess_stream *s,
 	if (s->mid[0])
 		gw_buf_printf(b, "a=mid:%s\r\n", s->mid);
 	gw_buf_printf(b, "a=%s\r\n", gw_dir_name(s->dir));
-	gw_print_codecs(b, s, keep);
+	gw_print_codecs(b, s);
 	print_transport(b, s, t);
 	print_labels(b, s);
 }

@@ -439,6 +439,29 @@ int gw_sess_relay_answer(struct gw_sess *out, const struct gw_sess *offer,
 	return alive > 0 ? 0 : -ENOENT;
 }
 
+int gw_sess_for_web(struct gw_sess *s)
+{
+	unsigned alive = 0;
+
+	for (unsigned i = 0; i < s->nstream; i++) {
+		struct gw_sess_stream *st = &s->stream[i];
+		uint8_t n = 0;
+
+		if (st->refused)
+			continue;
+		for (unsigned c = 0; c < st->ncodec; c++) {
+			if (gw_codec_in_browsers(&st->codec[c]))
+				st->codec[n++] = st->codec[c];
+		}
+		st->ncodec = n;
+		if (gw_sess_main_codec(st))
+			alive++;
+		else
+			refuse(st);
+	}
+	return alive ? 0 : -ENOENT;
+}
+
 /* The codec spoken so far if it is still on offer, else the first. */
 static const struct gw_sess_codec *
 local_codec(const struct gw_sess_stream *o, const struct gw_sess_stream *keep)

@@ -160,6 +160,13 @@ int gw_sess_relay_offer(struct gw_sess *out, const struct gw_sess *from,
 			const struct gw_sess *previous);
 
 /*
+ * Before @s is offered to a browser: leaves out the codecs that no browser has
+ * (AMR, EVS, G.729 ...), and refuses an m-line that has no audio codec left.
+ * 0, or -ENOENT when no m-line is left alive.
+ */
+int gw_sess_for_web(struct gw_sess *s);
+
+/*
  * The answer to @offer (of leg X), given @theirs: the other leg's answer to
  * what gw_sess_relay_offer() made of it.  Codecs: those of @offer that @theirs
  * kept, in @theirs' order of preference, with @offer's payload types (RFC 3264

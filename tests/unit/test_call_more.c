@@ -373,6 +373,151 @@ static void a_hold_with_an_ice_restart_does_both(void **s)
 	assert_int_equal(GW_GATE_IN, gate(GW_TERM_A));
 }
 
+/* ---- descriptions nobody can use ---- */
+
+static void the_one_who_describes_badly_is_told_what(void **s)
+{
+	(void)s;
+	call_from(&web_ops, "sip:phone@far", web_one_audio);
+	says(called, GW_V_ANSWER, GW_DESC_ANSWER, "junk");
+	assert_true(told(called, GW_V_RELEASE));
+	assert_int_equal(400, called->last.cause.status);
+	assert_non_null(strstr(called->cause_text, "line 1"));
+	assert_int_equal(502, caller->last.cause.status);
+	assert_null(strstr(caller->cause_text, "line 1"));
+}
+
+static void a_browser_is_not_rung_for_codecs_that_it_cannot_have(void **s)
+{
+	(void)s;
+	call_from(&core_ops, "sip:alice@home",
+		  "v=0\r\no=- 7 1 IN IP4 198.51.100.7\r\ns=-\r\n"
+		  "c=IN IP4 198.51.100.7\r\nt=0 0\r\nm=audio 4000 RTP/AVP "
+		  "18\r\na=rtpmap:18 G729/8000\r\n");
+	assert_true(told(caller, GW_V_RELEASE));
+	assert_int_equal(488, caller->last.cause.status);
+	assert_true(!called || !times_told(called, GW_V_SETUP));
+}
+
+static void an_ip_version_that_we_lack_is_488(void **s)
+{
+	(void)s;
+	call_from(&core_ops, "sip:alice@home",
+		  "v=0\r\no=- 7 1 IN IP6 2001:db8::7\r\ns=-\r\n"
+		  "c=IN IP6 2001:db8::7\r\nt=0 0\r\nm=audio 4000 RTP/AVP "
+		  "0\r\n");
+	assert_int_equal(488, caller->last.cause.status);
+	assert_null(called);
+}
+
+static void an_answer_of_another_ip_version_ends_the_call(void **s)
+{
+	(void)s;
+	call_from(&web_ops, "sip:phone@far", web_one_audio);
+	says(called, GW_V_ANSWER, GW_DESC_ANSWER,
+	     "v=0\r\no=- 7 1 IN IP6 2001:db8::7\r\ns=-\r\n"
+	     "c=IN IP6 2001:db8::7\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0\r\n");
+	assert_int_equal(488, called->last.cause.status);
+}
+
+/* ---- what media tells ---- */
+
+static void media_tells(enum gw_media_event_type type, enum gw_term term,
+			uint8_t state)
+{
+	struct gw_media_event *ev = calloc(1, sizeof(*ev));
+
+	ev->type = type;
+	ev->term = term;
+	ev->state = state;
+	ev->ctx = core.calls->ctx;
+	gw_core_media_event(ev, &core);
+	free(ev);
+	media_works();
+}
+
+static void media_that_cannot_be_secured_ends_the_call(void **s)
+{
+	static const struct {
+		uint8_t state;
+		uint16_t status;
+	} row[] = {
+		{GW_DTLS_BAD_FINGERPRINT,   488},
+		{ GW_DTLS_HANDSHAKE_FAILED, 488},
+		{ GW_DTLS_TIMEOUT,          408},
+	};
+
+	(void)s;
+	for (size_t i = 0; i < 3; i++) {
+		free(caller);
+		free(called);
+		browser_calls_phone();
+		media_tells(GW_E_DTLS, GW_TERM_A, row[i].state);
+		assert_int_equal(row[i].status, caller->last.cause.status);
+		assert_true(told(called, GW_V_RELEASE));
+		assert_int_equal(0, core.ncalls);
+	}
+}
+
+static void a_page_that_says_goodbye_keeps_its_call(void **s)
+{
+	(void)s;
+	browser_calls_phone();
+	media_tells(GW_E_ICE, GW_TERM_A, GW_ICE_CONNECTED);
+	media_tells(GW_E_DTLS, GW_TERM_A, GW_DTLS_UP);
+	media_tells(GW_E_DTLS, GW_TERM_A, GW_DTLS_CLOSED);
+	media_tells(GW_E_ICE, GW_TERM_A, GW_ICE_FAILED);
+	pass_ms(120000);
+	assert_int_equal(GW_CALL_UP, core.calls->fsm.state);
+}
+
+static void a_browser_that_never_finds_a_path_is_released(void **s)
+{
+	(void)s;
+	browser_calls_phone();
+	pass_ms(59000);
+	assert_int_equal(GW_CALL_UP, core.calls->fsm.state);
+	pass_ms(2000);
+	assert_int_equal(408, caller->last.cause.status);
+	assert_true(told(called, GW_V_RELEASE));
+}
+
+static void silence_ends_a_call_where_it_is_told_to(void **s)
+{
+	(void)s;
+	browser_calls_phone();
+	media_tells(GW_E_INACTIVE, GW_TERM_B, 0);
+	assert_int_equal(GW_CALL_UP, core.calls->fsm.state);
+	set.media.inactivity_release = true;
+	media_tells(GW_E_INACTIVE, GW_TERM_B, 0);
+	assert_int_equal(408, called->last.cause.status);
+}
+
+static void a_lost_media_context_ends_the_call(void **s)
+{
+	(void)s;
+	browser_calls_phone();
+	media_tells(GW_E_GONE, GW_TERM_A, 0);
+	assert_int_equal(500, caller->last.cause.status);
+	pass_ms(1);
+	assert_int_equal(0, core.ncalls);
+}
+
+static void who_names_its_association_is_answered_with_a_name(void **s)
+{
+	char offer[2048];
+	const char *name;
+
+	(void)s;
+	(void)snprintf(offer, sizeof(offer), "%sa=tls-id:%s\r\n", web_one_audio,
+		       "abcdefghijklmnopqrstuv");
+	call_from(&web_ops, "sip:phone@far", offer);
+	says(called, GW_V_ANSWER, GW_DESC_ANSWER, sip_sdp);
+	name = strstr(caller->text, "a=tls-id:");
+	assert_non_null(name);
+	assert_true(strcspn(name + 9, "\r") >= 20); /* RFC 8842 4 */
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -394,6 +539,16 @@ int main(void)
 		T(both_hold_and_the_phone_resumes_first),
 		T(a_hold_with_an_ice_restart_does_both),
 		T(an_echo_survives_a_reinvite_without_sdp_that_holds),
+		T(the_one_who_describes_badly_is_told_what),
+		T(a_browser_is_not_rung_for_codecs_that_it_cannot_have),
+		T(an_ip_version_that_we_lack_is_488),
+		T(an_answer_of_another_ip_version_ends_the_call),
+		T(media_that_cannot_be_secured_ends_the_call),
+		T(a_page_that_says_goodbye_keeps_its_call),
+		T(a_browser_that_never_finds_a_path_is_released),
+		T(silence_ends_a_call_where_it_is_told_to),
+		T(a_lost_media_context_ends_the_call),
+		T(who_names_its_association_is_answered_with_a_name),
 	};
 
 	gw_log_setup(GW_LOG_TEXT, GW_ERROR, 2);

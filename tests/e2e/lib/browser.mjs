@@ -13,7 +13,7 @@ const FLAGS = ['--no-sandbox', '--disable-gpu', '--no-first-run',
 // Browsers do not gather loopback candidates unless told; a machine that has
 // nothing else needs it, and a test gets a second interface by it.
 export const LOOPBACK = '--allow-loopback-in-peer-connection';
-const onlyLoopback = !Object.values(os.networkInterfaces()).flat()
+export const onlyLoopback = !Object.values(os.networkInterfaces()).flat()
 	.some((address) => !address.internal && address.family === 'IPv4');
 
 export function launchBrowser(options = {}) {

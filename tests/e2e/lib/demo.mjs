@@ -66,15 +66,14 @@ async function hearing(who, hz) {
 }
 
 function report(who, whose, hz, found) {
-	say(`  ${found.ok ? 'ok  ' : 'FAIL'} ${who.padEnd(12)} hears ` +
-		`${String(found.hz).padStart(4)} Hz (${Math.round(found.share * 100)} % of what sounds); ` +
-		`${whose} plays ${hz} Hz`);
+	say(`  ${found.ok ? 'ok  ' : 'FAIL'} ${whose} plays ${hz} Hz, ${who} hears ` +
+		`${found.hz} Hz (${Math.round(found.share * 100)} % of all it hears)`);
 	return found.ok;
 }
 
 // ---- the ladder ----
 
-const WIDTH = 44;
+const WIDTH = 34; // of a side: the whole fits a terminal of 80 columns
 
 function respectLines(traffic) {
 	return traffic.filter(({ msg }) => msg.method !== 'getinfo' && msg.method !== 'auth')
@@ -168,8 +167,8 @@ async function demonstrate(page, phone, name, begin) {
 	await page.click('.callcard[data-state=connected] .hangup');
 	await phone.event('CALL_CLOSED');
 	await pause(200); // the last lines of the log
-	let good = report('The browser', 'the phone', PHONE_HZ, browserHears);
-	good = report('The phone', 'the browser', BROWSER_HZ, phoneHears) && good;
+	let good = report('the browser', 'the phone', PHONE_HZ, browserHears);
+	good = report('the phone', 'the browser', BROWSER_HZ, phoneHears) && good;
 	say();
 	ladder(await page.evaluate(() => globalThis.ladder), fs.readFileSync(LOG).subarray(from).toString('utf8'));
 	return good;
@@ -212,10 +211,9 @@ async function main() {
 			await page.fill('#target', 'phone');
 			await page.click('#dial-form button');
 		});
-		await page.waitForSelector('.callcard', { state: 'detached', timeout: 15_000 });
 		good = await demonstrate(page, phone, 'Call 2: the phone calls the browser', async () => {
 			await phone.dial('sip:alice@127.0.0.1:5060');
-			await page.click('.answer', { timeout: 15_000 });
+			await page.click('.answer >> visible=true', { timeout: 15_000 });
 		}) && good;
 		say(good ? 'Both calls carried sound both ways.' : 'A call did not carry sound.');
 		await browser.close();
