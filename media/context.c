@@ -29,6 +29,7 @@ int gw_context_new(struct gw_context **out, struct gw_media_env *env,
 	for (uint8_t side = 0; side < GW_NTERMS; side++) {
 		ctx->term[side].ctx = ctx;
 		ctx->term[side].side = side;
+		gw_context_assoc_init(&ctx->term[side]);
 		gw_context_report_init(&ctx->term[side]);
 	}
 	if (env->cfg->quality_ms)
@@ -277,12 +278,22 @@ static int reserve(struct gw_term_side *t, const struct gw_media_cmd *cmd)
 
 /* ---- CONFIGURE, GATE, RESTART ---- */
 
+/* A quarter on top: phones announce 64 kbit/s for G.711 and mean its payload,
+ * and policing is against floods, not against them. */
+static void set_rate(struct gw_police *p, uint32_t bandwidth_bps)
+{
+	uint64_t rate = (uint64_t)bandwidth_bps * 5 / 4;
+
+	*p = (struct gw_police){ .rate_bps = rate > UINT32_MAX
+						     ? UINT32_MAX
+						     : (uint32_t)rate };
+}
+
 static void configure_stream(struct gw_ctx_stream *st,
 			     const struct gw_stream *remote)
 {
 	if (st->remote.bandwidth_bps != remote->bandwidth_bps)
-		st->police =
-			(struct gw_police){ .rate_bps = remote->bandwidth_bps };
+		set_rate(&st->police, remote->bandwidth_bps);
 	st->remote = *remote;
 	if (st->remote.ncodec > GW_MAX_CODECS)
 		st->remote.ncodec = GW_MAX_CODECS;

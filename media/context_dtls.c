@@ -43,20 +43,12 @@ static void keep_early(struct gw_term_side *t, const struct gw_addr *from,
 	gw_metric_add(&m_early, 1);
 }
 
-static void dtls_in(struct gw_term_side *t, const struct gw_addr *from,
-		    const uint8_t *data, size_t len)
-{
-	/* The answer takes the way the question came. */
-	t->reply_to = *from;
-	gw_dtls_receive(t->dtls, data, len);
-}
-
 /* A pair is selected and the peer's fingerprint known: go. */
 static void start_dtls(struct gw_term_side *t)
 {
-	if (!t->dtls || !gw_ice_is_connected(t->ice))
+	if (!gw_context_assoc_exists(t) || !gw_ice_is_connected(t->ice))
 		return;
-	gw_dtls_start(t->dtls);
+	gw_context_assoc_start(t);
 	for (unsigned i = 0; i < GW_CTX_EARLY_MAX; i++) {
 		struct gw_early *e =
 			&t->early[(t->early_at + i) % GW_CTX_EARLY_MAX];
@@ -64,73 +56,11 @@ static void start_dtls(struct gw_term_side *t)
 		if (!e->data)
 			continue;
 		if (gw_ice_accepts(t->ice, &e->from))
-			dtls_in(t, &e->from, e->data, e->len);
+			gw_context_assoc_in(t, &e->from, e->data, e->len);
 		else
 			gw_context_drop(NULL, GW_DROP_SOURCE);
 		forget_early(e);
 	}
-}
-
-/* ---- DTLS ---- */
-
-static void dtls_send(const void *data, size_t len, void *arg)
-{
-	struct gw_term_side *t = arg;
-	bool there = t->reply_to.family && gw_ice_accepts(t->ice, &t->reply_to);
-
-	/* What cannot be sent is lost, and sent again by the timer. */
-	(void)gw_ice_send(t->ice, there ? &t->reply_to : NULL, data, len);
-}
-
-static void dtls_state(enum gw_dtls_state state,
-		       const struct gw_srtp_keys *keys, void *arg)
-{
-	struct gw_term_side *t = arg;
-	struct gw_media_event ev;
-
-	GW_CHECK(t->ctx, GW_CTX_MAGIC);
-	gw_srtp_free(t->srtp);
-	t->srtp = NULL;
-	if (state == GW_DTLS_UP && gw_srtp_new(&t->srtp, keys)) {
-		gw_warn(&t->ctx->log, "SRTP: no memory");
-		state = GW_DTLS_HANDSHAKE_FAILED;
-	}
-	memset(&ev, 0, sizeof(ev));
-	ev.type = GW_E_DTLS;
-	ev.term = t->side;
-	ev.state = (uint8_t)state;
-	gw_context_emit(t->ctx, &ev);
-	if (state == GW_DTLS_UP)
-		gw_context_report_start(t);
-}
-
-static void end_association(struct gw_term_side *t)
-{
-	gw_dtls_free(t->dtls);
-	t->dtls = NULL;
-	gw_srtp_free(t->srtp);
-	t->srtp = NULL;
-	memset(&t->reply_to, 0, sizeof(t->reply_to));
-}
-
-/* RFC 8842 4: another fingerprint is another association; RFC 5763 5: who is
- * actpass leaves the choice to us, and then we begin, as RFC 8842 5.3 asks. */
-static int new_association(struct gw_term_side *t, const struct gw_end *remote)
-{
-	struct gw_media_env *env = t->ctx->env;
-	bool active = remote->setup != GW_DTLS_ACTIVE;
-	struct gw_dtls *dtls;
-	int err;
-
-	err = gw_dtls_new(&dtls, env->dtls, env->timers, &t->ctx->log, active,
-			  remote->sha256, dtls_send, dtls_state, t);
-	if (err)
-		return err;
-	end_association(t);
-	t->dtls = dtls;
-	memcpy(t->sha256, remote->sha256, sizeof(t->sha256));
-	t->has_fingerprint = true;
-	return 0;
 }
 
 /* ---- packets ---- */
@@ -150,6 +80,7 @@ static int unprotect(struct gw_term_side *t, bool rtcp, uint8_t *data,
 		   : gw_srtp_unprotect(t->srtp, data, len);
 	switch (err) {
 	case 0:
+		gw_context_assoc_heard(t);
 		return 0;
 	case -EBADMSG:
 		gw_context_drop(st, GW_DROP_AUTH);
@@ -195,8 +126,8 @@ static void ice_packet(const struct gw_addr *from, uint8_t *data, size_t len,
 	GW_CHECK(t->ctx, GW_CTX_MAGIC);
 	switch (class) {
 	case GW_PKT_DTLS:
-		if (t->dtls && valid)
-			dtls_in(t, from, data, len);
+		if (valid && gw_context_assoc_exists(t))
+			gw_context_assoc_in(t, from, data, len);
 		else
 			keep_early(t, from, data, len);
 		break;
@@ -346,8 +277,9 @@ static void map_payload_types(struct gw_term_side *t,
 int gw_context_dtls_configure(struct gw_term_side *t,
 			      const struct gw_end *remote)
 {
-	bool other = !t->has_fingerprint ||
-		     memcmp(t->sha256, remote->sha256, sizeof(t->sha256)) != 0;
+	bool new_ice = !gw_ice_is_peer(t->ice, remote);
+	bool first = !gw_context_assoc_exists(t);
+	bool fits = gw_context_assoc_fits(t, remote, new_ice);
 	int err;
 
 	if (t->pending)
@@ -358,13 +290,15 @@ int gw_context_dtls_configure(struct gw_term_side *t,
 		return 0;
 	/* Another browser behind the same session (page reload): nothing from
 	 * or to the old one any more. */
-	if (other && t->has_fingerprint && !gw_ice_is_peer(t->ice, remote))
+	if (!fits && !first && new_ice)
 		gw_ice_forget_peer(t->ice);
 	err = gw_ice_configure(t->ice, remote);
-	if (!err && other)
-		err = new_association(t, remote);
+	if (!err && !fits)
+		err = gw_context_assoc_new(t, remote);
 	if (err)
 		return err;
+	if (fits && new_ice)
+		gw_context_assoc_renew(t);
 	if (remote->nstream && remote->stream[0].dscp)
 		gw_ice_set_dscp(t->ice, remote->stream[0].dscp);
 	start_dtls(t);
@@ -387,12 +321,11 @@ int gw_context_dtls_restart(struct gw_term_side *t,
 void gw_context_dtls_close(struct gw_term_side *t)
 {
 	/* DTLS says goodbye by way of ICE: this order. */
-	end_association(t);
+	gw_context_assoc_close(t);
 	gw_ice_free(t->ice);
 	t->ice = NULL;
 	for (unsigned i = 0; i < GW_CTX_EARLY_MAX; i++)
 		forget_early(&t->early[i]);
 	free(t->pending);
 	t->pending = NULL;
-	t->has_fingerprint = false;
 }

@@ -32,12 +32,19 @@ struct gw_ctx_stream {
 	struct gw_flow *to_peer; /* what the peer gets; NULL: m-line refused */
 	struct gw_police police;
 	uint64_t discarded; /* before a flow saw them */
+	uint64_t unsent;    /* made by to_peer, and not sent */
 };
 
 struct gw_early {
 	struct gw_addr from;
 	size_t len;
 	uint8_t *data; /* NULL: free place */
+};
+
+/* A DTLS association of a termination (context_assoc.c). */
+struct gw_assoc {
+	struct gw_term_side *term;
+	struct gw_dtls *dtls; /* NULL: none */
 };
 
 /* One termination. */
@@ -52,13 +59,14 @@ struct gw_term_side {
 
 	/* GW_TP_DTLS */
 	struct gw_ice *ice;
-	struct gw_dtls *dtls;
-	struct gw_srtp *srtp;
-	struct gw_end *pending; /* RESERVED is owed: ICE gathers */
-	uint32_t serial;        /* of that RESERVE */
-	bool has_fingerprint;
+	struct gw_assoc assoc[2]; /* the one in force and its challenger */
+	uint8_t in_force;         /* which */
+	bool renewed;             /* new ICE credentials under its keys */
+	struct gw_timer doubt;    /* of the peer still having them */
+	struct gw_srtp *srtp;     /* of the one in force */
+	struct gw_end *pending;   /* RESERVED is owed: ICE gathers */
+	uint32_t serial;          /* of that RESERVE */
 	uint8_t sha256[32];
-	uint8_t setup;
 	struct gw_addr reply_to; /* where the last DTLS datagram came from */
 	struct gw_early early[GW_CTX_EARLY_MAX];
 	unsigned early_at;
@@ -109,6 +117,26 @@ void gw_context_dtls_close(struct gw_term_side *t);
 int gw_context_dtls_send(struct gw_term_side *t, bool rtcp, uint8_t *data,
 			 size_t len, size_t cap);
 
+/* context_assoc.c: who holds the keys */
+void gw_context_assoc_init(struct gw_term_side *t);
+bool gw_context_assoc_exists(const struct gw_term_side *t);
+/* Does what is in force serve the peer that @remote describes?  @new_ice: its
+ * ICE credentials are new.  Not with another fingerprint, or then another role
+ * (RFC 8842 4). */
+bool gw_context_assoc_fits(const struct gw_term_side *t,
+			   const struct gw_end *remote, bool new_ice);
+/* One for @remote, in place of what is there, which stays on failure. */
+int gw_context_assoc_new(struct gw_term_side *t, const struct gw_end *remote);
+/* It fits, under new ICE credentials. */
+void gw_context_assoc_renew(struct gw_term_side *t);
+/* The rest needs one that exists, but for close. */
+void gw_context_assoc_start(struct gw_term_side *t);
+void gw_context_assoc_in(struct gw_term_side *t, const struct gw_addr *from,
+			 const uint8_t *data, size_t len);
+/* A packet under the keys in force. */
+void gw_context_assoc_heard(struct gw_term_side *t);
+void gw_context_assoc_close(struct gw_term_side *t);
+
 /* context_relay.c: the packet path */
 void gw_context_rtp_in(struct gw_term_side *t, struct gw_ctx_stream *st,
 		       uint8_t *data, size_t len, size_t cap);
@@ -132,6 +160,7 @@ enum gw_ctx_drop {
 	GW_DROP_NO_STREAM,
 	GW_DROP_NO_ROUTE,
 	GW_DROP_POLICED,
+	GW_DROP_NO_PEER, /* no address, or no pair, to send to */
 	GW_DROP_SEND,
 	GW_NDROPS
 };

@@ -24,6 +24,7 @@ GW_COUNTER(m_malformed, DROPPED, DROPPED_HELP, "reason=\"malformed\"");
 GW_COUNTER(m_no_stream, DROPPED, DROPPED_HELP, "reason=\"no_stream\"");
 GW_COUNTER(m_no_route, DROPPED, DROPPED_HELP, "reason=\"no_route\"");
 GW_COUNTER(m_policed, DROPPED, DROPPED_HELP, "reason=\"bandwidth\"");
+GW_COUNTER(m_no_peer, DROPPED, DROPPED_HELP, "reason=\"no_address\"");
 GW_COUNTER(m_send, DROPPED, DROPPED_HELP, "reason=\"send\"");
 
 #define PACKETS      "isthmus_media_packets_total"
@@ -74,6 +75,7 @@ void gw_context_drop(struct gw_ctx_stream *st, enum gw_ctx_drop why)
 		[GW_DROP_NO_STREAM] = &m_no_stream,
 		[GW_DROP_NO_ROUTE] = &m_no_route,
 		[GW_DROP_POLICED] = &m_policed,
+		[GW_DROP_NO_PEER] = &m_no_peer,
 		[GW_DROP_SEND] = &m_send,
 	};
 
@@ -139,7 +141,10 @@ void gw_context_digit_due(struct gw_timer *timer, void *arg)
 
 /* ---- RTP ---- */
 
-/* Half a second of burst: a key frame passes, a flood does not. */
+/*
+ * What an end says it takes bounds what is sent to it.  Half a second of burst:
+ * a key frame passes, a flood does not.
+ */
 static bool within_rate(struct gw_police *p, size_t len, uint64_t now_us)
 {
 	int64_t burst = (int64_t)p->rate_bps / 2 + 12000;
@@ -181,6 +186,21 @@ int gw_context_send(struct gw_term_side *t, struct gw_ctx_stream *st, bool rtcp,
 	return err;
 }
 
+/* What a flow made, and takes back if it does not get away. */
+static void send_made(struct gw_term_side *to, struct gw_ctx_stream *st,
+		      struct gw_flow *f, uint8_t *data, size_t len, size_t cap)
+{
+	int err = gw_context_send(to, st, false, data, len, cap);
+
+	if (!err)
+		return;
+	gw_flow_unsent(f, len);
+	st->unsent++;
+	gw_context_drop(NULL, err == -ENOKEY     ? GW_DROP_NO_KEYS
+			      : err == -ENOTCONN ? GW_DROP_NO_PEER
+						 : GW_DROP_SEND);
+}
+
 void gw_context_rtp_in(struct gw_term_side *t, struct gw_ctx_stream *st,
 		       uint8_t *data, size_t len, size_t cap)
 {
@@ -195,15 +215,13 @@ void gw_context_rtp_in(struct gw_term_side *t, struct gw_ctx_stream *st,
 		gw_context_drop(st, GW_DROP_NO_ROUTE);
 		return;
 	}
-	if (!within_rate(&st->police, len, now)) {
+	if (!within_rate(&to->stream[st->index]->police, len, now)) {
 		gw_context_drop(st, GW_DROP_POLICED);
 		return;
 	}
 	/* The gate is in the flow, which also counts what it drops. */
-	if (gw_flow_packet(f, data, len, now, &res) == GW_FLOW_SEND &&
-	    gw_context_send(to, to->stream[st->index], false, data, res.len,
-			    cap))
-		gw_context_drop(to->stream[st->index], GW_DROP_SEND);
+	if (gw_flow_packet(f, data, len, now, &res) == GW_FLOW_SEND)
+		send_made(to, to->stream[st->index], f, data, res.len, cap);
 	for (unsigned i = 0; i < res.ndigit; i++)
 		tell_digit(t, st->index, &res.digit[i]);
 	await_digit(t->ctx, f, now);

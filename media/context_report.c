@@ -146,6 +146,7 @@ void gw_context_stats(struct gw_context *ctx, struct gw_media_event *ev)
 
 			gw_flow_stats(gw_context_from(t, i), st->to_peer, out);
 			out->rx.discarded += st->discarded;
+			out->tx.discarded += st->unsent;
 		}
 	}
 }

@@ -424,3 +424,23 @@ bool gw_dtls_is_active(const struct gw_dtls *d)
 {
 	return d->active;
 }
+
+bool gw_dtls_is_up(const struct gw_dtls *d)
+{
+	return d->phase == UP;
+}
+
+bool gw_dtls_is_over(const struct gw_dtls *d)
+{
+	return d->phase == ENDED;
+}
+
+/* RFC 6347 4.1, 4.2.2: a handshake record of epoch 0, and its first message. */
+bool gw_dtls_is_client_hello(const void *data, size_t len)
+{
+	const uint8_t *p = data;
+
+	return len > DTLS1_RT_HEADER_LENGTH && p[0] == SSL3_RT_HANDSHAKE &&
+	       !p[3] && !p[4] &&
+	       p[DTLS1_RT_HEADER_LENGTH] == SSL3_MT_CLIENT_HELLO;
+}

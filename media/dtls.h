@@ -69,5 +69,10 @@ void gw_dtls_start(struct gw_dtls *d);
 void gw_dtls_receive(struct gw_dtls *d, const void *data, size_t len);
 
 bool gw_dtls_is_active(const struct gw_dtls *d);
+bool gw_dtls_is_up(const struct gw_dtls *d);
+bool gw_dtls_is_over(const struct gw_dtls *d);
+
+/* Does the datagram begin with a ClientHello in clear? */
+bool gw_dtls_is_client_hello(const void *data, size_t len);
 
 #endif

@@ -8,7 +8,10 @@
 
 #include "gateway/base/ids.h"
 
-#define CERT_DAYS 30
+/* RFC 5280 4.1.2.5: no end is set.  Who checks the fingerprint asks for no dates
+ * (RFC 8827 6.5), but a peer that does must not refuse us because the process
+ * has lived for long; its key goes with it. */
+#define NOT_AFTER "99991231235959Z"
 
 static struct gw_dtls_cert the_cert;
 static int the_error;
@@ -28,7 +31,7 @@ static X509 *make_cert(EVP_PKEY *key)
 	    !ASN1_INTEGER_set_uint64(X509_get_serialNumber(x),
 				     gw_random_u64() >> 1) ||
 	    !X509_gmtime_adj(X509_getm_notBefore(x), -24L * 3600) ||
-	    !X509_gmtime_adj(X509_getm_notAfter(x), CERT_DAYS * 24L * 3600) ||
+	    !ASN1_TIME_set_string(X509_getm_notAfter(x), NOT_AFTER) ||
 	    !X509_set_pubkey(x, key) ||
 	    !X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, cn, -1, -1,
 					0) ||

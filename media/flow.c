@@ -500,6 +500,14 @@ enum gw_flow_verdict gw_flow_packet(struct gw_flow *f, uint8_t *data,
 	return v;
 }
 
+void gw_flow_unsent(struct gw_flow *f, size_t len)
+{
+	assert(f->tx_packets && len >= GW_RTP_HEADER);
+	f->tx_packets--;
+	f->tx_bytes -= len;
+	f->tx_octets -= len - GW_RTP_HEADER;
+}
+
 bool gw_flow_poll_digit(struct gw_flow *f, uint64_t now_us,
 			struct gw_dtmf_digit *digit)
 {

@@ -156,6 +156,10 @@ enum gw_flow_verdict gw_flow_packet(struct gw_flow *f, uint8_t *data,
 				    size_t len, uint64_t now_us,
 				    struct gw_flow_result *res);
 
+/* The packet of @len bytes that was just made did not get away: it is not
+ * counted as sent.  Its number stays used. */
+void gw_flow_unsent(struct gw_flow *f, size_t len);
+
 /* Digits whose end was lost: see gw_dtmf_poll(). */
 bool gw_flow_poll_digit(struct gw_flow *f, uint64_t now_us,
 			struct gw_dtmf_digit *digit);

@@ -17,8 +17,7 @@
 #define MAX_ROUNDS 64
 #define GATHER_MS  1500 /* a STUN server that does not answer */
 #define COMPONENT  1
-#define MAX_OTHERS 4
-#define SEARCH_US  50000
+#define MAX_OTHERS 8
 
 struct gw_ice {
 	uint32_t magic;
@@ -49,9 +48,9 @@ struct gw_ice {
 	 * any valid pair, and browsers do choose another one than libnice. */
 	struct gw_addr other[MAX_OTHERS];
 	unsigned next_other;
-	uint64_t search_us; /* strangers are looked up again from then on */
 
 	/* What the peer was last told to be. */
+	bool told; /* since the last restart */
 	char ufrag[257], pwd[257];
 	uint8_t ncandidate;
 	struct gw_candidate candidate[GW_MAX_CANDIDATES];
@@ -184,6 +183,33 @@ static void on_state(NiceAgent *agent, guint stream, guint component,
 	ice->news_failed = true;
 }
 
+static bool is_other(const struct gw_ice *ice, const struct gw_addr *a)
+{
+	for (unsigned i = 0; i < MAX_OTHERS; i++)
+		if (gw_addr_equal(a, &ice->other[i]))
+			return true;
+	return false;
+}
+
+static void remember(struct gw_ice *ice, const struct gw_addr *a)
+{
+	if (a->family && !is_other(ice, a))
+		ice->other[ice->next_other++ % MAX_OTHERS] = *a;
+}
+
+/* Peer-reflexive: learnt from a check that carried our password. */
+static void on_remote_candidate(NiceAgent *agent, NiceCandidate *c,
+				gpointer arg)
+{
+	struct gw_ice *ice = arg;
+	struct gw_addr addr;
+
+	(void)agent;
+	GW_CHECK(ice, ICE_MAGIC);
+	from_nice(&addr, &c->addr);
+	remember(ice, &addr);
+}
+
 static void on_pair(NiceAgent *agent, guint stream, guint component,
 		    NiceCandidate *l, NiceCandidate *r, gpointer arg)
 {
@@ -204,8 +230,8 @@ static void on_pair(NiceAgent *agent, guint stream, guint component,
 	if (same)
 		return;
 
-	if (ice->peer.family && !gw_addr_equal(&ice->peer, &peer))
-		ice->other[ice->next_other++ % MAX_OTHERS] = ice->peer;
+	if (!gw_addr_equal(&ice->peer, &peer))
+		remember(ice, &ice->peer);
 	ice->local = local;
 	ice->peer = peer;
 	ice->out = l->type == NICE_CANDIDATE_TYPE_RELAYED
@@ -318,6 +344,9 @@ static int make_agent(struct gw_ice *ice, const struct gw_ice_options *opt)
 			 G_CALLBACK(on_state), ice);
 	g_signal_connect(ice->agent, "new-selected-pair-full",
 			 G_CALLBACK(on_pair), ice);
+
+	g_signal_connect(ice->agent, "new-remote-candidate-full",
+			 G_CALLBACK(on_remote_candidate), ice);
 
 	ice->stream = nice_agent_add_stream(ice->agent, 1);
 	if (!ice->stream)
@@ -497,6 +526,7 @@ static void set_candidates(struct gw_ice *ice, const struct gw_end *remote)
 		(void)nice_agent_set_remote_candidates(ice->agent, ice->stream,
 						       COMPONENT, list);
 	g_slist_free_full(list, (GDestroyNotify)nice_candidate_free);
+	ice->told = true;
 	ice->ncandidate = n;
 	memcpy(ice->candidate, remote->candidate,
 	       n * sizeof(ice->candidate[0]));
@@ -511,7 +541,7 @@ bool gw_ice_is_peer(const struct gw_ice *ice, const struct gw_end *remote)
 int gw_ice_configure(struct gw_ice *ice, const struct gw_end *remote)
 {
 	bool creds = !gw_ice_is_peer(ice, remote);
-	bool cands = ice->ncandidate != remote->ncandidate ||
+	bool cands = !ice->told || ice->ncandidate != remote->ncandidate ||
 		     memcmp(ice->candidate, remote->candidate,
 			    ice->ncandidate * sizeof(ice->candidate[0])) != 0;
 
@@ -541,10 +571,11 @@ int gw_ice_restart(struct gw_ice *ice)
 {
 	if (!nice_agent_restart(ice->agent))
 		return -EIO;
-	/* The peer must be told to libnice anew, even if it stays. */
+	/* The peer must be told to libnice anew, even if it stays.  Until it
+	 * is, it is heard from all its addresses. */
 	memset(ice->ufrag, 0, sizeof(ice->ufrag));
 	memset(ice->pwd, 0, sizeof(ice->pwd));
-	ice->ncandidate = 0;
+	ice->told = false;
 	sync_loop(ice);
 	return 0;
 }
@@ -554,6 +585,8 @@ void gw_ice_forget_peer(struct gw_ice *ice)
 	ice->connected = false;
 	memset(&ice->peer, 0, sizeof(ice->peer));
 	memset(ice->other, 0, sizeof(ice->other));
+	ice->ncandidate = 0;
+	ice->told = false;
 }
 
 /* ---- packets ---- */
@@ -563,50 +596,23 @@ bool gw_ice_is_connected(const struct gw_ice *ice)
 	return ice->connected;
 }
 
-/*
- * Is @from a candidate of the peer?  Those are signalled over TLS, or were
- * learnt from a check that carried our password.
- */
-static bool is_candidate(struct gw_ice *ice, const struct gw_addr *from)
-{
-	GSList *all, *l;
-	bool found = false;
-
-	all = nice_agent_get_remote_candidates(ice->agent, ice->stream,
-					       COMPONENT);
-	for (l = all; l && !found; l = l->next) {
-		const NiceCandidate *c = l->data;
-		struct gw_addr addr;
-
-		from_nice(&addr, &c->addr);
-		found = gw_addr_equal(&addr, from);
-	}
-	g_slist_free_full(all, (GDestroyNotify)nice_candidate_free);
-	return found;
-}
-
+/* For each packet, so also for each of a flood: twenty comparisons, and no call
+ * into libnice.  Signalled candidates came over TLS. */
 bool gw_ice_accepts(struct gw_ice *ice, const struct gw_addr *from)
 {
-	uint64_t now;
-
 	if (!ice->connected)
 		return false;
-	if (gw_addr_equal(from, &ice->peer))
+	if (gw_addr_equal(from, &ice->peer) || is_other(ice, from))
 		return true;
-	for (unsigned i = 0; i < MAX_OTHERS; i++) {
-		if (gw_addr_equal(from, &ice->other[i]))
-			return true;
+	for (unsigned i = 0; i < ice->ncandidate; i++) {
+		if (!gw_addr_equal(from, &ice->candidate[i].addr))
+			continue;
+		/* Also when the next description leaves it out: its packets
+		 * may still be under way. */
+		remember(ice, from);
+		return true;
 	}
-
-	/* Strangers must not make us search for each of their packets. */
-	now = gw_timers_now_us(ice->timers);
-	if (now < ice->search_us)
-		return false;
-	ice->search_us = now + SEARCH_US;
-	if (!is_candidate(ice, from))
-		return false;
-	ice->other[ice->next_other++ % MAX_OTHERS] = *from;
-	return true;
+	return false;
 }
 
 int gw_ice_send(struct gw_ice *ice, const struct gw_addr *to, const void *data,

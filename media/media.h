@@ -60,7 +60,8 @@ struct gw_stream {
 	uint8_t kind; /* enum gw_media_kind */
 	uint8_t ncodec;
 	uint8_t dscp;
-	uint32_t bandwidth_bps; /* policing; 0 = none */
+	uint32_t bandwidth_bps; /* that this end takes: what is sent to it is
+				   policed by it; 0 = none */
 	struct gw_codec codec[GW_MAX_CODECS];
 	struct gw_addr rtp, rtcp; /* GW_TP_RTP: this end's addresses */
 	uint32_t ssrc;            /* local end: what we send towards the peer */
@@ -101,7 +102,9 @@ enum gw_media_verb {
 			   and gets no socket.                                */
 	GW_M_CONFIGURE, /* the remote end is known or changed: route, codecs,
 			   start ICE and DTLS.  A changed fingerprint means a
-			   new DTLS association; the same one keeps it.       */
+			   new DTLS association; the same one keeps it, unless
+			   under new ICE credentials the DTLS role changes or
+			   the peer begins anew: GW_E_DTLS UP comes again.    */
 	GW_M_GATE,      /* gate of stream (0xff: all) of a termination        */
 	GW_M_RESTART,   /* new local ICE credentials (RFC 8445 9): RESERVED
 			   with them; packets flow on the old pair until then */

@@ -27,6 +27,7 @@ struct half {
 	bool rtcp;
 	struct gw_addr local;
 	struct gw_addr signalled; /* family 0: not known */
+	struct gw_addr known;     /* the last that was real: see set_remote() */
 	struct gw_addr source;    /* heard; family 0: none yet */
 	bool locked;
 	uint64_t window_end_us;
@@ -70,7 +71,7 @@ static bool may_learn(const struct half *h, const struct gw_addr *from)
 		return false;
 	if (!h->rtcp)
 		return true;
-	return gw_addr_same_ip(from, &h->signalled) ||
+	return gw_addr_same_ip(from, &h->known) ||
 	       (rtp->source.family && gw_addr_same_ip(from, &rtp->source));
 }
 
@@ -85,7 +86,7 @@ static bool accept_source(struct half *h, const struct gw_addr *from)
 
 	if (h->locked)
 		return gw_addr_equal(from, &h->source);
-	if (gw_addr_equal(from, &h->signalled)) {
+	if (gw_addr_equal(from, &h->known)) {
 		h->source = *from;
 		h->locked = true;
 		return true;
@@ -270,10 +271,13 @@ void gw_rtpsock_local(const struct gw_rtpsock *s, struct gw_addr *rtp,
 
 static void set_remote(struct half *h, const struct gw_addr *addr)
 {
-	if (gw_addr_equal(&h->signalled, addr) ||
-	    (!h->signalled.family && !addr->family))
-		return;
 	h->signalled = *addr;
+	/* Who holds by 0.0.0.0, or by none, wants nothing sent, and is still
+	 * who it was: what it plays meanwhile is heard, and coming back is no
+	 * chance for a stranger to be learned. */
+	if (!is_real(addr) || gw_addr_equal(&h->known, addr))
+		return;
+	h->known = *addr;
 	memset(&h->source, 0, sizeof(h->source));
 	h->locked = false;
 }

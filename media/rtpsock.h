@@ -57,8 +57,9 @@ void gw_rtpsock_free(struct gw_rtpsock *s);
 void gw_rtpsock_local(const struct gw_rtpsock *s, struct gw_addr *rtp,
 		      struct gw_addr *rtcp);
 
-/* Where the peer says it is; family 0: not known.  The same as before changes
- * nothing; another one opens the learning window anew. */
+/* Where the peer says it is; family 0: not known, 0.0.0.0 or port 0: hold.  The
+ * same as before, also before a hold, changes nothing; another one opens the
+ * learning window anew. */
 void gw_rtpsock_remote(struct gw_rtpsock *s, const struct gw_addr *rtp,
 		       const struct gw_addr *rtcp);
 

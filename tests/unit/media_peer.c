@@ -50,7 +50,7 @@ static int accept_any(X509_STORE_CTX *store, void *arg)
 	return 1;
 }
 
-static void make_ssl(struct media_peer *p)
+static void make_certificate(struct media_peer *p)
 {
 	EVP_PKEY *key = EVP_EC_gen("P-256");
 	X509 *x = X509_new();
@@ -79,7 +79,19 @@ static void make_ssl(struct media_peer *p)
 			: "SRTP_AEAD_AES_128_GCM:SRTP_AES128_CM_SHA1_80"));
 	X509_free(x);
 	EVP_PKEY_free(key);
+}
 
+static void make_ssl(struct media_peer *p)
+{
+	const struct media_peer *like = p->opt.certificate_of;
+
+	if (like) {
+		p->ctx = like->ctx;
+		assert(SSL_CTX_up_ref(p->ctx));
+		memcpy(p->sha256, like->sha256, sizeof(p->sha256));
+	} else {
+		make_certificate(p);
+	}
 	p->ssl = SSL_new(p->ctx);
 	p->in = BIO_new(BIO_s_mem());
 	p->out = BIO_new(BIO_s_mem());
@@ -421,6 +433,39 @@ void media_peer_lose(struct media_peer *p, unsigned skip, unsigned n)
 {
 	p->skip = skip;
 	p->lose = n;
+}
+
+size_t media_peer_forge_hello(uint8_t *out, size_t size)
+{
+	SSL_CTX *ctx = SSL_CTX_new(DTLS_method());
+	SSL *ssl = SSL_new(ctx);
+	BIO *bio = BIO_new(BIO_s_mem());
+	int n;
+
+	BIO_set_mem_eof_return(bio, -1);
+	SSL_set_bio(ssl, bio, bio);
+	SSL_set_options(ssl, SSL_OP_NO_QUERY_MTU);
+	SSL_set_mtu(ssl, 1200);
+	SSL_set_connect_state(ssl);
+	assert(!SSL_CTX_set_tlsext_use_srtp(ctx, "SRTP_AEAD_AES_128_GCM"));
+	(void)SSL_do_handshake(ssl);
+	n = BIO_read(bio, out, (int)size);
+	assert(n > 13);
+	SSL_free(ssl);
+	SSL_CTX_free(ctx);
+	return (size_t)n;
+}
+
+void media_peer_revoke_consent(struct media_peer *p)
+{
+	assert(nice_agent_consent_lost(p->agent, p->stream, 1));
+}
+
+void media_peer_renegotiate(struct media_peer *p)
+{
+	(void)SSL_renegotiate(p->ssl);
+	(void)SSL_do_handshake(p->ssl);
+	flush(p);
 }
 
 void media_peer_close_notify(struct media_peer *p)

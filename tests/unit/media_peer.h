@@ -22,6 +22,7 @@ struct media_peer_options {
 	bool controlling;
 	bool active;        /* sends the ClientHello */
 	bool no_candidates; /* found as peer-reflexive only */
+	const struct media_peer *certificate_of; /* NULL: a new one */
 };
 
 #define MEDIA_PEER_KEEP 64
@@ -53,6 +54,13 @@ const char *media_peer_profile(const struct media_peer *p);
 
 /* Of the DTLS datagrams to come, lets @skip in and loses @n then. */
 void media_peer_lose(struct media_peer *p, unsigned skip, unsigned n);
+/* A ClientHello of a session that never was; its length. */
+size_t media_peer_forge_hello(uint8_t *out, size_t size);
+/* RFC 7675 5.2: the gateway may not send here any more. */
+void media_peer_revoke_consent(struct media_peer *p);
+/* A second handshake inside the association. */
+void media_peer_renegotiate(struct media_peer *p);
+
 /* The end, said by us. */
 void media_peer_close_notify(struct media_peer *p);
 

@@ -5,9 +5,10 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
-#include "media/dtls.h"
+#include "media/dtls_priv.h"
 
 #define MAX_WIRE 256
 
@@ -345,6 +346,18 @@ static void certificate_is_one_for_the_process(void **state)
 	assert_ptr_equal(again, cert);
 }
 
+/* A gateway that runs for years is no stranger to peers that look at dates. */
+static void certificate_outlives_the_process(void **state)
+{
+	time_t far = time(NULL) + 50L * 365 * 24 * 3600;
+
+	(void)state;
+	assert_int_equal(X509_cmp_current_time(X509_get0_notBefore(cert->x509)),
+			 -1);
+	assert_int_equal(X509_cmp_time(X509_get0_notAfter(cert->x509), &far),
+			 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -360,6 +373,7 @@ int main(void)
 		T(new_client_hello_after_the_handshake_changes_nothing),
 		T(handshake_without_an_answer_times_out),
 		T(certificate_is_one_for_the_process),
+		T(certificate_outlives_the_process),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,10 +3,14 @@
 #include "tests/unit/cm.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+#include <stun/stunagent.h>
+#include <stun/usages/ice.h>
 
 #include "media/ice.h"
 
@@ -25,6 +29,7 @@ struct side {
 static const struct gw_logctx ilog = { .module = "media" };
 static const char loopback[4][46] = { "127.0.0.1" };
 static const char loopback6[4][46] = { "::1" };
+static const char *stun_server = "";
 static struct gw_poller *poller;
 static struct gw_timers *timers;
 static struct side a, z;
@@ -87,7 +92,7 @@ static int make(struct side *s, bool controlling, bool no_split,
 					    .timers = timers,
 					    .log = &ilog,
 					    .address = address,
-					    .stun_server = "",
+					    .stun_server = stun_server,
 					    .controlling = controlling,
 					    .no_split = no_split };
 	const struct gw_ice_handlers h = { .gathered = on_gathered,
@@ -295,6 +300,248 @@ static void strangers_and_garbage_are_not_accepted(void **state)
 	(void)close(fd);
 }
 
+/* An UDP socket of the test's at @address. */
+static int udp(const char *address, struct gw_addr *out)
+{
+	struct sockaddr_storage ss;
+	socklen_t len;
+	int fd;
+
+	assert_int_equal(gw_addr_parse(out, address, 0), 0);
+	len = gw_addr_to_sockaddr(out, &ss);
+	fd = socket(ss.ss_family, SOCK_DGRAM | SOCK_NONBLOCK, 0);
+	assert_true(fd >= 0);
+	assert_int_equal(bind(fd, (struct sockaddr *)&ss, len), 0);
+	len = sizeof(ss);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&ss, &len), 0);
+	assert_int_equal(gw_addr_from_sockaddr(out, (struct sockaddr *)&ss), 0);
+	return fd;
+}
+
+static void hear_from(int fd, bool accepted)
+{
+	static const uint8_t rtp[172] = { 0x80, 111 };
+	struct sockaddr_storage ss;
+	socklen_t len = gw_addr_to_sockaddr(&a.local.candidate[0].addr, &ss);
+	unsigned got = a.got;
+
+	assert_int_equal(
+		sendto(fd, rtp, sizeof(rtp), 0, (struct sockaddr *)&ss, len),
+		sizeof(rtp));
+	until(a.got == got + 1);
+	assert_int_equal(a.accepted, accepted);
+}
+
+/* RFC 8445 12: the peer sends on the valid pair that it chooses. */
+static void any_candidate_of_the_peer_is_heard_and_no_stranger(void **state)
+{
+	struct gw_end with_other;
+	struct gw_addr other;
+	struct gw_addr stranger;
+	int other_fd = udp("127.0.0.1", &other);
+	int stranger_fd = udp("127.0.0.1", &stranger);
+
+	(void)state;
+	gather_both(false, false, loopback);
+	with_other = z.local;
+	with_other.candidate[1] = z.local.candidate[0];
+	with_other.candidate[1].addr = other;
+	with_other.ncandidate = 2;
+	assert_int_equal(gw_ice_configure(a.ice, &with_other), 0);
+	hear_from(other_fd, false); /* no pair yet */
+	assert_int_equal(gw_ice_configure(z.ice, &a.local), 0);
+	until(a.connected && z.connected);
+	hear_from(stranger_fd, false);
+	hear_from(other_fd, true);
+	hear_from(stranger_fd, false);
+
+	/* Its description goes; its packets may still be under way. */
+	assert_int_equal(gw_ice_restart(a.ice), 0);
+	hear_from(other_fd, true);
+	assert_int_equal(gw_ice_restart(z.ice), 0);
+	gw_ice_local(a.ice, &a.local);
+	gw_ice_local(z.ice, &z.local);
+	assert_int_equal(gw_ice_configure(a.ice, &z.local), 0);
+	assert_int_equal(gw_ice_configure(z.ice, &a.local), 0);
+	hear_from(other_fd, true);
+	gw_ice_forget_peer(a.ice);
+	hear_from(other_fd, false);
+	(void)close(other_fd);
+	(void)close(stranger_fd);
+}
+
+/* What z would send from another address of its own. */
+static void send_check(int fd, const char *pwd)
+{
+	char user[600];
+	uint8_t buf[600];
+	struct sockaddr_storage ss;
+	socklen_t len = gw_addr_to_sockaddr(&a.local.candidate[0].addr, &ss);
+	StunAgent agent;
+	StunMessage msg;
+	size_t n;
+
+	stun_agent_init(&agent, STUN_ALL_KNOWN_ATTRIBUTES,
+			STUN_COMPATIBILITY_RFC5389,
+			STUN_AGENT_USAGE_SHORT_TERM_CREDENTIALS |
+				STUN_AGENT_USAGE_USE_FINGERPRINT);
+	(void)snprintf(user, sizeof(user), "%s:%s", a.local.ufrag,
+		       z.local.ufrag);
+	n = stun_usage_ice_conncheck_create(
+		&agent, &msg, buf, sizeof(buf), (uint8_t *)user, strlen(user),
+		(const uint8_t *)pwd, strlen(pwd), false, false, 1, 1, NULL,
+		STUN_USAGE_ICE_COMPATIBILITY_RFC5245);
+	assert_true(n > 0);
+	assert_int_equal(sendto(fd, buf, n, 0, (struct sockaddr *)&ss, len),
+			 (ssize_t)n);
+}
+
+static void candidate_learnt_from_a_check_is_heard(void **state)
+{
+	struct gw_addr other;
+	int fd = udp("127.0.0.1", &other);
+
+	(void)state;
+	gather_both(false, false, loopback);
+	connect_both();
+	hear_from(fd, false);
+	send_check(fd, "of-somebody-else-entirely");
+	for (int i = 0; i < 50; i++)
+		turn();
+	hear_from(fd, false);
+	send_check(fd, a.local.pwd);
+	until(gw_ice_accepts(a.ice, &other));
+	hear_from(fd, true);
+	exchange(); /* on the pair that was selected */
+	(void)close(fd);
+}
+
+static void flood_of_strangers_costs_little_and_deafens_nobody(void **state)
+{
+	struct gw_addr from;
+	uint64_t begin;
+
+	(void)state;
+	gather_both(false, false, loopback);
+	connect_both();
+	assert_int_equal(gw_addr_parse(&from, "192.0.2.1", 1), 0);
+	begin = gw_clock_monotonic_us(NULL);
+	for (unsigned i = 0; i < 100000; i++) {
+		from.port = (uint16_t)i;
+		assert_false(gw_ice_accepts(a.ice, &from));
+	}
+	/* Under 5 us each, also with sanitizers; measured 0.1. */
+	assert_true(gw_clock_monotonic_us(NULL) - begin < 500000);
+	assert_true(gw_ice_accepts(a.ice, &z.local.candidate[0].addr));
+}
+
+/* RFC 8489 6.3.1, as small as a server can be. */
+static void answer_stun(int fd)
+{
+	static const uint8_t cookie[4] = { 0x21, 0x12, 0xa4, 0x42 };
+	uint8_t req[600];
+	uint8_t rsp[32] = { 0x01, 0x01, 0, 12 };
+	/* XOR-MAPPED-ADDRESS 198.51.100.7:40000 */
+	uint8_t mapped[12] = { 0x00,       0x20,        0,   8,  0,   1,
+			       40000 >> 8, 40000 & 255, 198, 51, 100, 7 };
+	struct sockaddr_storage ss;
+	socklen_t len = sizeof(ss);
+	ssize_t n =
+		recvfrom(fd, req, sizeof(req), 0, (struct sockaddr *)&ss, &len);
+
+	if (n < 20 || req[0] || req[1] != 1)
+		return;
+	memcpy(rsp + 4, req + 4, 16);
+	for (int i = 0; i < 2; i++)
+		mapped[6 + i] ^= cookie[i];
+	for (int i = 0; i < 4; i++)
+		mapped[8 + i] ^= cookie[i];
+	memcpy(rsp + 20, mapped, sizeof(mapped));
+	(void)sendto(fd, rsp, sizeof(rsp), 0, (struct sockaddr *)&ss, len);
+}
+
+static void gather_with_stun(bool answers)
+{
+	char text[GW_ADDR_STRLEN];
+	struct gw_addr addr;
+	int fd = udp("127.0.0.1", &addr);
+	uint64_t begin = gw_clock_monotonic_us(NULL);
+
+	stun_server = gw_addr_print(&addr, text, sizeof(text));
+	assert_int_equal(make(&a, true, false, loopback), 0);
+	assert_false(a.gathered);
+	until(((answers ? answer_stun(fd) : (void)0), a.gathered));
+	stun_server = "";
+	assert_int_equal(a.local.candidate[0].type, 0);
+	if (answers) {
+		const struct gw_candidate *c = &a.local.candidate[1];
+
+		assert_int_equal(a.local.ncandidate, 2);
+		assert_int_equal(c->type, 1);
+		assert_string_equal(gw_addr_print(&c->addr, text, sizeof(text)),
+				    "198.51.100.7:40000");
+		assert_true(
+			gw_addr_equal(&c->related, &a.local.candidate[0].addr));
+		assert_true(c->priority < a.local.candidate[0].priority);
+	} else {
+		assert_int_equal(a.local.ncandidate, 1);
+		/* Not longer than a caller would wait. */
+		assert_true(gw_clock_monotonic_us(NULL) - begin < 3000000);
+	}
+	/* And it works. */
+	assert_int_equal(make(&z, false, false, loopback), 0);
+	until(z.gathered);
+	connect_both();
+	exchange();
+	(void)close(fd);
+}
+
+static void stun_server_tells_the_public_address(void **state)
+{
+	(void)state;
+	gather_with_stun(true);
+}
+
+static void silent_stun_server_delays_and_no_more(void **state)
+{
+	(void)state;
+	gather_with_stun(false);
+}
+
+/* Every socket of ours at the candidate's port: libnice's and our own. */
+static unsigned sockets_with_tos(uint16_t port, int tos)
+{
+	unsigned n = 0;
+
+	for (int fd = 0; fd < 256; fd++) {
+		struct sockaddr_storage ss;
+		socklen_t len = sizeof(ss);
+		struct gw_addr addr;
+		int value = -1;
+
+		if (getsockname(fd, (struct sockaddr *)&ss, &len) < 0 ||
+		    gw_addr_from_sockaddr(&addr, (struct sockaddr *)&ss) ||
+		    addr.port != port)
+			continue;
+		len = sizeof(value);
+		assert_int_equal(
+			getsockopt(fd, IPPROTO_IP, IP_TOS, &value, &len), 0);
+		n += value == tos;
+	}
+	return n;
+}
+
+static void both_sockets_carry_the_dscp(void **state)
+{
+	(void)state;
+	gather_both(false, false, loopback);
+	gw_ice_set_dscp(a.ice, 46);
+	assert_int_equal(
+		sockets_with_tos(a.local.candidate[0].addr.port, 46 << 2), 2);
+	connect_both();
+	exchange();
+}
+
 static void larger_than_a_packet_is_dropped(void **state)
 {
 	static uint8_t big[4000] = { 0x80 };
@@ -346,6 +593,12 @@ int main(void)
 		T(restart_makes_new_credentials_and_keeps_the_pair),
 		T(forgotten_peer_is_not_accepted_until_a_pair_is_selected),
 		T(strangers_and_garbage_are_not_accepted),
+		T(any_candidate_of_the_peer_is_heard_and_no_stranger),
+		T(candidate_learnt_from_a_check_is_heard),
+		T(flood_of_strangers_costs_little_and_deafens_nobody),
+		T(stun_server_tells_the_public_address),
+		T(silent_stun_server_delays_and_no_more),
+		T(both_sockets_carry_the_dscp),
 		T(larger_than_a_packet_is_dropped),
 		T(bad_descriptions_are_refused),
 	};

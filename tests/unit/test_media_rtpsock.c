@@ -329,6 +329,46 @@ static void hold_by_the_any_address_sends_nothing(void **state)
 	assert_int_equal(gw_rtpsock_send(sock, true, "x", 1), -ENOTCONN);
 }
 
+static void hold_and_resume_keep_the_source(void **state)
+{
+	struct source nat;
+	struct source stranger;
+	struct gw_addr inside;
+	struct gw_addr any;
+	struct gw_addr none = { 0 };
+
+	(void)state;
+	assert_int_equal(make("127.0.0.1", 200), 0);
+	open_source(&nat, "127.0.0.1");
+	open_source(&stranger, "127.0.0.2");
+	assert_int_equal(gw_addr_parse(&inside, "127.0.0.9", 4000), 0);
+	assert_int_equal(gw_addr_parse(&any, "0.0.0.0", 4000), 0);
+	gw_rtpsock_remote(sock, &inside, &inside);
+	send_from(&nat, false);
+	assert_int_equal(rtp, 1);
+	now_us += 300000;
+
+	/* RFC 3264 8.4: it gets nothing, and may play music. */
+	gw_rtpsock_remote(sock, &any, &any);
+	assert_int_equal(gw_rtpsock_send(sock, false, "x", 1), -ENOTCONN);
+	send_from(&stranger, false);
+	assert_int_equal(rtp, 1);
+	send_from(&nat, false);
+	assert_int_equal(rtp, 2);
+
+	gw_rtpsock_remote(sock, &none, &none);
+	assert_int_equal(gw_rtpsock_send(sock, false, "x", 1), -ENOTCONN);
+	gw_rtpsock_remote(sock, &inside, &inside);
+	send_from(&stranger, false);
+	assert_int_equal(rtp, 2);
+	send_from(&nat, false);
+	assert_int_equal(rtp, 3);
+	assert_int_equal(gw_rtpsock_send(sock, false, "x", 1), 0);
+	assert_true(heard(&nat));
+	(void)close(nat.fd);
+	(void)close(stranger.fd);
+}
+
 static void packets_carry_the_dscp(void **state)
 {
 	struct source peer;
@@ -349,11 +389,14 @@ static void packets_carry_the_dscp(void **state)
 		setsockopt(peer.fd, IPPROTO_IP, IP_RECVTOS, &on, sizeof(on)),
 		0);
 	gw_rtpsock_remote(sock, &peer.addr, &peer.addr);
-	assert_int_equal(gw_rtpsock_send(sock, false, "x", 1), 0);
-	assert_int_equal(recvmsg(peer.fd, &msg, 0), 1);
-	c = CMSG_FIRSTHDR(&msg);
-	assert_non_null(c);
-	assert_int_equal(*(uint8_t *)CMSG_DATA(c), 46 << 2);
+	for (int i = 0; i < 2; i++) { /* RTP, RTCP */
+		msg.msg_controllen = sizeof(control);
+		assert_int_equal(gw_rtpsock_send(sock, i, "x", 1), 0);
+		assert_int_equal(recvmsg(peer.fd, &msg, 0), 1);
+		c = CMSG_FIRSTHDR(&msg);
+		assert_non_null(c);
+		assert_int_equal(*(uint8_t *)CMSG_DATA(c), 46 << 2);
+	}
 	(void)close(peer.fd);
 }
 
@@ -389,6 +432,7 @@ int main(void)
 		T(another_description_opens_the_window_anew),
 		T(rtcp_is_learned_from_the_rtp_sources_machine_only),
 		T(hold_by_the_any_address_sends_nothing),
+		T(hold_and_resume_keep_the_source),
 		T(packets_carry_the_dscp),
 		T(ipv6_packets_come_and_go),
 	};

@@ -2,6 +2,7 @@
  * with: identities, restarts, reloads, losses. */
 #include "tests/unit/media_bench.h"
 
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -355,6 +356,264 @@ static void reloaded_page_that_waits_for_dtls_takes_over(void **state)
 	reload(false);
 }
 
+#define CHALLENGES(how) "isthmus_dtls_challenges_total{result=\"" how "\"}"
+
+/* The page is reloaded and kept its certificate: by its description alone it
+ * could be the old one after an ICE restart. */
+static void reload_with_certificate(bool was_active, bool active, bool goodbye)
+{
+	struct gw_media_cmd cmd = { .verb = GW_M_RESTART, .term = GW_TERM_A };
+	const struct gw_media_event *ev;
+	struct media_peer *old;
+	struct bench_call c;
+
+	bench_call(&b, &c,
+		   &(struct media_peer_options){ .active = was_active,
+						 .controlling = true });
+	bench_talk(&b, &c);
+	old = c.peer;
+	if (goodbye) {
+		media_peer_close_notify(old);
+		bench_until(&b,
+			    bench_count(&b, c.ctx, GW_E_DTLS, GW_DTLS_CLOSED));
+	}
+	cmd.ctx = c.ctx;
+	ev = bench_do(&b, &cmd);
+	assert_int_equal(ev->type, GW_E_RESERVED);
+	c.peer = media_peer_new(&(struct media_peer_options){
+		.active = active, .controlling = true, .certificate_of = old });
+	b.peer[0] = c.peer; /* the old one is gone */
+	media_peer_free(old);
+	media_peer_set_remote(c.peer, &ev->end);
+	assert_int_equal(
+		bench_configure_peer(&b, c.ctx, GW_TERM_A, c.peer)->type,
+		GW_E_CONFIGURED);
+	bench_until(&b,
+		    media_peer_dtls_up(c.peer) &&
+			    bench_count(&b, c.ctx, GW_E_DTLS, GW_DTLS_UP) == 2);
+	c.seq = 0;
+	c.ssrc = 0x4e455721;
+	bench_talk(&b, &c);
+	assert_int_equal(bench_count(&b, c.ctx, GW_E_DTLS, -1), 2 + goodbye);
+	bench_hang_up(&b, &c);
+}
+
+static void page_that_kept_its_certificate_begins_dtls_anew(void **state)
+{
+	int64_t before = bench_metric(CHALLENGES("taken"));
+
+	(void)state;
+	reload_with_certificate(true, true, false);
+	assert_int_equal(bench_metric(CHALLENGES("taken")), before + 1);
+}
+
+static void page_that_kept_its_certificate_and_waits_is_asked(void **state)
+{
+	int64_t before = bench_metric(CHALLENGES("taken"));
+
+	(void)state;
+	reload_with_certificate(false, false, false);
+	assert_int_equal(bench_metric(CHALLENGES("taken")), before + 1);
+}
+
+static void page_that_said_goodbye_comes_back_with_its_certificate(void **state)
+{
+	(void)state;
+	reload_with_certificate(true, true, true);
+	reload_with_certificate(false, false, true);
+}
+
+static void another_dtls_role_is_another_association(void **state)
+{
+	int64_t before = bench_metric(CHALLENGES("taken"));
+
+	(void)state;
+	reload_with_certificate(true, false, false);
+	reload_with_certificate(false, true, false);
+	assert_int_equal(bench_metric(CHALLENGES("taken")), before);
+}
+
+static void dtls_role_that_changes_alone_changes_nothing(void **state)
+{
+	struct gw_media_cmd cmd = { .verb = GW_M_CONFIGURE, .term = GW_TERM_A };
+	struct bench_call c;
+
+	(void)state;
+	bench_call(&b, &c,
+		   &(struct media_peer_options){ .active = true,
+						 .controlling = true });
+	cmd.ctx = c.ctx;
+	media_peer_describe(c.peer, &cmd.end);
+	bench_audio(&cmd.end, false);
+	cmd.end.setup = GW_DTLS_PASSIVE;
+	assert_int_equal(bench_do(&b, &cmd)->type, GW_E_CONFIGURED);
+	bench_talk(&b, &c);
+	assert_int_equal(bench_count(&b, c.ctx, GW_E_DTLS, -1), 1);
+	bench_hang_up(&b, &c);
+}
+
+static void forged_client_hello_ends_nothing(void **state)
+{
+	struct gw_media_cmd cmd = { .verb = GW_M_RESTART, .term = GW_TERM_A };
+	const struct gw_media_event *ev;
+	struct bench_call c;
+	uint8_t hello[1500];
+	size_t len = media_peer_forge_hello(hello, sizeof(hello));
+	unsigned pairs;
+
+	(void)state;
+	bench_call(&b, &c,
+		   &(struct media_peer_options){ .active = true,
+						 .controlling = true });
+	media_peer_send_raw(c.peer, hello, len);
+	bench_talk(&b, &c);
+	cmd.ctx = c.ctx;
+	pairs = media_peer_pairs(c.peer);
+	ev = bench_do(&b, &cmd);
+	media_peer_restart(c.peer);
+	media_peer_set_remote(c.peer, &ev->end);
+	(void)bench_configure_peer(&b, c.ctx, GW_TERM_A, c.peer);
+	bench_until(&b, media_peer_pairs(c.peer) > pairs &&
+				media_peer_ice_up(c.peer));
+	/* Now it is heard, and answered; it proves nothing. */
+	for (int i = 0; i < 3; i++) {
+		media_peer_send_raw(c.peer, hello, len);
+		bench_talk(&b, &c);
+	}
+	assert_int_equal(bench_count(&b, c.ctx, GW_E_DTLS, -1), 1);
+	/* What is in force still has the last word. */
+	media_peer_close_notify(c.peer);
+	bench_until(&b, bench_count(&b, c.ctx, GW_E_DTLS, GW_DTLS_CLOSED));
+	bench_hang_up(&b, &c);
+}
+
+static void renegotiation_yields_no_new_keys(void **state)
+{
+	(void)state;
+	for (int active = 0; active < 2; active++) {
+		struct bench_call c;
+
+		bench_call(&b, &c,
+			   &(struct media_peer_options){ .active = active,
+							 .controlling = true });
+		bench_talk(&b, &c);
+		media_peer_renegotiate(c.peer);
+		/* OpenSSL gives the association up when it is refused. */
+		bench_until(&b,
+			    bench_count(&b, c.ctx, GW_E_DTLS, GW_DTLS_CLOSED));
+		assert_int_equal(bench_count(&b, c.ctx, GW_E_DTLS, -1), 2);
+		assert_int_equal(bench_count(&b, c.ctx, GW_E_DTLS, GW_DTLS_UP),
+				 1);
+		bench_hang_up(&b, &c);
+	}
+}
+
+/* RFC 7675: who may not send any more, does not, until ICE begins anew. */
+static void without_consent_nothing_is_sent(void **state)
+{
+	struct gw_media_cmd cmd = { .verb = GW_M_RESTART, .term = GW_TERM_A };
+	int64_t unsent = bench_metric(DISCARDED("no_address"));
+	const struct gw_media_event *ev;
+	struct bench_call c;
+	unsigned heard;
+
+	(void)state;
+	bench_call(&b, &c,
+		   &(struct media_peer_options){ .active = true,
+						 .controlling = true });
+	bench_talk(&b, &c);
+	media_peer_revoke_consent(c.peer);
+	bench_until(&b, bench_count(&b, c.ctx, GW_E_ICE, GW_ICE_FAILED));
+	bench_turn(&b, 20);
+	heard = media_peer_rtp_count(c.peer);
+	for (int i = 0; i < 5; i++)
+		(void)phone_talk(&c.phone);
+	bench_until(&b, bench_metric(DISCARDED("no_address")) == unsent + 5);
+	bench_turn(&b, 20);
+	assert_int_equal(media_peer_rtp_count(c.peer), heard);
+
+	cmd.ctx = c.ctx;
+	ev = bench_do(&b, &cmd);
+	assert_int_equal(ev->type, GW_E_RESERVED);
+	media_peer_restart(c.peer);
+	media_peer_set_remote(c.peer, &ev->end);
+	(void)bench_configure_peer(&b, c.ctx, GW_TERM_A, c.peer);
+	bench_until(&b, bench_count(&b, c.ctx, GW_E_ICE, GW_ICE_PAIR_CHANGED));
+	bench_talk(&b, &c);
+	ev = bench_release(&b, c.ctx);
+	/* Sent is what got away. */
+	assert_int_equal(ev->stats[GW_TERM_A][0].tx.packets, 10);
+	assert_int_equal(ev->stats[GW_TERM_A][0].tx.bytes, 10 * 172);
+	assert_int_equal(ev->stats[GW_TERM_A][0].tx.discarded, 5);
+	assert_int_equal(ev->stats[GW_TERM_A][0].rx.discarded, 0);
+	b.peer[0] = NULL;
+	media_peer_free(c.peer);
+	phone_close(&c.phone);
+}
+
+static void say_bandwidth(struct bench_call *c, bool phone, uint32_t bps)
+{
+	struct gw_media_cmd cmd = { .verb = GW_M_CONFIGURE,
+				    .term = phone ? GW_TERM_B : GW_TERM_A,
+				    .ctx = c->ctx };
+
+	if (phone) {
+		cmd.end.transport = GW_TP_RTP;
+		cmd.end.family = AF_INET;
+	} else {
+		media_peer_describe(c->peer, &cmd.end);
+	}
+	bench_audio(&cmd.end, phone);
+	if (phone) {
+		cmd.end.stream[0].rtp = c->phone.rtp_addr;
+		cmd.end.stream[0].rtcp = c->phone.rtcp_addr;
+	}
+	cmd.end.stream[0].bandwidth_bps = bps;
+	assert_int_equal(bench_do(&b, &cmd)->type, GW_E_CONFIGURED);
+}
+
+static void flood_is_cut_to_what_the_other_end_takes(void **state)
+{
+	int64_t before = bench_metric(DISCARDED("bandwidth"));
+	struct bench_call c;
+	unsigned dropped;
+	unsigned got;
+	uint8_t pkt[172];
+
+	(void)state;
+	bench_call(&b, &c,
+		   &(struct media_peer_options){ .active = true,
+						 .controlling = true });
+	/* What the browser takes says nothing of what it sends. */
+	say_bandwidth(&c, false, 8000);
+	for (int i = 0; i < 100; i++) {
+		(void)bench_rtp(pkt, 96, ++c.seq, c.timestamp += 160, c.ssrc,
+				1);
+		media_peer_send(c.peer, pkt, sizeof(pkt));
+		bench_until(&b, phone_hear(&c.phone));
+	}
+	assert_int_equal(bench_metric(DISCARDED("bandwidth")), before);
+
+	/* Half a second of 80 kbit/s, a quarter more than announced, is 37
+	 * packets with the burst. */
+	say_bandwidth(&c, true, 64000);
+	bench_turn(&b, 20);
+	got = c.phone.got;
+	for (int i = 0; i < 100; i++) {
+		(void)bench_rtp(pkt, 96, ++c.seq, c.timestamp += 160, c.ssrc,
+				1);
+		media_peer_send(c.peer, pkt, sizeof(pkt));
+		(void)phone_hear(&c.phone);
+	}
+	bench_until(&b, (phone_hear(&c.phone), c.phone.got - got) +
+					bench_metric(DISCARDED("bandwidth")) -
+					before ==
+				100);
+	dropped = (unsigned)(bench_metric(DISCARDED("bandwidth")) - before);
+	assert_true(dropped >= 40 && dropped <= 63);
+	bench_hang_up(&b, &c);
+}
+
 static void close_notify_ends_the_media(void **state)
 {
 	struct bench_call c;
@@ -541,6 +800,58 @@ static void answer_and_immediate_hang_up_leave_nothing(void **state)
 	assert_int_equal(bench_open_fds(), fds);
 }
 
+static void *flood(void *arg)
+{
+	const struct bench_call *c = arg;
+	uint8_t junk[3][172] = {
+		{0x80, 0   },
+                { 22,  0xfe, 0xfd },
+                { 0x80,   96  }
+	};
+	struct sockaddr_storage ss;
+	struct phone source;
+
+	phone_open(&source, "127.0.0.1");
+	for (int i = 0; i < 3000; i++) {
+		const struct gw_addr *to =
+			i % 3 ? &c->local.candidate[0].addr : &c->phone.gw_rtp;
+
+		(void)sendto(i % 3 ? source.rtp : c->phone.rtp, junk[i % 3],
+			     sizeof(junk[0]), 0, (struct sockaddr *)&ss,
+			     gw_addr_to_sockaddr(to, &ss));
+	}
+	phone_close(&source);
+	return NULL;
+}
+
+static void end_of_the_process_while_packets_flow_is_clean(void **state)
+{
+	struct gw_media_config cfg;
+	struct bench_call c;
+	pthread_t thread;
+	int fds;
+
+	(void)state;
+	bench_config(&cfg);
+	bench_stop(&b);
+	fds = bench_open_fds();
+	bench_start(&b, &cfg);
+	bench_call(&b, &c,
+		   &(struct media_peer_options){ .active = true,
+						 .controlling = true });
+	bench_talk(&b, &c);
+	assert_int_equal(pthread_create(&thread, NULL, flood, &c), 0);
+	bench_turn(&b, 5);
+	bench_stop(&b);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	media_peer_free(c.peer);
+	phone_close(&c.phone);
+	assert_int_equal(bench_open_fds(), fds);
+	assert_int_equal(bench_metric("isthmus_media_contexts"), 0);
+	assert_int_equal(bench_metric("isthmus_media_agents"), 0);
+	bench_start(&b, &cfg); /* for the teardown */
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -557,12 +868,22 @@ int main(void)
 		T(ice_restart_keeps_the_association_and_the_audio),
 		T(reloaded_page_that_begins_dtls_takes_over),
 		T(reloaded_page_that_waits_for_dtls_takes_over),
+		T(page_that_kept_its_certificate_begins_dtls_anew),
+		T(page_that_kept_its_certificate_and_waits_is_asked),
+		T(page_that_said_goodbye_comes_back_with_its_certificate),
+		T(another_dtls_role_is_another_association),
+		T(dtls_role_that_changes_alone_changes_nothing),
+		T(forged_client_hello_ends_nothing),
+		T(renegotiation_yields_no_new_keys),
+		T(without_consent_nothing_is_sent),
+		T(flood_is_cut_to_what_the_other_end_takes),
 		T(close_notify_ends_the_media),
 		T(release_says_close_notify_and_bye),
 		T(reports_reach_both_sides_and_theirs_are_read),
 		T(silence_is_told_once_until_it_is_broken),
 		T(digit_of_the_browser_is_told_and_relayed),
 		T(answer_and_immediate_hang_up_leave_nothing),
+		T(end_of_the_process_while_packets_flow_is_clean),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
