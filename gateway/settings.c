@@ -63,7 +63,7 @@ const struct gw_set_row gw_settings_rows[] = {
 	/* At least one message of the longest kind fits. */
 	{ "web.queue_bytes", GW_SET_U32, SET(web.queue_bytes), .min = 65536,
 	  .max = 64 << 20, .def = "262144" },
-	{ "web.http2", GW_SET_BOOL, SET(web.http2), .def = "false" },
+	{ "web.http2", GW_SET_BOOL, SET(web.http2), .def = "true" },
 
 	{ "auth.realm", GW_SET_STRING, SET(auth.realm), .def = "isthmus", .filled = true },
 	{ "auth.expiration_s", GW_SET_U32, SET(auth.expiration_s), .min = 30,

@@ -67,8 +67,7 @@ struct gw_set_web {
 	uint32_t auth_failures; /* in 60 s an address, then a pause */
 	uint32_t pause_ms;      /* how long it is refused after that */
 	uint32_t queue_bytes;   /* send queue a connection */
-	bool http2; /* HTTP/2 and RFC 8441 on wss: listeners; default off:
-		       libwebsockets 4.1.6 can be crashed through it */
+	bool http2; /* HTTP/2 and RFC 8441: wss: by ALPN, ws: by its preface */
 };
 
 struct gw_set_auth {

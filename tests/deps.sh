@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.."
 
 packages="autoconf automake pkg-config gcc libc6-dev make
 	libsofia-sip-ua-dev libwebsockets-dev libwebsockets-evlib-uv libuv1-dev
-	libjson-c-dev libssl-dev libsrtp2-dev libnice-dev libyaml-dev
+	libnghttp2-dev libjson-c-dev libssl-dev libsrtp2-dev libnice-dev libyaml-dev
 	libcrypt-dev uthash-dev libcmocka-dev
 	clang libclang-rt-14-dev clang-format clang-tidy cppcheck
 	sip-tester baresip-core chromium iproute2 openssl"
@@ -26,16 +26,23 @@ if [ -n "$missing" ]; then
 	if [ "$(id -u)" != 0 ]; then
 		sudo=sudo
 		command -v sudo >/dev/null || {
-			echo "deps: not root and no sudo; install:$missing" >&2
+			echo "deps: not root and no sudo; as root:" \
+				"apt-get install$missing" >&2
 			exit 1
 		}
 	fi
-	echo "deps: installing$missing"
+	# shellcheck disable=SC2086 # a list of words
+	printf 'deps: installing %d Debian packages, %s\n' \
+		"$(set -- $missing && echo $#)" \
+		"some minutes and up to 2.5 GB on a fresh machine:"
+	# shellcheck disable=SC2086
+	echo $missing | fold -s -w 76 | sed 's/^/  /'
 	log=$(mktemp)
 	trap 'rm -f "$log"' EXIT
 	apt() {
 		$sudo env DEBIAN_FRONTEND=noninteractive apt-get -qq -y \
-			-o Dpkg::Use-Pty=0 "$@" >"$log" 2>&1
+			-o Dpkg::Use-Pty=0 -o DPkg::Lock::Timeout=300 \
+			"$@" >"$log" 2>&1
 	}
 	# shellcheck disable=SC2086 # a list of words
 	if ! { apt update && apt install --no-install-recommends $missing; }; then
@@ -50,7 +57,7 @@ fi
 if [ ! -e tests/node_modules/.package-lock.json ] ||
 	[ tests/package-lock.json -nt tests/node_modules/.package-lock.json ]; then
 	echo "deps: npm ci in tests/"
-	(cd tests && npm ci --silent --no-audit --no-fund) || {
+	(cd tests && npm ci --loglevel=error --no-audit --no-fund) >/dev/null || {
 		echo "deps: npm ci failed in tests/" >&2
 		exit 1
 	}

@@ -50,6 +50,8 @@ const REQUEST_TIMEOUT_MS = 20_000;
 const ANSWER_TIMEOUT_MS = 32_000; // a SIP transaction's life, 64*T1
 const SERVED_MAX = 128; // responses kept for retransmitted requests
 const GLARE_RETRIES = 5;
+const SLOW_AUTH = 'authentication timeout'; // getToken() took long: no crime
+const TURN_MARGIN_S = 120; // of a credential's time, for the checks to begin
 
 const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
 
@@ -253,10 +255,14 @@ class Connection {
 		}
 		this.#pending.delete(key);
 		clearTimeout(entry.timer);
-		if (message.success === true)
-			entry.resolve(message);
-		else
+		if (message.success !== true)
 			entry.reject(failureOf(message));
+		else if (this.#handlers.unknownExtensions(message).length)
+			entry.reject(new IsthmusError('refused',
+				'the gateway requires an unknown extension',
+				{ status: 420, response: message }));
+		else
+			entry.resolve(message);
 	}
 
 	async #request(message) {
@@ -395,6 +401,7 @@ export class UA extends Emitter {
 	#registered = false;
 	#everRegistered = false; // on this page
 	#attempt = 0;
+	#retryAfter = 0; // seconds, said with a refused log-in
 	#timers = { reconnect: 0, refresh: 0, keepAlive: 0 };
 	#store;
 	#credential = null; // single use, for authType reauth
@@ -549,6 +556,18 @@ export class UA extends Emitter {
 		return new Promise((done) => this.#waiting.add(done));
 	}
 
+	// TURN credentials last a while only; a call that is made later than that
+	// needs new ones.  Without an answer the old ones have to do.
+	async _freshIceServers() {
+		if (this.#config.iceServers || !this.isRegistered() ||
+		    turnSecondsLeft(this.#iceServers) > TURN_MARGIN_S)
+			return;
+		const info = await this.#conn.request('getinfo',
+			{ resources: ['iceServers'] }, 3000).catch(() => null);
+		if (Array.isArray(info?.resources?.iceServers))
+			this.#iceServers = info.resources.iceServers;
+	}
+
 	_named(session) {
 		this.#unnamed.delete(session);
 		this.#sessions.set(session.id, session);
@@ -588,6 +607,7 @@ export class UA extends Emitter {
 				opened: () => this.#opened(conn),
 				closed: (code, reason) => this.#closed(conn, code, reason),
 				request: (message) => this.#serve(message),
+				unknownExtensions: (message) => this.#unknownExtensions(message),
 				traffic: (direction, message) =>
 					this._emit('traffic', { direction, message }),
 				protocolError: (detail) => this._emit('protocolError', { detail }),
@@ -631,7 +651,7 @@ export class UA extends Emitter {
 		}
 		if (final)
 			this.#giveUp();
-		const delay = this.#started ? this.#backOff(code) : null;
+		const delay = this.#started ? this.#backOff(code, reason) : null;
 		this._emit('disconnected', {
 			code, reason, reconnecting: delay !== null, delay,
 		});
@@ -646,15 +666,17 @@ export class UA extends Emitter {
 	}
 
 	// Exponential with jitter, so that a restarted gateway is not stormed.
-	#backOff(code) {
+	#backOff(code, reason) {
 		const { reconnectMin, reconnectMax } = this.#config;
-		let floor = 0;
+		let floor = 1000 * this.#retryAfter;
+		this.#retryAfter = 0;
+		// What closes every client at once must not bring them back at once.
 		if (code === CloseCode.OVERLOAD)
-			floor = 10_000;
-		else if (code === CloseCode.POLICY)
-			floor = 60_000; // it pauses our address for that long
+			floor += 10_000 * (1 + Math.random());
+		else if (code === CloseCode.POLICY && reason !== SLOW_AUTH)
+			floor += 60_000; // it pauses our address for that long
 		else if (code === CloseCode.RESTART)
-			floor = 1000;
+			floor += 500 + 2500 * Math.random();
 		const step = Math.min(reconnectMax,
 			reconnectMin * 2 ** Math.min(this.#attempt, 16));
 		this.#attempt++;
@@ -765,6 +787,7 @@ export class UA extends Emitter {
 			// What the old registration held is gone with it.
 			if (this.#everRegistered)
 				this.#dropSessions('Connection Error');
+			this.#orphans.clear();
 			response = await this.#authenticateAfresh(conn);
 		}
 		if (conn !== this.#conn || !conn.open)
@@ -780,6 +803,7 @@ export class UA extends Emitter {
 		} catch (error) {
 			if (error.code === 'disconnected')
 				throw error;
+			this.#retryAfter = Math.min(Number(error.retryAfter) || 0, 600);
 			// Wrong credentials do not get better by repetition.
 			const hopeless = [401, 403, 404].includes(error.status);
 			if (hopeless)
@@ -926,15 +950,11 @@ export class UA extends Emitter {
 
 	async #serve(message) {
 		const { method } = message;
-		const required = message.requiredExtension;
-		if (Array.isArray(required)) {
-			const unknown = required.filter(
-				(e) => !this.#config.supportedExtension.includes(e));
-			if (unknown.length) {
-				const error = problem(420, 'extension not supported');
-				error.members = { unsupportedExtension: unknown };
-				throw error;
-			}
+		const unknown = this.#unknownExtensions(message);
+		if (unknown.length) {
+			const error = problem(420, 'extension not supported');
+			error.members = { unsupportedExtension: unknown };
+			throw error;
 		}
 		switch (method) {
 		case 'msetup':
@@ -950,6 +970,11 @@ export class UA extends Emitter {
 		default:
 			return this.#applicationRequest(message);
 		}
+	}
+
+	#unknownExtensions({ requiredExtension: required }) {
+		return Array.isArray(required) ? required.filter(
+			(e) => !this.#config.supportedExtension.includes(e)) : [];
 	}
 
 	#sessionOf(message) {
@@ -1031,6 +1056,12 @@ export class UA extends Emitter {
 			}),
 		};
 	}
+}
+
+// The user name of TURN REST credentials begins with when they end.
+function turnSecondsLeft(servers) {
+	return Math.min(...servers.map((server) =>
+		/^[0-9]+(?=:)/.exec(server?.username ?? '')?.[0] ?? Infinity)) - Date.now() / 1000;
 }
 
 // Both spellings of who began it.
@@ -1117,6 +1148,7 @@ export class Session extends Emitter {
 		this.#answering = true;
 		try {
 			await this.#acquireMedia(options);
+			await this.#ua._freshIceServers();
 			if (this.isEnded())
 				return;
 			this.#makeConnection();
@@ -1208,7 +1240,14 @@ export class Session extends Emitter {
 	}
 
 	/** New ICE credentials and candidates, after a change of network. */
-	restartIce() {
+	async restartIce() {
+		await this.#ua._freshIceServers();
+		if (this.#connection && !this.isEnded())
+			this.#connection.setConfiguration({
+				...this.#connection.getConfiguration(),
+				iceServers: this.#ua.config.peerConnectionConfig.iceServers ??
+					this.#ua.iceServers,
+			});
 		return this.#negotiate({ iceRestart: true });
 	}
 
@@ -1265,6 +1304,7 @@ export class Session extends Emitter {
 		       preferredOriginatingId } = {}) {
 		try {
 			await this.#acquireMedia({ mediaStream, mediaConstraints });
+			await this.#ua._freshIceServers();
 			if (this.isEnded())
 				return;
 			this.#makeConnection();
@@ -1292,6 +1332,9 @@ export class Session extends Emitter {
 			    this.#ua.canResume() && this.#setupSent)
 				return;
 			this.#reportMediaError(error);
+			const made = error.response?.success && error.response.mediaSessionId;
+			if (made)
+				this.#ua._hangUp(made, problemMember(error.status, error.message));
 			this.#end(error.code === 'refused' ? 'remote' : 'local', {
 				cause: mediaCause(error), status: error.status || 0,
 				message: error.message,
@@ -1571,7 +1614,7 @@ export class Session extends Emitter {
 			return; // _reconnected() comes back to it
 		this.#recovering = true;
 		try {
-			await this.#negotiate({ iceRestart: true });
+			await this.restartIce();
 		} catch {
 			if (!this.isEnded())
 				this.#iceTimer = setTimeout(() => this.#watchIce(), 5000);
@@ -1610,13 +1653,18 @@ export class Session extends Emitter {
 		const { gatherTimeout } = this.#ua.config;
 		if (pc.iceGatheringState !== 'complete' && gatherTimeout > 0)
 			await new Promise((done) => {
-				const timer = setTimeout(done, gatherTimeout);
-				pc.addEventListener('icegatheringstatechange', () => {
-					if (pc.iceGatheringState === 'complete') {
-						clearTimeout(timer);
-						done();
-					}
-				});
+				const name = 'icegatheringstatechange';
+				const finish = () => {
+					clearTimeout(timer);
+					pc.removeEventListener(name, changed);
+					done();
+				};
+				const changed = () => {
+					if (pc.iceGatheringState === 'complete')
+						finish();
+				};
+				const timer = setTimeout(finish, gatherTimeout);
+				pc.addEventListener(name, changed);
 			});
 		return pc.localDescription.sdp;
 	}
@@ -1787,6 +1835,7 @@ export class Session extends Emitter {
 	async #resume({ mediaStream, mediaConstraints } = {}) {
 		try {
 			await this.#acquireMedia({ mediaStream, mediaConstraints });
+			await this.#ua._freshIceServers();
 			if (this.isEnded())
 				return;
 			this.#makeConnection();

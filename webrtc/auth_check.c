@@ -30,6 +30,7 @@ int gw_auth_job_new(struct gw_auth_job **out, enum gw_auth_kind kind,
 	memcpy(job->secret, secret, len);
 	job->secret[len] = '\0';
 	job->kind = kind;
+	atomic_init(&job->abandoned, false);
 	*out = job;
 	return 0;
 }
@@ -49,6 +50,8 @@ void gw_auth_job_work(void *arg)
 {
 	struct gw_auth_job *job = arg;
 
+	if (atomic_load_explicit(&job->abandoned, memory_order_relaxed))
+		return;
 	if (job->kind == GW_AUTH_BASIC) {
 		/* The hash first: unknown users take as long as known ones. */
 		job->good = gw_auth_password_holds(job->hash, job->secret) &&

@@ -8,6 +8,7 @@
 #ifndef GW_AUTH_CHECK_H
 #define GW_AUTH_CHECK_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -28,6 +29,10 @@ struct gw_auth_job {
 	uint64_t txn;
 	uint32_t expiration_s, ttl_s; /* as asked for, within our bounds */
 	char webrtc_id[128];
+
+	/* Set by the loop when nobody waits for the result any more, so that
+	 * those who leave do not hold up those who stay. */
+	atomic_bool abandoned;
 
 	/* Read by the worker. */
 	enum gw_auth_kind kind;

@@ -17,7 +17,8 @@ struct gw_registry {
 	void *arg;
 	struct gw_idmap *map;
 	LIST_HEAD(gw_reg_list, gw_reg) regs;
-	unsigned n;
+	/* Counted along: a storm of log-ins asks for them each time. */
+	unsigned n, nsuspended;
 	uint64_t serial;
 };
 
@@ -75,6 +76,20 @@ static void add_identity(struct gw_reg *reg, const char *uri)
 			       GW_IDENTITY_SIZE, "%s", uri);
 }
 
+/* What the registration calls itself towards others: as the user is configured,
+ * or else bare.  Not as the client spelled it, who could add parameters. */
+static const char *spelling(const char *id, const char *norm,
+			    const struct gw_set_user *user)
+{
+	if (user && gw_identity_equal(user->id, id))
+		return user->id;
+	for (size_t i = 0; user && i < user->nidentity; i++) {
+		if (gw_identity_equal(user->identity[i], id))
+			return user->identity[i];
+	}
+	return norm;
+}
+
 int gw_registry_add(struct gw_registry *r, struct gw_reg **out, const char *id,
 		    const struct gw_set_user *user, struct gw_rconn *conn)
 {
@@ -83,8 +98,9 @@ int gw_registry_add(struct gw_registry *r, struct gw_reg **out, const char *id,
 	size_t i;
 	int err = 0;
 
-	if (!gw_identity_norm(norm, id) || strlen(id) >= GW_IDENTITY_SIZE)
+	if (!gw_identity_norm(norm, id))
 		return -EINVAL;
+	id = spelling(id, norm, user);
 	reg = calloc(1, sizeof(*reg));
 	if (!reg)
 		return -ENOMEM;
@@ -116,6 +132,15 @@ int gw_registry_add(struct gw_registry *r, struct gw_reg **out, const char *id,
 	return 0;
 }
 
+static void count_suspended(struct gw_reg *reg, bool suspended)
+{
+	if (reg->suspended && !suspended)
+		reg->registry->nsuspended--;
+	else if (!reg->suspended && suspended)
+		reg->registry->nsuspended++;
+	reg->suspended = suspended;
+}
+
 void gw_registry_hide(struct gw_reg *reg)
 {
 	for (size_t i = 0; i < reg->nidentity; i++)
@@ -131,6 +156,7 @@ void gw_registry_remove(struct gw_reg *reg)
 	gw_registry_hide(reg);
 	LIST_REMOVE(reg, link);
 	reg->registry->n--;
+	count_suspended(reg, false);
 	explicit_bzero(reg->credential, sizeof(reg->credential));
 	reg->magic = 0;
 	free(reg);
@@ -216,6 +242,7 @@ void gw_reg_suspend(struct gw_reg *reg)
 {
 	GW_CHECK(reg, REG_MAGIC);
 	reg->conn = NULL;
+	count_suspended(reg, true);
 	(void)gw_timer_start_ms(reg->registry->timers, &reg->ttl,
 				(uint64_t)reg->ttl_s * 1000);
 }
@@ -225,6 +252,7 @@ void gw_reg_resume(struct gw_reg *reg, struct gw_rconn *conn)
 	GW_CHECK(reg, REG_MAGIC);
 	gw_timer_stop(&reg->ttl);
 	reg->conn = conn;
+	count_suspended(reg, false);
 	reg->serial = ++reg->registry->serial;
 }
 
@@ -248,13 +276,6 @@ const char *gw_reg_identity(const struct gw_reg *reg, const char *uri)
 
 unsigned gw_registry_count(const struct gw_registry *r, unsigned *suspended)
 {
-	const struct gw_reg *reg;
-
-	*suspended = 0;
-	LIST_FOREACH(reg, &r->regs, link)
-	{
-		if (!reg->conn)
-			++*suspended;
-	}
+	*suspended = r->nsuspended;
 	return r->n;
 }

@@ -50,6 +50,7 @@ struct gw_reg {
 	struct gw_timer expiry, ttl;
 
 	struct gw_rconn *conn; /* NULL: suspended */
+	bool suspended;        /* counted as such */
 	LIST_HEAD(gw_rleg_list, gw_rleg) legs;
 	unsigned nleg;
 };

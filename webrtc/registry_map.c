@@ -22,6 +22,34 @@ struct gw_idmap {
 	struct gw_idmap_node *bucket[NBUCKET];
 };
 
+/* RFC 3986 2 without "%"-triplets being looked into: nothing that could end
+ * the URI, a header or a line wherever it is written next. */
+static bool uri_characters(const char *p)
+{
+	for (; *p; p++) {
+		if (!isgraph((unsigned char)*p) || strchr("<>\"\\^`{|}", *p))
+			return false;
+	}
+	return true;
+}
+
+static bool add_context(char *out, size_t n, const char *params)
+{
+	static const char name[] = ";phone-context=";
+	const char *p = strcasestr(params, name);
+	size_t len;
+
+	if (!p)
+		return true;
+	len = sizeof(name) - 1 + strcspn(p + sizeof(name) - 1, ";");
+	if (n + len >= GW_IDENTITY_SIZE)
+		return false;
+	for (size_t i = 0; i < len; i++)
+		out[n + i] = (char)tolower((unsigned char)p[i]);
+	out[n + len] = '\0';
+	return true;
+}
+
 /* tel: digits and a leading '+'; "-.()" are only for the eye (RFC 3966 3). */
 static bool norm_tel(char *out, const char *p)
 {
@@ -35,7 +63,7 @@ static bool norm_tel(char *out, const char *p)
 		out[n++] = (char)tolower((unsigned char)*p);
 	}
 	out[n] = '\0';
-	return n > 4;
+	return n > 4 && (out[4] == '+' || add_context(out, n, p));
 }
 
 static bool norm_sip(char *out, const char *p)
@@ -49,8 +77,6 @@ static bool norm_sip(char *out, const char *p)
 	for (size_t i = 0; i < end; i++) {
 		unsigned char c = (unsigned char)p[i];
 
-		if (c <= ' ' || c == 0x7f)
-			return false;
 		out[n++] = (char)(p + i < host ? c : tolower(c));
 	}
 	out[n] = '\0';
@@ -68,6 +94,8 @@ bool gw_identity_norm(char out[GW_IDENTITY_SIZE], const char *uri)
 
 		if (strncasecmp(uri, schemes[i], n) != 0)
 			continue;
+		if (!uri_characters(uri))
+			break;
 		strcpy(out, schemes[i]);
 		ok = i == 2 ? norm_tel(out, uri + n) : norm_sip(out, uri + n);
 	}

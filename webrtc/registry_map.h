@@ -3,7 +3,8 @@
  *
  * A multimap: several endpoints may be registered under one identity.  Keys
  * are compared as RFC 3261 19.1.4 and RFC 3966 4 would, as far as identities
- * need it: scheme and host without case, no parameters, no visual separators.
+ * need it: scheme and host without case, no visual separators, no parameters but
+ * the phone-context, without which a local number means nothing (RFC 3966 5.1.5).
  * Signalling thread only.
  */
 #ifndef GW_REGISTRY_MAP_H
@@ -15,7 +16,7 @@
 #define GW_IDENTITY_SIZE 128
 
 /* The comparable form of @uri.  False: not a sip:, sips: or tel: URI, or too
- * long; @out is empty then. */
+ * long, or with characters that no URI has; @out is empty then. */
 bool gw_identity_norm(char out[GW_IDENTITY_SIZE], const char *uri);
 bool gw_identity_equal(const char *a, const char *b);
 

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "gateway/base/ids.h"
 #include "webrtc/respect_priv.h"
 
 #define AUTH      "isthmus_respect_auth_total"
@@ -23,7 +24,14 @@ GW_GAUGE(m_live, "isthmus_respect_registrations",
 	 "Registrations, by state", "state=\"registered\"");
 GW_GAUGE(m_suspended, "isthmus_respect_registrations",
 	 "Registrations, by state", "state=\"suspended\"");
+GW_GAUGE(m_jobs, "isthmus_respect_auth_jobs",
+	 "Passwords and tokens that wait for, or are in, their check", "");
 /* clang-format on */
+
+/* What the pool checks in a few seconds; who comes then is told to come again.
+ * The pool is the process's, so is the count.  Signalling thread. */
+#define MAX_JOBS 256
+static unsigned njobs;
 
 void gw_rauth_gauge(const struct gw_web *web)
 {
@@ -42,8 +50,11 @@ struct gw_set_user *gw_rauth_user(const struct gw_web *web, const char *uri)
 
 void gw_rauth_conn_gone(struct gw_rconn *c)
 {
-	if (c->job)
+	if (c->job) {
 		c->job->owner = NULL;
+		atomic_store_explicit(&c->job->abandoned, true,
+				      memory_order_relaxed);
+	}
 	c->job = NULL;
 }
 
@@ -154,8 +165,12 @@ static void job_done(void *arg)
 	uint32_t expiration_s = job->expiration_s;
 	int64_t left;
 
+	gw_metric_set(&m_jobs, --njobs);
 	if (c)
 		c->job = NULL;
+	/* A reload may have taken the user away since the check began. */
+	if (c && basic && !gw_rauth_user(c->web, job->webrtc_id))
+		job->good = false;
 	if (!c || c->closing) {
 		/* The client left meanwhile. */
 	} else if (!job->good) {
@@ -189,7 +204,17 @@ static void start_job(struct gw_rconn *c, const struct gw_rmsg *m,
 	const struct gw_set_user *user =
 		gw_rauth_user(web, m->str[GW_K_WEBRTC_ID]);
 	struct gw_auth_job *job = NULL;
+	struct gw_rout busy = {
+		.problem = {.status = 503,
+                            .detail = "too many log-ins at once"},
+		.has_retry_after = true,
+		.retry_after_s = 1 + gw_random_u32() % 5
+	};
 
+	if (njobs >= MAX_JOBS) {
+		gw_rconn_reject_out(c, m, GW_RJ_LIMIT, &busy);
+		return;
+	}
 	if (!gw_auth_job_new(&job, kind, secret, len)) {
 		job->txn = m->txn;
 		job->expiration_s = expiration_s;
@@ -204,6 +229,7 @@ static void start_job(struct gw_rconn *c, const struct gw_rmsg *m,
 		job->owner = c;
 		if (!gw_loop_work(web->loop, gw_auth_job_work, job_done, job)) {
 			c->job = job;
+			gw_metric_set(&m_jobs, ++njobs);
 			return;
 		}
 	}

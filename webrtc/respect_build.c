@@ -137,8 +137,13 @@ static void add_problem(struct gw_buf *b, const struct gw_rproblem *p)
 	gw_buf_str(b, "}");
 }
 
-static void add_dtmf(struct gw_buf *b, const struct gw_rout *o)
+static void add_user_data(struct gw_buf *b, const struct gw_rout *o)
 {
+	if (o->user_data) {
+		add_key(b, gw_wire_key(GW_K_USER_DATA));
+		gw_buf_str(b, o->user_data);
+		return;
+	}
 	if (!o->dtmf_signal)
 		return;
 	add_key(b, gw_wire_key(GW_K_USER_DATA));
@@ -162,7 +167,7 @@ static void add_session(struct gw_buf *b, const struct gw_rout *o)
 	add_string(b, GW_K_ASSERTED_ORIG_ID, o->asserted_orig);
 	add_string(b, GW_K_ASSERTED_ORIG_NAME, o->asserted_orig_name);
 	add_string(b, GW_K_ASSERTED_TERM_ID, o->asserted_term);
-	add_dtmf(b, o);
+	add_user_data(b, o);
 }
 
 char *gw_respect_print(const struct gw_rout *o, size_t *len)

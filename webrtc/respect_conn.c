@@ -80,6 +80,8 @@ GW_COUNTER(m_repeat, "isthmus_respect_retransmissions_total",
 	   "Requests received again and answered from memory", "");
 GW_COUNTER(m_timeout, "isthmus_respect_request_timeouts_total",
 	   "Requests of the gateway that no client answered in time", "");
+GW_COUNTER(m_user_data, "isthmus_respect_user_data_dropped_total",
+	   "Messages whose userData could not be passed on", "");
 GW_GAUGE(m_conns, "isthmus_respect_connections",
 	 "RESPECT connections that are open", "");
 
@@ -153,6 +155,14 @@ void gw_rconn_respond(struct gw_rconn *c, uint64_t txn, const char *method,
 void gw_rconn_accept(struct gw_rconn *c, const struct gw_rmsg *m,
 		     struct gw_rout *o)
 {
+	static const char *const dropped[] = { "userData", NULL };
+
+	if (m->user_data && !o->user_data_taken) {
+		gw_metric_add(&m_user_data, 1);
+		gw_info(&c->log, "userData in %s is not passed on",
+			m->method_name);
+		o->unsupported = dropped;
+	}
 	o->success = true;
 	gw_rconn_respond(c, m->txn, m->method_name, o);
 }
@@ -281,24 +291,6 @@ static bool within_rate(struct gw_rconn *c)
 	return true;
 }
 
-static void on_response(struct gw_rconn *c, const struct gw_rmsg *m,
-			enum gw_rfault fault)
-{
-	struct gw_txn_our our;
-
-	if (gw_txn_close(c->txn, m->txn, &our)) {
-		gw_respect_count(GW_RJ_RESPONSE);
-		gw_info(&c->log, "response to an unknown request ignored");
-		return;
-	}
-	arm_txn_timer(c);
-	if (fault) {
-		gw_respect_count(GW_RJ_MEMBER);
-		gw_info(&c->log, "broken response: %s", m->detail);
-	}
-	gw_rleg_response(c, &our, m);
-}
-
 static bool known_extension(const char *name)
 {
 	for (size_t i = 0; gw_wire_extensions[i]; i++) {
@@ -306,6 +298,49 @@ static bool known_extension(const char *name)
 			return true;
 	}
 	return false;
+}
+
+/* What the client takes for done, but we cannot. */
+static void overrule(struct gw_rconn *c, struct gw_rmsg *m, enum gw_rreject why,
+		     unsigned status, const char *detail)
+{
+	gw_respect_count(why);
+	gw_info(&c->log, "response refused: %s", detail);
+	m->overruled = m->success;
+	if (m->overruled) {
+		m->problem_status = status;
+		m->problem_detail = detail;
+	}
+	m->success = false;
+}
+
+static void on_response(struct gw_rconn *c, struct gw_rmsg *m,
+			enum gw_rfault fault)
+{
+	struct gw_txn_our our;
+	size_t known = 0;
+
+	if (gw_txn_close(c->txn, m->txn, &our)) {
+		gw_respect_count(GW_RJ_RESPONSE);
+		gw_info(&c->log, "response to an unknown request ignored");
+		return;
+	}
+	arm_txn_timer(c);
+	/* A response may require only what its request said to be supported
+	 * (TR 26.930, extensional capabilities). */
+	while (known < m->required.n &&
+	       known_extension(m->required.item[known]))
+		known++;
+	if (fault)
+		overrule(c, m, GW_RJ_MEMBER, 400, m->detail);
+	else if (known < m->required.n)
+		overrule(c, m, GW_RJ_EXTENSION, 420,
+			 "the response requires an unknown extension");
+	if (m->user_data) {
+		gw_metric_add(&m_user_data, 1);
+		gw_info(&c->log, "userData in a response is not passed on");
+	}
+	gw_rleg_response(c, &our, m);
 }
 
 /* TR 26.930 6.4.5.5.4.3.4: what is required and not there is named. */

@@ -137,6 +137,7 @@ void gw_rleg_tell(struct gw_rleg *l, struct gw_rout *o, uint32_t flags)
 void gw_rleg_send_setup(struct gw_rleg *l)
 {
 	struct gw_rout o = {
+		.supported = gw_wire_extensions,
 		.resource_id = l->resource,
 		.session_id = l->id,
 		.sdp = l->sdp,
@@ -337,14 +338,31 @@ static bool parse_dtmf(const char *text, size_t len, char signal[2],
 	return found;
 }
 
+/* What the other party's application says to this one's. */
+static int send_user_data(struct gw_rleg *l, const struct gw_msg *msg)
+{
+	struct gw_rout o = { 0 };
+	char *json = gw_respect_user_data(msg->content, msg->content_len);
+
+	if (!json)
+		return -EPROTO;
+	o.user_data = json;
+	gw_rleg_tell(l, &o, 0);
+	free(json);
+	return 0;
+}
+
 static int send_info(struct gw_rleg *l, const struct gw_msg *msg)
 {
 	struct gw_rout o = { 0 };
 	char signal[2];
 
 	if ((l->state != GW_RL_UP && l->state != GW_RL_CALLING) ||
-	    !msg->content_type || !msg->content ||
-	    strcasecmp(msg->content_type, "application/dtmf-relay") != 0 ||
+	    !msg->content_type || !msg->content)
+		return -EPROTO;
+	if (!strcasecmp(msg->content_type, GW_WIRE_USER_DATA_TYPE))
+		return send_user_data(l, msg);
+	if (strcasecmp(msg->content_type, "application/dtmf-relay") != 0 ||
 	    !parse_dtmf(msg->content, msg->content_len, signal, &o.dtmf_ms))
 		return -EPROTO;
 	o.dtmf_signal = signal;

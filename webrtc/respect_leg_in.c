@@ -1,5 +1,4 @@
 /* A media session as the client drives it: requests, responses, resumption. */
-#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -45,25 +44,6 @@ static struct gw_desc desc_of(const struct gw_rmsg *m, enum gw_key k,
 
 /* ---- msetup ---- */
 
-/* scheme ":" and printable text without spaces; which schemes can be reached
- * is the router's business. */
-static bool is_uri(const char *s)
-{
-	const char *p = s;
-
-	if (!isalpha((unsigned char)*p))
-		return false;
-	while (isalnum((unsigned char)*p) || (*p && strchr("+-.", *p)))
-		p++;
-	if (*p++ != ':' || !*p)
-		return false;
-	for (; *p; p++) {
-		if (!isgraph((unsigned char)*p) || strchr("<>\"", *p))
-			return false;
-	}
-	return true;
-}
-
 static const char *own_identity(struct gw_rconn *c, const struct gw_rmsg *m)
 {
 	const char *own = c->reg->identity[0];
@@ -77,7 +57,8 @@ static const char *own_identity(struct gw_rconn *c, const struct gw_rmsg *m)
 	return own;
 }
 
-static bool may_set_up(struct gw_rconn *c, const struct gw_rmsg *m)
+static bool may_set_up(struct gw_rconn *c, const struct gw_rmsg *m,
+		       char target[GW_TARGET_SIZE])
 {
 	struct gw_rout o = {
 		.problem = {.status = 503, .detail = "going out of service"},
@@ -94,9 +75,10 @@ static bool may_set_up(struct gw_rconn *c, const struct gw_rmsg *m)
 				"too many media sessions");
 		return false;
 	}
-	if (!is_uri(m->str[GW_K_RESOURCE_ID])) {
+	if (!gw_respect_target(target, c->web, c->reg,
+			       m->str[GW_K_RESOURCE_ID])) {
 		gw_rconn_reject(c, m, GW_RJ_MEMBER, 400,
-				"resourceId must be a URI");
+				"resourceId must be a URI or a number");
 		return false;
 	}
 	if (gw_rmsg_has(m, GW_K_PRE_OFFER) && !m->len[GW_K_PRE_OFFER]) {
@@ -111,10 +93,11 @@ void gw_rleg_msetup(struct gw_rconn *c, const struct gw_rmsg *m)
 	struct gw_web *web = c->web;
 	struct gw_rout o = { .has_state = true, .state = GW_RS_PROCEEDING };
 	struct gw_msg setup = { .verb = GW_V_SETUP };
+	char target[GW_TARGET_SIZE];
 	const char *own;
 	struct gw_rleg *l;
 
-	own = may_set_up(c, m) ? own_identity(c, m) : NULL;
+	own = may_set_up(c, m, target) ? own_identity(c, m) : NULL;
 	if (!own)
 		return;
 	if (gw_rleg_new(&l, web, c->reg, true)) {
@@ -125,14 +108,14 @@ void gw_rleg_msetup(struct gw_rconn *c, const struct gw_rmsg *m)
 		l->oa = GW_OA_PRE;
 	(void)snprintf(l->peer, sizeof(l->peer), "%s",
 		       m->str[GW_K_RESOURCE_ID]);
-	gw_info(&c->log, "%s: msetup from %s to %s", l->id, own, l->peer);
+	gw_info(&c->log, "%s: msetup from %s to %s", l->id, own, target);
 
 	/* At once, whatever becomes of it (seed 6.3.2.6, set up, step 2). */
 	o.session_id = l->id;
 	gw_rconn_accept(c, m, &o);
 
 	setup.desc = desc_of(m, GW_K_PRE_OFFER, GW_DESC_PRE_OFFER);
-	setup.target.uri = m->str[GW_K_RESOURCE_ID];
+	setup.target.uri = target;
 	setup.asserted.uri = own;
 	setup.asserted.display = c->reg->name[0] ? c->reg->name : NULL;
 	web->h.incoming(&l->leg, &setup, web->h.arg); /* l may be gone */
@@ -288,6 +271,29 @@ static void client_dtmf(struct gw_rconn *c, const struct gw_rmsg *m,
 	}
 }
 
+/* Of an application, for that of the other party. */
+static void client_user_data(struct gw_rconn *c, const struct gw_rmsg *m,
+			     struct gw_rleg *l)
+{
+	struct gw_msg msg = { .verb = GW_V_INFO,
+			      .content_type = GW_WIRE_USER_DATA_TYPE,
+			      .content = m->user_data,
+			      .content_len = strlen(m->user_data) };
+	struct gw_rout o = { .session_id = l->id,
+			     .has_state = true,
+			     .state = gw_rleg_shown(l),
+			     .user_data_taken = l->state == GW_RL_UP };
+
+	if (msg.content_len > GW_WIRE_USER_DATA_MAX) {
+		gw_rconn_reject(c, m, GW_RJ_LIMIT, 413,
+				"userData is longer than 4096 bytes");
+		return;
+	}
+	gw_rconn_accept(c, m, &o);
+	if (l->state == GW_RL_UP)
+		gw_rleg_deliver(l, &msg); /* l may be gone */
+}
+
 void gw_rleg_mupdate(struct gw_rconn *c, const struct gw_rmsg *m)
 {
 	struct gw_rleg *l = session_of(c, m);
@@ -314,6 +320,8 @@ void gw_rleg_mupdate(struct gw_rconn *c, const struct gw_rmsg *m)
 		client_refusal(c, m, l);
 	else if (m->ndtmf)
 		client_dtmf(c, m, l);
+	else if (m->user_data)
+		client_user_data(c, m, l);
 	else
 		accept_update(c, m, l);
 }
@@ -329,7 +337,7 @@ void gw_rleg_mdisc(struct gw_rconn *c, const struct gw_rmsg *m)
 	o.session_id = l->id;
 	gw_rconn_accept(c, m, &o);
 	if (l->state == GW_RL_UP)
-		status = 200;
+		status = status >= 400 ? status : 200;
 	else if (l->state == GW_RL_CALLING)
 		status = 487;
 	else if (status < 400)
@@ -348,6 +356,7 @@ static unsigned failure(const struct gw_rmsg *m, unsigned otherwise)
 static void setup_response(struct gw_rleg *l, const struct gw_rmsg *m)
 {
 	static const struct gw_cause gone = { .status = 408 };
+	struct gw_cause overruled = { 0 };
 	struct gw_msg msg = { .verb = GW_V_PROGRESS,
 			      .alert = GW_ALERT_RINGING };
 
@@ -356,6 +365,11 @@ static void setup_response(struct gw_rleg *l, const struct gw_rmsg *m)
 	if (!m) {
 		gw_rleg_send_disc(l, &gone);
 		gw_rleg_deliver_release(l, 480, "no response of the client");
+	} else if (m->overruled) { /* it rings there: not for this call */
+		overruled.status = (uint16_t)m->problem_status;
+		overruled.text = m->problem_detail;
+		gw_rleg_send_disc(l, &overruled);
+		gw_rleg_deliver_release(l, 480, m->problem_detail);
 	} else if (!m->success) {
 		gw_rleg_deliver_release(l, failure(m, 486), m->problem_detail);
 	} else if (gw_rmsg_has(m, GW_K_SDP_ANSWER)) {
@@ -387,7 +401,8 @@ static void update_done(struct gw_rleg *l, const struct gw_rmsg *m,
 static void update_failed(struct gw_rleg *l, const struct gw_rmsg *m,
 			  uint32_t what)
 {
-	unsigned status = m ? failure(m, 488) : 504;
+	/* What we overrule is our doing, which the far side cannot mend. */
+	unsigned status = !m ? 504 : m->overruled ? 488 : failure(m, 488);
 	const char *text = m ? m->problem_detail : "no response of the client";
 	struct gw_cause cause = { .status = (uint16_t)status, .text = text };
 

@@ -122,8 +122,10 @@ static bool uint64_of(struct json_object *v, uint64_t *out)
 	if (json_object_is_type(v, json_type_int)) {
 		if (json_object_get_int64(v) < 0)
 			return false;
+		/* json-c stops at the largest number: what was beyond it looks
+		 * like it, and must not be answered under another name. */
 		*out = json_object_get_uint64(v);
-		return true;
+		return *out != UINT64_MAX;
 	}
 	s = text_of(v, 20, &len);
 	return s && decimal(s, len, out);
@@ -169,6 +171,12 @@ static enum gw_rfault read_digits(struct gw_rmsg *m, const char *s)
 	return GW_RF_OK;
 }
 
+static const char *plain_text(struct json_object *v)
+{
+	return json_object_to_json_string_ext(
+		v, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
+}
+
 /* "5", "12#", or { "signal": "5", "duration": 160 }. */
 static enum gw_rfault read_user_data(struct gw_rmsg *m, struct json_object *v)
 {
@@ -177,8 +185,11 @@ static enum gw_rfault read_user_data(struct gw_rmsg *m, struct json_object *v)
 	uint64_t ms;
 	size_t len;
 
-	if (!json_object_object_get_ex(v, GW_WIRE_DTMF, &dtmf))
-		return GW_RF_OK; /* of an application: opaque */
+	dtmf = json_object_object_get(v, GW_WIRE_DTMF);
+	if (json_object_object_length(v) > (dtmf ? 1 : 0))
+		m->user_data = plain_text(v); /* of an application: opaque */
+	if (!json_object_object_get_ex(v, GW_WIRE_DTMF, NULL))
+		return GW_RF_OK;
 	m->dtmf_ms = 160;
 	if (json_object_is_type(dtmf, json_type_object)) {
 		if (json_object_object_get_ex(dtmf, GW_WIRE_DTMF_DURATION,
@@ -447,30 +458,81 @@ static bool strict_characters(const char *text, size_t len)
 	return !quoted;
 }
 
+/* json-c does not count an innermost container that is empty. */
+static bool too_deep(const char *text, size_t len, int limit)
+{
+	bool quoted = false;
+	int depth = 0;
+
+	for (size_t i = 0; i < len; i++) {
+		if (quoted && text[i] == '\\')
+			i++;
+		else if (text[i] == '"')
+			quoted = !quoted;
+		else if (!quoted && (text[i] == '{' || text[i] == '['))
+			depth++;
+		else if (!quoted && (text[i] == '}' || text[i] == ']'))
+			depth--;
+		if (depth > limit)
+			return true;
+	}
+	return false;
+}
+
+/* NULL with *@err success: text behind the value. */
+static struct json_object *read_json(const char *text, size_t len, int depth,
+				     enum json_tokener_error *err)
+{
+	struct json_object *root = NULL;
+	struct json_tokener *tok;
+
+	*err = json_tokener_error_depth;
+	if (too_deep(text, len, depth))
+		return NULL;
+	*err = json_tokener_continue;
+	/* The scalar inside the innermost container is a level of its own. */
+	tok = json_tokener_new_ex(depth + 1);
+	if (tok) {
+		json_tokener_set_flags(tok, JSON_TOKENER_STRICT |
+						    JSON_TOKENER_VALIDATE_UTF8);
+		root = json_tokener_parse_ex(tok, text, (int)len);
+		*err = json_tokener_get_error(tok);
+		if (*err != json_tokener_success ||
+		    json_tokener_get_parse_end(tok) != len) {
+			json_object_put(root);
+			root = NULL;
+		}
+		json_tokener_free(tok);
+	}
+	return root;
+}
+
+char *gw_respect_user_data(const char *text, size_t len)
+{
+	enum json_tokener_error err;
+	struct json_object *root;
+	char *copy = NULL;
+
+	if (len > GW_WIRE_USER_DATA_MAX || !strict_characters(text, len))
+		return NULL;
+	/* It will be one level down in a message. */
+	root = read_json(text, len, GW_RESPECT_DEPTH - 1, &err);
+	if (json_object_is_type(root, json_type_object) &&
+	    !json_object_object_get_ex(root, GW_WIRE_DTMF, NULL))
+		copy = strdup(plain_text(root));
+	json_object_put(root);
+	return copy;
+}
+
 enum gw_rfault gw_respect_parse(struct gw_rmsg *m, const char *text, size_t len)
 {
-	struct json_tokener *tok;
-	struct json_object *root = NULL;
-	enum json_tokener_error err = json_tokener_continue;
-	bool whole = false;
+	enum json_tokener_error err;
 
 	memset(m, 0, sizeof(*m));
 	m->method = GW_RM_UNKNOWN;
 	if (len > INT_MAX || !strict_characters(text, len))
 		return GW_RF_NOT_JSON;
-
-	/* The scalar inside the innermost container is a level of its own. */
-	tok = json_tokener_new_ex(GW_RESPECT_DEPTH + 1);
-	if (tok) {
-		json_tokener_set_flags(tok, JSON_TOKENER_STRICT |
-						    JSON_TOKENER_VALIDATE_UTF8);
-		root = json_tokener_parse_ex(tok, text, (int)len);
-		err = json_tokener_get_error(tok);
-		whole = err == json_tokener_success &&
-			json_tokener_get_parse_end(tok) == len;
-		json_tokener_free(tok);
-	}
-	m->root = root;
+	m->root = read_json(text, len, GW_RESPECT_DEPTH, &err);
 	if (err == json_tokener_error_depth) {
 		if (!scan_id(text, text + len, &m->txn))
 			return GW_RF_NO_ID;
@@ -478,9 +540,9 @@ enum gw_rfault gw_respect_parse(struct gw_rmsg *m, const char *text, size_t len)
 			  GW_RESPECT_DEPTH);
 		return GW_RF_DEPTH;
 	}
-	if (!whole)
+	if (!m->root)
 		return GW_RF_NOT_JSON;
-	return read_root(m, root);
+	return read_root(m, m->root);
 }
 
 void gw_respect_parse_end(struct gw_rmsg *m)

@@ -56,7 +56,10 @@ struct gw_rmsg {
 	size_t ndtmf; /* userData.dtmf */
 	char dtmf[GW_RESPECT_MAX_DTMF];
 	uint32_t dtmf_ms;
+	const char *user_data; /* JSON text, if there is more than dtmf in it */
 
+	/* A response of success that we cannot take for one. */
+	bool overruled;
 	unsigned status;  /* of a fault that is answered: 400, 405, 501 */
 	char detail[128]; /* one sentence naming the member */
 	void *root;       /* what the pointers above point into */
@@ -110,7 +113,9 @@ struct gw_rout {
 	const char *asserted_orig, *asserted_orig_name, *asserted_term;
 	const char *dtmf_signal; /* userData.dtmf */
 	uint32_t dtmf_ms;
+	const char *user_data; /* ready JSON of the object, instead of dtmf */
 	const char *resources; /* ready JSON of the object */
+	bool user_data_taken;  /* not on the wire: the request's went on */
 };
 
 #define GW_RESPECT_MAX_OUT (4 * 65536)
@@ -118,6 +123,10 @@ struct gw_rout {
 /* The text, the caller's to free(), and its length; NULL: no memory, or too
  * long. */
 char *gw_respect_print(const struct gw_rout *o, size_t *len);
+
+/* The application's userData in the body of an INFO, as JSON that can be sent;
+ * the caller's to free().  NULL: it is none, or has dtmf in it. */
+char *gw_respect_user_data(const char *text, size_t len);
 
 struct gw_buf;
 

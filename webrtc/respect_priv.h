@@ -122,6 +122,18 @@ void gw_rauth_gauge(const struct gw_web *web);
 
 void gw_rinfo_request(struct gw_rconn *c, const struct gw_rmsg *m);
 
+/* ---- respect_target.c ---- */
+
+#define GW_TARGET_SIZE 1024 /* resourceId, escaped, and a phone-context */
+
+/*
+ * Numbers become tel: URIs, and local ones get the context without which they
+ * mean nothing outside this gateway (RFC 3966 5.1.5, TS 24.229 5.1.2A.1.5).
+ * False: nothing that could be called.
+ */
+bool gw_respect_target(char out[GW_TARGET_SIZE], struct gw_web *web,
+		       const struct gw_reg *reg, const char *text);
+
 /* ---- respect_leg.c, respect_leg_in.c ---- */
 
 void gw_rleg_msetup(struct gw_rconn *c, const struct gw_rmsg *m);

@@ -3,18 +3,28 @@ webrtc_TESTS :=
 webrtc_FUZZ :=
 
 webrtc_SRCS += \
+	webrtc/h2_hello.c \
+	webrtc/h2_http.c \
+	webrtc/h2_session.c \
+	webrtc/h2_sock.c \
+	webrtc/h2_tls.c \
+	webrtc/h2_ws.c \
 	webrtc/selfsigned.c \
 	webrtc/utf8.c \
+	webrtc/ws_conn.c \
+	webrtc/ws_http.c \
 	webrtc/ws_limits.c \
 	webrtc/ws_listen.c \
 	webrtc/ws_lws_conn.c \
 	webrtc/ws_lws_http.c \
-	webrtc/ws_lws_upgrade.c \
+	webrtc/ws_net.c \
 	webrtc/ws_origin.c \
 	webrtc/ws_pages.c \
 	webrtc/ws_server.c \
-	webrtc/ws_tls.c
-webrtc_TESTS += test_utf8 test_ws_http test_ws_limits test_ws_server
+	webrtc/ws_tls.c \
+	webrtc/wsframe.c
+webrtc_TESTS += test_utf8 test_ws_http test_ws_limits test_ws_server \
+	test_wsframe test_h2
 
 webrtc_SRCS += \
 	webrtc/auth_check.c \
@@ -30,9 +40,10 @@ webrtc_SRCS += \
 	webrtc/respect_leg_fsm.c \
 	webrtc/respect_leg_in.c \
 	webrtc/respect_msg.c \
+	webrtc/respect_target.c \
 	webrtc/txn.c \
 	webrtc/web.c \
 	webrtc/wire.c
 webrtc_TESTS += test_respect_leg test_auth test_txn test_respect_msg test_jwt \
 	test_registry
-webrtc_FUZZ += fuzz_respect fuzz_jwt
+webrtc_FUZZ += fuzz_respect fuzz_jwt fuzz_wsframe fuzz_h2

@@ -71,6 +71,7 @@ static const struct {
 	{ 408, "Request Timeout" },
 	{ 409, "Conflict" },
 	{ 410, "Gone" },
+	{ 413, "Content Too Large" },
 	{ 415, "Unsupported Media Type" },
 	{ 416, "Unsupported URI Scheme" },
 	{ 420, "Bad Extension" },

@@ -75,10 +75,14 @@ enum gw_rstate { /* mediaSessionState */
 #define GW_WIRE_DTMF          "dtmf"
 #define GW_WIRE_DTMF_SIGNAL   "signal"
 #define GW_WIRE_DTMF_DURATION "duration"
-#define GW_WIRE_P_TYPE        "type"
-#define GW_WIRE_P_TITLE       "title"
-#define GW_WIRE_P_STATUS      "status"
-#define GW_WIRE_P_DETAIL      "detail"
+
+/* userData of applications between the two legs of a call, and as SIP INFO. */
+#define GW_WIRE_USER_DATA_TYPE "application/vnd.isthmus.user-data+json"
+#define GW_WIRE_USER_DATA_MAX  4096
+#define GW_WIRE_P_TYPE         "type"
+#define GW_WIRE_P_TITLE        "title"
+#define GW_WIRE_P_STATUS       "status"
+#define GW_WIRE_P_DETAIL       "detail"
 
 const char *gw_wire_key(enum gw_key key);
 /* Name or alias -> enum gw_key, with *@alias set accordingly; -1: unknown. */

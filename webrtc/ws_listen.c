@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "gateway/base/metrics.h"
+#include "webrtc/h2_priv.h"
 #include "webrtc/ws_priv.h"
 
 #define BACKLOG 1024
@@ -45,41 +46,50 @@ static bool too_many(const struct gw_ws *ws)
 	return max && ws->nsocket >= 2 * max + TOLD_TOTAL;
 }
 
+/* Its first bytes tell whether HTTP/2 is spoken. */
+static void hand_over(struct gw_ws *ws, struct gw_ws_net *net, int fd)
+{
+	if (ws->h2 && ws->set->web.http2 && net->listener->kind != GW_WS_ADMIN)
+		gw_h2_accept(ws->h2, net, fd);
+	else
+		gw_ws_adopt(ws, net, fd);
+}
+
 static void accepted(struct gw_ws_listener *l, int fd,
 		     const struct sockaddr_storage *ss)
 {
 	struct gw_ws *ws = l->ws;
 	uint32_t max_ip = ws->set->web.max_connections_ip;
-	struct gw_ws_net *net = calloc(1, sizeof(*net));
+	struct gw_ws_net *net;
+	struct gw_ws_ip *ip = NULL;
+	struct gw_addr peer;
 	int on = 1;
 
-	if (!net)
-		goto refuse;
-	net->ws = ws;
-	net->listener = l;
-	if (gw_addr_from_sockaddr(&net->peer, (const struct sockaddr *)ss))
+	if (gw_addr_from_sockaddr(&peer, (const struct sockaddr *)ss))
 		goto refuse;
 	if (l->kind != GW_WS_ADMIN && too_many(ws)) {
 		gw_metric_add(&m_shed, 1);
 		goto refuse;
 	}
-	net->ip = gw_ws_limits_open(ws->limits, &net->peer);
-	if (!net->ip)
+	ip = gw_ws_limits_open(ws->limits, &peer);
+	if (!ip)
 		goto refuse;
-	if (l->kind != GW_WS_ADMIN && max_ip) {
-		net->over = net->ip->sockets > max_ip;
-		if (net->ip->sockets > max_ip + TOLD_IP) {
-			gw_metric_add(&m_shed_ip, 1);
-			gw_ws_limits_close(ws->limits, net->ip);
-			goto refuse;
-		}
+	if (l->kind != GW_WS_ADMIN && max_ip &&
+	    ip->sockets > max_ip + TOLD_IP) {
+		gw_metric_add(&m_shed_ip, 1);
+		goto refuse;
 	}
+	net = gw_ws_net_new(ws, l, &peer, ip);
+	if (!net)
+		goto refuse;
+	net->over = l->kind != GW_WS_ADMIN && max_ip && ip->sockets > max_ip;
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	gw_metric_add(&m_accepted, 1);
-	gw_ws_adopt(ws, net, fd);
+	hand_over(ws, net, fd);
 	return;
 refuse:
-	free(net);
+	if (ip)
+		gw_ws_limits_close(ws->limits, ip);
 	close(fd);
 }
 

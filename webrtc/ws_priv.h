@@ -3,13 +3,19 @@
  *
  *	gw_ws            the server: one libwebsockets context, one vhost
  *	gw_ws_listener   a listening socket; ours, not libwebsockets'
- *	gw_ws_net        an accepted socket, from accept to its last callback
- *	gw_ws_session    one HTTP request, or one WebSocket (h2: one stream)
+ *	gw_ws_net        an accepted socket, until it is closed
+ *	gw_ws_session    one HTTP/1.1 request, or one WebSocket
  *	gw_ws_conn       an open WebSocket, what the rest of the gateway sees
+ *	gw_h2            everything of HTTP/2 (h2_priv.h)
  *
  * Why we accept ourselves: the address is counted before TLS costs anything,
  * and a request belongs to the listener it came in by.  libwebsockets would
  * choose among vhosts of a port by the Host header, which the peer writes.
+ * And the first bytes tell whose it is: HTTP/2 never reaches libwebsockets,
+ * whose parser of it can be made to leave its buffer (4.1.6).
+ *
+ * What is served, to whom, and what is refused is decided in ws_http.c, and
+ * what a WebSocket does in ws_conn.c; ws_lws_*.c and h2_*.c carry it.
  * Signalling thread only.
  */
 #ifndef GW_WS_PRIV_H
@@ -23,6 +29,7 @@
 #include "webrtc/ws_pages.h"
 #include "webrtc/ws_server.h"
 
+struct gw_h2;
 struct lws;
 struct lws_context;
 struct lws_vhost;
@@ -55,13 +62,25 @@ struct gw_ws_net {
 	bool over; /* above max_connections_ip: answered with 429 only */
 };
 
-/* The per-session memory that libwebsockets keeps, zeroed, for us. */
-struct gw_ws_session {
-	struct gw_ws_conn *conn; /* a WebSocket */
-	const char *body;        /* a reply being sent */
-	size_t len, off;
+/* An answer to a request, of whichever version: fields, and where the body is.
+ * Only those fields that are set are sent. */
+struct gw_ws_reply {
+	unsigned status;
+	const char *type, *etag, *allow;
+	unsigned retry_after_s;
+	bool page, close, version;
+	size_t full;      /* content-length; of HEAD too */
+	const char *body; /* NULL: none is sent */
+	size_t len;
 	char *own;                 /* body, when it is ours to free */
 	struct gw_ws_pages *pages; /* held, when body is in there */
+};
+
+/* The per-session memory that libwebsockets keeps, zeroed, for us. */
+struct gw_ws_session {
+	struct gw_ws_conn *conn;  /* a WebSocket */
+	struct gw_ws_reply reply; /* a reply being sent */
+	size_t off;
 };
 
 enum gw_ws_state {
@@ -71,26 +90,41 @@ enum gw_ws_state {
 	GW_WS_ST_DEAD      /* no frame can be sent: waiting for its burial */
 };
 
+/* Free bytes that libwebsockets wants before what it sends. */
+#define GW_WS_HEADROOM 16
+
 struct gw_ws_msg {
 	struct gw_ws_msg *next;
 	size_t len, off;
-	/* what libwebsockets wants free before the text, then the text */
-	unsigned char data[];
+	bool begun; /* part of it may be with the peer: not to be dropped */
+	unsigned char data[]; /* the headroom, then the text */
+};
+
+/* What carries a WebSocket.  None of these may call back at once. */
+struct gw_ws_conn_ops {
+	bool h2;
+	/* There is something to send: a message, a ping, a close frame. */
+	void (*want_write)(struct gw_ws_conn *c);
+	/* Ends it without a word; gw_ws_conn_bury() comes from the loop. */
+	void (*kill)(struct gw_ws_conn *c);
+	/* Received so far: that is life, too. */
+	uint64_t (*bytes)(const struct gw_ws_conn *c);
 };
 
 struct gw_ws_conn {
 	uint32_t magic;
 	struct gw_ws *ws;
-	struct lws *wsi;
+	const struct gw_ws_conn_ops *ops;
+	void *io; /* struct lws, or a stream of HTTP/2 */
 	struct gw_ws_conn *prev, *next;
 	struct gw_ws_ip *ip;
 	struct gw_addr peer;
-	int fd; /* for bytes received; -1 on a stream of HTTP/2 */
 	char name[16];
 	struct gw_logctx log;
 	void *user;
 
 	enum gw_ws_state state;
+	bool counted;  /* why it closed, in a metric */
 	uint16_t code; /* for closed(): what was sent or received */
 	uint16_t reason_len;
 	char reason[124]; /* RFC 6455 5.5: 125 with the code */
@@ -120,6 +154,7 @@ struct gw_ws {
 	struct gw_ws_pages *pages;
 	struct lws_context *lws;
 	struct lws_vhost *vhost;
+	struct gw_h2 *h2;
 	void *ssl_ctx;   /* libwebsockets' own; NULL without a TLS listener */
 	void *no_client; /* ours, see ws_tls.h */
 	struct gw_ws_listener listener[GW_SET_LISTEN + 1];
@@ -137,6 +172,7 @@ enum gw_ws_refusal {
 	GW_WS_REF_NOT_FOUND,
 	GW_WS_REF_METHOD,
 	GW_WS_REF_HOST,
+	GW_WS_REF_TOO_LARGE,
 	GW_WS_REF_HANDSHAKE,
 	GW_WS_REF_VERSION,
 	GW_WS_REF_SUBPROTOCOL,
@@ -152,41 +188,87 @@ enum gw_ws_refusal {
 int gw_ws_listen_start(struct gw_ws *ws);
 void gw_ws_listen_stop(struct gw_ws *ws);
 
-/* ws_server.c: hand an accepted socket over; @net->fd is libwebsockets' then,
+/* ws_server.c: hand an accepted socket over; @fd is libwebsockets' then,
  * whatever happens. */
 void gw_ws_adopt(struct gw_ws *ws, struct gw_ws_net *net, int fd);
-/* The socket that @wsi, maybe a stream of HTTP/2, travels on. */
+/* The socket that @wsi travels on. */
 struct gw_ws_net *gw_ws_net_of(struct lws *wsi);
 /* Closes without a word, from the loop, never at once. */
 void gw_ws_kill(struct gw_ws *ws, struct lws *wsi);
 
-/* ws_lws_http.c */
-int gw_ws_http_request(struct gw_ws *ws, struct lws *wsi,
-		       struct gw_ws_session *s);
-int gw_ws_http_writeable(struct lws *wsi, struct gw_ws_session *s);
-void gw_ws_session_fini(struct gw_ws_session *s);
-/* The whole refusal in one go, where no WRITEABLE will come. */
-void gw_ws_http_refuse_now(struct gw_ws *ws, struct lws *wsi,
-			   enum gw_ws_refusal why);
-/* Retry-After, in seconds. */
-unsigned gw_ws_retry_after_s(struct gw_ws *ws, const struct gw_ws_net *net,
-			     enum gw_ws_refusal why);
-/* Counts, logs. */
-void gw_ws_note_refusal(const struct gw_ws_net *net, enum gw_ws_refusal why);
+/* ws_net.c: @ip becomes the net's.  NULL: no memory. */
+struct gw_ws_net *gw_ws_net_new(struct gw_ws *ws,
+				const struct gw_ws_listener *l,
+				const struct gw_addr *peer,
+				struct gw_ws_ip *ip);
+/* The socket has been closed. */
+void gw_ws_net_free(struct gw_ws_net *net);
 
-/* ws_lws_upgrade.c */
-void gw_ws_upgrade_init(void);
-void gw_ws_upgrade_fini(void);
-int gw_ws_upgrade_h1(struct gw_ws *ws, struct lws *wsi);
-int gw_ws_upgrade_h2(struct gw_ws *ws, struct lws *wsi);
+/* ws_http.c: what is asked for.  Strings: NULL is "not there". */
+struct gw_ws_request {
+	const char *path;  /* as sent; a query is ignored */
+	const char *host;  /* Host or :authority */
+	const char *known; /* If-None-Match */
+	bool head;         /* HEAD instead of GET */
+};
+
+/* A handshake.  Fields too long to be read are passed as @unreadable. */
+struct gw_ws_handshake {
+	const char *path, *host, *origin, *subprotocol, *version;
+	bool no_path, no_host, no_origin, no_subprotocol; /* unreadable */
+	bool h2;
+};
+
+/* 0: @r is filled in; -ENOMEM. */
+int gw_ws_http_answer(const struct gw_ws_net *net,
+		      const struct gw_ws_request *req, struct gw_ws_reply *r);
+/* The same for a refusal, which is counted and logged. */
+int gw_ws_http_refuse(const struct gw_ws_net *net, enum gw_ws_refusal why,
+		      bool head, struct gw_ws_reply *r);
+void gw_ws_reply_fini(struct gw_ws_reply *r);
+/* Every field but the status, content-length and connection; stops at the
+ * first that @add does not take, and returns what it returned. */
+typedef int(gw_ws_field_h)(const char *name, const char *value, void *arg);
+int gw_ws_reply_fields(const struct gw_ws_net *net, const struct gw_ws_reply *r,
+		       gw_ws_field_h *add, void *arg);
+const char *gw_ws_status_title(unsigned status);
+
+/* May this become a WebSocket? */
+enum gw_ws_refusal gw_ws_http_check(const struct gw_ws_net *net,
+				    const struct gw_ws_handshake *hs);
+/* Is @token in a comma separated list? */
+bool gw_ws_has_token(const char *list, const char *token, bool fold);
+
+/* ws_lws_http.c */
+int gw_ws_lws_request(struct lws *wsi, struct gw_ws_session *s);
+int gw_ws_lws_writeable(struct lws *wsi, struct gw_ws_session *s);
+void gw_ws_session_fini(struct gw_ws_session *s);
+/* LWS_CALLBACK_HTTP_CONFIRM_UPGRADE.  0 goes on, -1 hangs up. */
+int gw_ws_lws_upgrade(struct lws *wsi);
 
 /* ws_lws_conn.c */
-int gw_ws_conn_new(struct gw_ws *ws, struct lws *wsi, struct gw_ws_session *s);
-int gw_ws_conn_rx(struct gw_ws_conn *c, const void *data, size_t len);
-void gw_ws_conn_pong(struct gw_ws_conn *c);
-int gw_ws_conn_peer_close(struct gw_ws_conn *c, const uint8_t *data,
-			  size_t len);
-int gw_ws_conn_writeable(struct gw_ws_conn *c);
+int gw_ws_lws_opened(struct lws *wsi, struct gw_ws_session *s);
+void gw_ws_lws_rx(struct gw_ws_conn *c, const void *data, size_t len);
+int gw_ws_lws_peer_close(struct gw_ws_conn *c, const uint8_t *data, size_t len);
+int gw_ws_lws_conn_writeable(struct gw_ws_conn *c);
+void gw_ws_lws_closed(struct gw_ws_conn *c);
+
+/* ws_conn.c: *@out is set, then opened() is called.  0 or -ENOMEM. */
+int gw_ws_conn_new(struct gw_ws_conn **out, struct gw_ws_net *net,
+		   const struct gw_ws_conn_ops *ops, void *io);
+/* A piece of a message; @coming: what its frame still owes. */
+void gw_ws_conn_rx(struct gw_ws_conn *c, const void *data, size_t len,
+		   bool last, bool binary, uint64_t coming);
+void gw_ws_conn_heard(struct gw_ws_conn *c);
+/* The peer's close frame.  True: it wants an echo; false: it is one. */
+bool gw_ws_conn_peer_close(struct gw_ws_conn *c, uint16_t code);
+/* A frame that breaks the protocol: close with @code. */
+void gw_ws_conn_violated(struct gw_ws_conn *c, enum gw_ws_close code,
+			 const char *why);
+/* The first of the queue has been sent: it is freed. */
+void gw_ws_conn_sent(struct gw_ws_conn *c);
+/* Ours has been handed over: wait for its echo. */
+void gw_ws_conn_close_sent(struct gw_ws_conn *c);
 /* closed(), then freed. */
 void gw_ws_conn_bury(struct gw_ws_conn *c);
 

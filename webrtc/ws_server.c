@@ -14,6 +14,7 @@
 #include <libwebsockets.h>
 
 #include "gateway/base/metrics.h"
+#include "webrtc/h2_priv.h"
 #include "webrtc/ws_priv.h"
 #include "webrtc/ws_tls.h"
 
@@ -31,9 +32,6 @@
 static const struct gw_logctx lg = { .module = "ws" };
 static const struct gw_logctx lg_lws = { .module = "lws" };
 static bool starting; /* libwebsockets' errors are ours to report then */
-
-GW_GAUGE(m_sockets, "isthmus_ws_sockets",
-	 "Network connections of the web listeners now", "");
 
 /* Most of what it calls an error is a peer's doing, which we count and log
  * ourselves; only while we start is it about us. */
@@ -71,18 +69,13 @@ void gw_ws_adopt(struct gw_ws *ws, struct gw_ws_net *net, int fd)
 
 	if (net->listener->kind == GW_WS_TLS)
 		desc.type |= LWS_ADOPT_ALLOW_SSL;
-	ws->nsocket++;
-	gw_metric_add(&m_sockets, 1);
 	ws->adopting = net;
 	wsi = lws_adopt_descriptor_vhost_via_info(&desc);
 	ws->adopting = NULL;
 	/* On failure the descriptor is closed.  When there was a wsi, its
 	 * destruction frees net, perhaps in a later pass. */
 	if (!wsi && !net->wsi) {
-		ws->nsocket--;
-		gw_metric_add(&m_sockets, -1);
-		gw_ws_limits_close(ws->limits, net->ip);
-		free(net);
+		gw_ws_net_free(net);
 		return;
 	}
 	/* TLS sets its own; a plain socket would be let to say nothing. */
@@ -91,8 +84,7 @@ void gw_ws_adopt(struct gw_ws *ws, struct gw_ws_net *net, int fd)
 				GW_WS_IO_TIMEOUT_S);
 }
 
-static void on_wsi_destroy(struct gw_ws *ws, struct lws *wsi,
-			   struct gw_ws_session *s)
+static void on_wsi_destroy(struct lws *wsi, struct gw_ws_session *s)
 {
 	struct gw_ws_net *net = lws_get_opaque_user_data(wsi);
 
@@ -100,29 +92,26 @@ static void on_wsi_destroy(struct gw_ws *ws, struct lws *wsi,
 		gw_ws_session_fini(s);
 		/* Normally gone since LWS_CALLBACK_CLOSED. */
 		if (s->conn) {
-			gw_ws_conn_bury(s->conn);
+			gw_ws_lws_closed(s->conn);
 			s->conn = NULL;
 		}
 	}
 	if (!net || net->wsi != wsi)
-		return; /* a stream, or libwebsockets' own */
+		return; /* libwebsockets' own */
 	lws_set_opaque_user_data(wsi, NULL);
-	ws->nsocket--;
-	gw_metric_add(&m_sockets, -1);
-	gw_ws_limits_close(ws->limits, net->ip);
-	free(net);
+	gw_ws_net_free(net);
 }
 
-static int on_http(struct gw_ws *ws, struct lws *wsi,
-		   enum lws_callback_reasons reason, struct gw_ws_session *s)
+static int on_http(struct lws *wsi, enum lws_callback_reasons reason,
+		   struct gw_ws_session *s)
 {
 	switch (reason) {
 	case LWS_CALLBACK_HTTP_CONFIRM_UPGRADE:
-		return gw_ws_upgrade_h1(ws, wsi);
+		return gw_ws_lws_upgrade(wsi);
 	case LWS_CALLBACK_HTTP:
-		return gw_ws_http_request(ws, wsi, s);
+		return gw_ws_lws_request(wsi, s);
 	case LWS_CALLBACK_HTTP_WRITEABLE:
-		return gw_ws_http_writeable(wsi, s);
+		return gw_ws_lws_writeable(wsi, s);
 	case LWS_CALLBACK_CLOSED_HTTP:
 	case LWS_CALLBACK_HTTP_DROP_PROTOCOL:
 		if (s)
@@ -136,31 +125,29 @@ static int on_http(struct gw_ws *ws, struct lws *wsi,
 	}
 }
 
-static int on_websocket(struct gw_ws *ws, struct lws *wsi,
-			enum lws_callback_reasons reason,
+static int on_websocket(struct lws *wsi, enum lws_callback_reasons reason,
 			struct gw_ws_session *s, void *in, size_t len)
 {
 	struct gw_ws_conn *c = s ? s->conn : NULL;
 
-	if (reason == LWS_CALLBACK_FILTER_PROTOCOL_CONNECTION)
-		return gw_ws_upgrade_h2(ws, wsi);
 	if (reason == LWS_CALLBACK_ESTABLISHED)
-		return s ? gw_ws_conn_new(ws, wsi, s) : -1;
+		return s ? gw_ws_lws_opened(wsi, s) : -1;
 	if (!c)
 		return 0;
 	switch (reason) {
 	case LWS_CALLBACK_RECEIVE:
-		return gw_ws_conn_rx(c, in, len);
+		gw_ws_lws_rx(c, in, len);
+		return 0;
 	case LWS_CALLBACK_RECEIVE_PONG:
-		gw_ws_conn_pong(c);
+		gw_ws_conn_heard(c);
 		return 0;
 	case LWS_CALLBACK_SERVER_WRITEABLE:
-		return gw_ws_conn_writeable(c);
+		return gw_ws_lws_conn_writeable(c);
 	case LWS_CALLBACK_WS_PEER_INITIATED_CLOSE:
-		return gw_ws_conn_peer_close(c, in, len);
+		return gw_ws_lws_peer_close(c, in, len);
 	case LWS_CALLBACK_CLOSED:
 		s->conn = NULL;
-		gw_ws_conn_bury(c);
+		gw_ws_lws_closed(c);
 		return 0;
 	default:
 		return 0;
@@ -179,21 +166,20 @@ static int on_callback(struct lws *wsi, enum lws_callback_reasons reason,
 			ws->adopting->wsi = wsi;
 		return 0;
 	case LWS_CALLBACK_WSI_DESTROY:
-		on_wsi_destroy(ws, wsi, user);
+		on_wsi_destroy(wsi, user);
 		return 0;
 	case LWS_CALLBACK_OPENSSL_LOAD_EXTRA_SERVER_VERIFY_CERTS:
 		ws->ssl_ctx = user; /* documented: the vhost's SSL_CTX */
 		return gw_ws_tls_policy(user) ? 1 : 0;
-	case LWS_CALLBACK_FILTER_PROTOCOL_CONNECTION:
 	case LWS_CALLBACK_ESTABLISHED:
 	case LWS_CALLBACK_RECEIVE:
 	case LWS_CALLBACK_RECEIVE_PONG:
 	case LWS_CALLBACK_SERVER_WRITEABLE:
 	case LWS_CALLBACK_WS_PEER_INITIATED_CLOSE:
 	case LWS_CALLBACK_CLOSED:
-		return on_websocket(ws, wsi, reason, user, in, len);
+		return on_websocket(wsi, reason, user, in, len);
 	default:
-		return on_http(ws, wsi, reason, user);
+		return on_http(wsi, reason, user);
 	}
 }
 
@@ -234,7 +220,7 @@ static int start_lws(struct gw_ws *ws)
 		.user = ws,
 		.uid = (uid_t)-1,
 		.gid = (gid_t)-1,
-		.alpn = ws->set->web.http2 ? "h2,http/1.1" : "http/1.1",
+		.alpn = "http/1.1", /* HTTP/2 is served by h2_*.c */
 		.max_http_header_data2 = HEADER_BYTES,
 		.timeout_secs = GW_WS_IO_TIMEOUT_S,
 		.timeout_secs_ah_idle = GW_WS_IO_TIMEOUT_S,
@@ -245,21 +231,9 @@ static int start_lws(struct gw_ws *ws)
 	if (!ws->no_client)
 		return -ENOMEM;
 	info.provided_client_ssl_ctx = ws->no_client;
-	/*
-	 * RFC 8441 works, but a stream that ends while half a DATA frame has
-	 * come makes the HTTP/2 parser of 4.1.6 step past its buffer; any client
-	 * can cause that (bad opcode in such a frame), and the process dies.
-	 * Nothing on our side of the library's interface can prevent it.
-	 */
-	if (ws->set->web.http2)
-		gw_warn(&lg,
-			"web.http2: not for a hostile network, with "
-			"libwebsockets %s",
-			LWS_LIBRARY_VERSION);
 	if (wants_tls(ws->set))
 		info.options |= LWS_SERVER_OPTION_CREATE_VHOST_SSL_CTX;
 	lws_set_log_level(LLL_ERR | LLL_WARN, on_lws_log);
-	gw_ws_upgrade_init();
 	starting = true;
 	ws->lws = lws_create_context(&info);
 	starting = false;
@@ -294,6 +268,9 @@ static int load_certificate(struct gw_ws *ws, const struct gw_settings *set)
 	if (!ws->ssl_ctx)
 		return 0;
 	rc = gw_ws_tls_load(ws->ssl_ctx, set, err, sizeof(err));
+	if (!rc)
+		rc = gw_ws_tls_load(gw_h2_ssl_ctx(ws->h2), set, err,
+				    sizeof(err));
 	if (rc)
 		gw_error(&lg, "certificate: %s", err);
 	else
@@ -324,6 +301,11 @@ int gw_ws_new(struct gw_ws **out, struct gw_loop *loop,
 		err = start_lws(ws);
 		if (err)
 			gw_error(&lg, "libwebsockets does not start");
+	}
+	if (!err) {
+		err = gw_h2_new(&ws->h2, ws);
+		if (err)
+			gw_error(&lg, "HTTP/2: %s", strerror(-err));
 	}
 	if (!err)
 		err = load_certificate(ws, set);
@@ -382,11 +364,12 @@ void gw_ws_free(struct gw_ws *ws)
 	}
 	if (ws->lws) {
 		step_until_gone(ws, &ws->nconn);
+		gw_h2_free(ws->h2);
+		ws->h2 = NULL;
 		stop_lws(ws);
 	}
 	while (ws->conns)
 		gw_ws_conn_bury(ws->conns);
-	gw_ws_upgrade_fini();
 	gw_ws_tls_no_client_free(ws->no_client);
 	gw_ws_pages_put(ws->pages);
 	gw_ws_limits_free(ws->limits);

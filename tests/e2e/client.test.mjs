@@ -218,15 +218,18 @@ test('close codes are acted on', async () => {
 	const expected = [
 		[4002, false, 'Superseded'], [4003, false, 'Deregistered'],
 		[4001, true, 'Expired'], [1012, true, null], [1013, true, null],
+		[1008, true, null], [1008, true, null, 'authentication timeout'],
 	];
-	for (const [code, reconnecting, cause] of expected) {
+	for (const [code, reconnecting, cause, reason] of expected) {
 		const alice = await client('alice', 440);
-		mock.clients.get('sip:alice@demo.example').conn.socket.close(code);
+		mock.clients.get('sip:alice@demo.example').conn.socket.close(code, reason);
 		const event = await alice.event('disconnected');
 		assert.equal(event.code, code);
 		assert.equal(event.reconnecting, reconnecting, String(code));
 		if (code === 1013)
 			assert.ok(event.delay >= 10_000);
+		if (code === 1008) // a slow token is no crime
+			assert.equal(event.delay < 60_000, reason !== undefined);
 		if (cause)
 			assert.equal((await alice.event('unregistered')).cause, cause);
 		if (code === 4001) { // not by the credential that ended with it
@@ -262,6 +265,146 @@ test('the token is asked for anew and sent as bearer', async () => {
 	}, mock.endpoint);
 	await alice.event('bearer');
 	assert.equal(await alice.do(() => globalThis.asked), 1);
+});
+
+test('TURN credentials about to end are asked for anew', async () => {
+	const getinfo = mock.getinfo;
+	const servers = (seconds) => [{
+		urls: ['turn:127.0.0.1:9'], credential: 'x',
+		username: `${Math.floor(Date.now() / 1000) + seconds}:alice`,
+	}];
+	let left = 30;
+	mock.getinfo = (conn, message, answer) => answer({
+		resources: { iceServers: servers(left), registration: {}, mediaSessions: [] },
+	});
+	try {
+		const alice = await client('alice', 440);
+		const asked = () => mock.log.filter(({ dir, msg }) =>
+			dir === 'c2s' && msg.method === 'getinfo').length;
+		const used = () => alice.do(() =>
+			parseInt(session.connection.getConfiguration().iceServers[0].username));
+		const call = async () => {
+			const before = mock.log.filter(({ msg }) => msg.method === 'msetup').length;
+			await alice.do(() => { ua.call('nobody'); });
+			await until(() => mock.log.filter(({ msg }) =>
+				msg.method === 'msetup').length >= before + 2, 'set up');
+		};
+		left = 3600;
+		assert.equal(asked(), 1);
+		await call();
+		assert.equal(asked(), 2);
+		assert.ok(await used() > Date.now() / 1000 + 3000);
+		await call(); // they last
+		assert.equal(asked(), 2);
+	} finally {
+		mock.getinfo = getinfo;
+	}
+});
+
+test('a response may not require what the client has not', async () => {
+	const msetup = mock.msetup;
+	const alice = await client('alice', 440);
+	mock.msetup = (conn, message, answer) => answer({
+		mediaSessionId: 'ms-odd', mediaSessionState: 'proceeding',
+		requiredExtension: ['teleport'],
+	});
+	try {
+		await alice.do(() => { ua.call('bob'); });
+		assert.equal((await alice.event('failed')).status, 420);
+		await until(() => mock.log.some(({ dir, msg }) => dir === 'c2s' &&
+			msg.method === 'mdisc' && msg.mediaSessionId === 'ms-odd' &&
+			msg.problemDetails.status === 420), 'it is hung up at the gateway');
+	} finally {
+		mock.msetup = msetup;
+	}
+});
+
+test('a refused log-in is tried again when the gateway said, not before', async () => {
+	const auth = mock.auth;
+	mock.auth = (conn, message, answer) => answer({ retryAfter: 3 }, 503);
+	try {
+		const alice = await openClient(browser, {
+			url: mock.url, endpoint: mock.endpoint, user: 'alice', record: false,
+		});
+		clients.push(alice);
+		assert.equal((await alice.event('registrationFailed')).willRetry, true);
+		const { delay } = await alice.event('disconnected');
+		assert.ok(delay >= 3000 && delay < 4000, `${delay} ms`);
+	} finally {
+		mock.auth = auth;
+	}
+});
+
+test('a token that cannot be had is asked for again, and nothing is left unhandled', async () => {
+	const alice = await client('alice', 440);
+	await alice.do(async (endpoint) => {
+		const { UA } = await import('/isthmus.js');
+		globalThis.addEventListener('unhandledrejection', ({ reason }) =>
+			globalThis.seen.push(['unhandled', { reason: String(reason) }]));
+		let asked = 0;
+		const mine = new UA({ endpoint, id: 'sip:carol@demo.example', storage: null,
+			reconnectMin: 50, reconnectMax: 100,
+			getToken: async () => {
+				globalThis.seen.push(['asked', {}]);
+				if (++asked < 3)
+					throw new Error('the issuer is down');
+				return 'second';
+			} });
+		for (const name of ['registered', 'registrationFailed'])
+			mine.on(name, (e) => globalThis.seen.push([`carol ${name}`, { ...e }]));
+		mine.start();
+	}, mock.endpoint);
+	mock.token = 'second';
+	await alice.event('carol registered');
+	assert.equal(await alice.count('asked'), 3);
+	assert.equal(await alice.count('carol registrationFailed'), 2);
+	assert.equal(await alice.count('unhandled'), 0);
+});
+
+test('many calls leave no session, track or listener behind', async () => {
+	const alice = await client('alice', 440);
+	const left = await alice.do(async () => {
+		const tracks = [];
+		const count = { added: 0, removed: 0 };
+		const { addEventListener, removeEventListener } = RTCPeerConnection.prototype;
+		RTCPeerConnection.prototype.addEventListener = function (...args) {
+			count.added += args[0] === 'icegatheringstatechange';
+			return addEventListener.apply(this, args);
+		};
+		RTCPeerConnection.prototype.removeEventListener = function (...args) {
+			count.removed += args[0] === 'icegatheringstatechange';
+			return removeEventListener.apply(this, args);
+		};
+		const stream = await navigator.mediaDevices.getUserMedia({ audio: true });
+		for (let i = 0; i < 100; i++) {
+			const call = ua.call(i % 2 ? 'nobody' : 'alice', { mediaStream: stream });
+			const over = new Promise((done) => {
+				call.once('failed', done);
+				call.once('ended', done);
+			});
+			call.on('peerconnection', () => tracks.push(...call.localStream.getTracks()));
+			if (i % 2 === 0) { // one's own: rings here, is answered, is hung up
+				await new Promise((done) => call.once('accepted', done));
+				call.terminate();
+			}
+			await over;
+		}
+		const until = Date.now() + 5000;
+		while (ua.sessions.length && Date.now() < until)
+			await new Promise((done) => setTimeout(done, 50));
+		return {
+			sessions: ua.sessions.length, tracks: tracks.length,
+			live: tracks.filter((t) => t.readyState === 'live').length,
+			own: stream.getTracks()[0].readyState,
+			listeners: count.added - count.removed, added: count.added,
+		};
+	});
+	assert.equal(left.sessions, 0);
+	assert.ok(left.tracks >= 100);
+	assert.equal(left.live, 0);
+	assert.equal(left.own, 'live'); // the application's stays its own
+	assert.ok(left.added > 0);
+	assert.equal(left.listeners, 0);
 });
 
 test('stop deregisters and hangs up', async () => {

@@ -2,6 +2,7 @@
 // a client may say, what it must not, and what it then gets.
 import assert from 'node:assert/strict';
 import crypto from 'node:crypto';
+import dgram from 'node:dgram';
 import fs from 'node:fs';
 import path from 'node:path';
 import { after, afterEach, before, describe, test } from 'node:test';
@@ -30,7 +31,7 @@ function token(claims, header = { alg: 'ES256', kid: 'one' }) {
 	return `${text}.${signature.toString('base64url')}`;
 }
 
-let gateway, strict;
+let gateway, strict, core;
 const open = [];
 
 /** A client that is closed when its test is over. */
@@ -54,6 +55,52 @@ async function rejected(reason, where = gateway) {
 	return Number(line?.split(' ').at(-1));
 }
 
+/** The SIP side as bytes: keeps every datagram, rings, and is cancelled. */
+class SipCore {
+	texts = [];
+	#socket;
+
+	static async listen(port) {
+		const made = new SipCore();
+		made.#socket = dgram.createSocket('udp4');
+		made.uri = `sip:127.0.0.1:${port};transport=udp`;
+		made.port = port;
+		made.#socket.on('message', (data, peer) => made.#take(String(data), peer));
+		await new Promise((done) => made.#socket.bind(port, '127.0.0.1', done));
+		return made;
+	}
+
+	/** The first datagram that @matches, from now on or before. */
+	async heard(matches) {
+		let found;
+		await until(() => (found = this.texts.find((t) => matches.test(t))),
+			`${matches} at the SIP core`);
+		return found;
+	}
+
+	send(lines, port) {
+		this.#socket.send([...lines, '', ''].join('\r\n'), port, '127.0.0.1');
+	}
+
+	#take(text, peer) {
+		this.texts.push(text);
+		const method = text.split(' ')[0];
+		if (method.startsWith('SIP/') || method === 'ACK')
+			return;
+		const keep = text.split('\r\n').filter((l) => /^(via|from|call-id|cseq):/i.test(l));
+		const to = /^To: *(.*)$/mi.exec(text)[1].trim();
+		const answer = (status, headers = keep) => this.send([`SIP/2.0 ${status}`, ...headers,
+			`To: ${to.includes(';tag=') ? to : `${to};tag=core`}`,
+			`Contact: <sip:127.0.0.1:${this.port}>`, 'Content-Length: 0'], peer.port);
+		answer(method === 'INVITE' ? '180 Ringing' : '200 OK');
+		if (method === 'CANCEL')
+			answer('487 Request Terminated', keep.map((l) =>
+				l.replace(/^(cseq:.*)CANCEL$/i, '$1INVITE')));
+	}
+
+	close() { this.#socket.close(); }
+}
+
 async function refusal(promise, status) {
 	const error = await promise.then(() => null, (e) => e);
 	assert.ok(error instanceof Refused, `expected ${status}, got ${error ?? 'success'}`);
@@ -68,8 +115,9 @@ async function idle(where = gateway) {
 }
 
 before(async () => {
+	core = await SipCore.listen(PORT + 190);
 	gateway = await startGateway({
-		name: 'protocol', port: PORT,
+		name: 'protocol', port: PORT, core: core.uri,
 		extra: {
 			web: {
 				auth_timeout_ms: 2000, max_sessions: 3,
@@ -101,6 +149,7 @@ after(async () => {
 		c.socket.terminate();
 	await gateway?.stop();
 	await strict?.stop();
+	core?.close();
 });
 
 // Whatever a test left behind ends with it.
@@ -451,6 +500,110 @@ describe('two clients', () => {
 		await alice.request('mdisc', { mediaSessionId });
 		const stop = await bob.next((m) => m.method === 'mdisc');
 		assert.equal(stop.mediaSessionId, ring.mediaSessionId);
+		await idle();
+	});
+});
+
+describe('the other party', () => {
+	test('userData of an application reaches its like', async () => {
+		const alice = await login(ALICE), bob = await login(BOB);
+		const setup = await alice.request('msetup',
+			{ resourceId: BOB, preOffer: browserSdp(), userData: { subject: 'lunch' } });
+		const { mediaSessionId } = setup;
+		assert.deepEqual(setup.unsupportedExtension, ['userData']);
+		const ring = await bob.next((m) => m.method === 'msetup');
+		await bob.request('mupdate', {
+			mediaSessionId: ring.mediaSessionId, sdpAnswer: browserSdp({ setup: 'active' }),
+		});
+		await alice.state('connected');
+		const userData = { chat: 'a "quoted" line\r\nanother', list: [1, { deep: null }] };
+		const sent = await alice.request('mupdate', { mediaSessionId, userData });
+		assert.equal(sent.unsupportedExtension, undefined);
+		const got = await bob.next((m) => m.userData);
+		assert.deepEqual(got.userData, userData);
+		await bob.request('mupdate', { mediaSessionId: ring.mediaSessionId, userData: { ok: true } });
+		assert.deepEqual((await alice.next((m) => m.userData)).userData, { ok: true });
+		await alice.request('mdisc', { mediaSessionId });
+		await idle();
+	});
+
+	test('a number is called in the caller\'s domain', async () => {
+		const c = await login();
+		for (const [said, called] of [
+			['100', 'tel:100;phone-context=demo.example'],
+			['+1 (555) 010-0', 'tel:+15550100'],
+			['tel:7;isub=2', 'tel:7;phone-context=demo.example;isub=2'],
+		]) {
+			const { mediaSessionId } = await c.request('msetup',
+				{ resourceId: said, preOffer: browserSdp() });
+			const escaped = called.replace(/[+.]/g, '[$&]');
+			const invite = await core.heard(new RegExp(`^INVITE ${escaped} SIP/2.0\r\n`));
+			assert.match(invite, new RegExp(`^To: *<${escaped}>`, 'm'));
+			await c.state('alerting');
+			await c.request('mdisc', { mediaSessionId });
+		}
+		await idle();
+	});
+
+	test('nothing a client says becomes a header on the SIP side', async () => {
+		const evil = 'x\r\nInjected: 1\r\n\r\nInjected: 2';
+		const anonymous = await client();
+		await refusal(anonymous.transact('auth', {
+			authType: 'basic', webrtcId: `${ALICE};${evil}`,
+			authorization: `Basic ${Buffer.from(`alice@demo.example;${evil}:x`).toString('base64')}`,
+		}, { wrong: true }).then((r) => { throw new Refused(r); }), 400);
+		const c = await login();
+		const shown = core.texts.length;
+		for (const target of [`sip:${evil}@demo.example`, `sip:a@demo.example;${evil}`,
+			`tel:+1;${evil}`, `100${evil}`, 'sip:a>;tag=1@b', 'sip:a@b"', 'sip:a b@c',
+			'sip:a@b\u0000', 'sip:\u00e4@b']) {
+			const response = await c.transact('msetup',
+				{ resourceId: target, preOffer: browserSdp() }, { wrong: true });
+			assert.equal(response.problemDetails?.status, 400, target);
+		}
+		await refusal(c.transact('msetup', {
+			resourceId: '101', preOffer: browserSdp(),
+			preferredOriginatingId: `${ALICE};${evil}`,
+		}, { wrong: true }).then((r) => { throw new Refused(r); }), 403);
+		// Legal as a URI, hardly as an address: refused, or sent as it is.
+		for (const target of ['sip:a@b?Injected=1', 'sip:a%0d%0aInjected:1@demo.example',
+			'sip:[::1', 'sip:@', 'sip:a@b;lr;maddr=127.0.0.1', 'tel:12\\', 'sip:a@b,sip:c@d']) {
+			const response = await c.transact('msetup',
+				{ resourceId: target, preOffer: browserSdp() }, { wrong: true });
+			if (response.success) {
+				await c.next((m) => m.mediaSessionId === response.mediaSessionId);
+				await c.transact('mdisc', { mediaSessionId: response.mediaSessionId });
+			}
+		}
+		// The reason of a hang-up.
+		const { mediaSessionId } = await c.request('msetup',
+			{ resourceId: '102', preOffer: browserSdp() });
+		await c.state('alerting');
+		await c.request('mdisc', { mediaSessionId, problemDetails:
+			{ type: 'about:blank', title: 'Busy', status: 486, detail: evil } });
+		await core.heard(/^CANCEL tel:102;/);
+
+		// ... and of a refusal.
+		const refused = c.next((m) => m.method === 'msetup');
+		c.answers = (m) => m.method === 'msetup' ? { success: false, problemDetails:
+			{ type: 'about:blank', title: evil, status: 486, detail: evil } } : {};
+		const sdp = ['v=0', 'o=- 1 1 IN IP4 127.0.0.1', 's=-', 'c=IN IP4 127.0.0.1', 't=0 0',
+			'm=audio 4000 RTP/AVP 0', ''].join('\r\n');
+		core.send([`INVITE ${ALICE} SIP/2.0`,
+			`Via: SIP/2.0/UDP 127.0.0.1:${core.port};branch=z9hG4bKinject`, 'Max-Forwards: 70',
+			'From: "Eve <b>\\"x\\"</b>" <sip:eve@core.example>;tag=eve', `To: <${ALICE}>`,
+			'Call-ID: inject@core', 'CSeq: 1 INVITE', `Contact: <sip:127.0.0.1:${core.port}>`,
+			'Content-Type: application/sdp', `Content-Length: ${sdp.length}`, '', sdp], PORT + 2);
+		await refused;
+		const final = await core.heard(/^SIP\/2.0 486 [^]*Call-ID: inject@core/i);
+		core.send([`ACK ${ALICE} SIP/2.0`,
+			`Via: SIP/2.0/UDP 127.0.0.1:${core.port};branch=z9hG4bKinject`,
+			...final.split('\r\n').filter((l) => /^(from|to|call-id):/i.test(l)),
+			'CSeq: 1 ACK', 'Content-Length: 0'], PORT + 2);
+		for (const text of core.texts.slice(shown)) {
+			assert.doesNotMatch(text, /^Injected/mi);
+			assert.doesNotMatch(text, /\r\n\r\n[^]*Injected/);
+		}
 		await idle();
 	});
 });

@@ -66,11 +66,12 @@ function confine(library, files)
 {
 	confine("sofia-sip/", "gateway/base/loop\\.c|sip/[a-z_]+\\.[ch]")
 	confine("uv.h", "gateway/base/loop\\.c")
+	confine("nghttp2/", "webrtc/h2_(session|http|ws)\\.c")
 	confine("libwebsockets", "webrtc/ws_(server|lws_[a-z]+)\\.c")
 	confine("json-c/",
 		"webrtc/(respect_msg|jwt)\\.c|gateway/(cdr|core|admin)\\.c")
 	confine("openssl/", "media/(dtls|srtp)[a-z_]*\\.[ch]|sip/(digest|tls_check)\\.c|" \
-		"webrtc/(ws_tls|selfsigned|jwt|auth_[a-z]+)\\.c")
+		"webrtc/(ws_tls|h2_tls|selfsigned|jwt|auth_[a-z]+)\\.c")
 	confine("srtp2/", "media/srtp(_openssl)?\\.c")
 	confine("nice/", "media/ice[a-z_]*\\.c")
 	confine("glib", "media/ice[a-z_]*\\.c")

@@ -37,7 +37,7 @@ struct peer {
 	struct gw_web *web;
 
 	struct gw_leg *leg; /* the last that came in, or was made */
-	char target[256], asserted[256];
+	char target[1024], asserted[256];
 	enum gw_desc_role setup_role;
 	char setup_text[256];
 	bool refuse_at_once;

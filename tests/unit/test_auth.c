@@ -202,6 +202,84 @@ static void a_client_that_leaves_meanwhile_is_forgotten(void **state)
 	assert_false(gw_web_is_registered(peer.web, ALICE));
 }
 
+static void log_ins_beyond_what_can_be_checked_are_sent_away(void **state)
+{
+	enum { MANY = 300, ROOM = 256 };
+	struct gw_ws_conn *c[MANY];
+	unsigned busy = 0, granted = 0;
+
+	(void)state;
+	for (unsigned i = 0; i < MANY; i++) {
+		c[i] = client_open();
+		client_say(c[i],
+			   AUTH("0", "basic", BOB) ",\"authorization\":\"%s\"}",
+			   basic_value(BOB, PASSWORD));
+		if (client_count(c[i])) {
+			busy++;
+			has(client_last(c[i]), "\"status\":503");
+			has(client_last(c[i]), "\"retryAfter\":");
+		}
+	}
+	assert_int_equal(MANY - ROOM, busy);
+	assert_int_equal(ROOM, metric("\nisthmus_respect_auth_jobs"));
+	for (unsigned i = 0; i < MANY; i++) {
+		client_wait(c[i], 1);
+		granted +=
+			strstr(client_got(c[i], 0), "\"success\":true") != NULL;
+	}
+	assert_int_equal(ROOM, granted);
+	assert_int_equal(0, metric("\nisthmus_respect_auth_jobs"));
+	assert_int_equal(0, client_punished());
+}
+
+static void who_left_is_not_computed_for(void **state)
+{
+	struct gw_auth_job *job = NULL;
+
+	(void)state;
+	assert_int_equal(0, gw_auth_job_new(&job, GW_AUTH_BASIC, PASSWORD,
+					    strlen(PASSWORD)));
+	(void)snprintf(job->hash, sizeof(job->hash), "%s",
+		       peer.set.user[0].password);
+	job->known = true;
+	gw_auth_job_work(job);
+	assert_true(job->good);
+	job->good = false;
+	atomic_store(&job->abandoned, true);
+	gw_auth_job_work(job);
+	assert_false(job->good);
+	gw_auth_job_free(job);
+}
+
+static void a_user_removed_meanwhile_is_not_let_in(void **state)
+{
+	static struct gw_settings less;
+	struct gw_ws_conn *c = client_open();
+
+	(void)state;
+	client_say(c, AUTH("0", "basic", ALICE) ",\"authorization\":\"%s\"}",
+		   basic_value(ALICE, PASSWORD));
+	less = peer.set;
+	less.nuser = 0;
+	gw_web_reload(peer.web, &less);
+	client_wait(c, 1);
+	has(client_last(c), "\"status\":403");
+	assert_false(gw_web_is_registered(peer.web, ALICE));
+}
+
+static void an_identity_cannot_carry_more_than_itself(void **state)
+{
+	struct gw_ws_conn *c = client_open();
+
+	(void)state;
+	password_of(c, "0", "sip:alice@example.net;a=\\r\\nVia: b",
+		    "alice@example.net", PASSWORD);
+	has(client_last(c), "\"status\":400");
+	password_of(c, "2", "sip:alice@example.net;maddr=evil.example",
+		    "sip:alice@example.net;maddr=evil.example", PASSWORD);
+	has(client_last(c), "\"webrtcId\":\"" ALICE "\"");
+}
+
 /* ---- time ---- */
 
 static void a_connection_must_authenticate_in_time(void **state)
@@ -602,6 +680,10 @@ int main(void)
 		T(malformed_credentials_are_400),
 		T(one_auth_at_a_time_and_its_copy_is_answered_once),
 		T(a_client_that_leaves_meanwhile_is_forgotten),
+		T(log_ins_beyond_what_can_be_checked_are_sent_away),
+		T(who_left_is_not_computed_for),
+		T(a_user_removed_meanwhile_is_not_let_in),
+		T(an_identity_cannot_carry_more_than_itself),
 		T(a_connection_must_authenticate_in_time),
 		T(a_registration_expires_with_4001_unless_refreshed),
 		T(wishes_are_granted_up_to_the_limits),

@@ -70,20 +70,29 @@ static void identities_are_compared_as_uris(void **state)
 		const char *a, *b;
 		bool same;
 	} cases[] = {
-		{"sip:alice@Example.NET",   "SIP:alice@example.net", true },
-		{ "sip:Alice@x",            "sip:alice@x",           false},
-		{ "sip:alice@x;user=phone", "sip:alice@x",           true },
-		{ "sip:alice@x?a=b",        "sip:alice@x",           true },
-		{ "sip:alice@x",            "sips:alice@x",          false},
-		{ "sip:alice@x:5060",       "sip:alice@x",           false},
-		{ "tel:+1-555.123(0001)",   "tel:+15551230001",      true },
-		{ "tel:+1555;isub=1",       "tel:+1555",             true },
-		{ "tel:",                   "tel:",                  false},
-		{ "alice",                  "alice",                 false},
-		{ "sip:",                   "sip:",                  false},
-		{ "sip:a@",                 "sip:a@",                false},
-		{ "sip:a b@x",              "sip:a b@x",             false},
-		{ "http://x",               "http://x",              false},
+		{"sip:alice@Example.NET",                "SIP:alice@example.net",   true },
+		{ "sip:Alice@x",                         "sip:alice@x",             false},
+		{ "sip:alice@x;user=phone",              "sip:alice@x",             true },
+		{ "sip:alice@x?a=b",                     "sip:alice@x",             true },
+		{ "sip:alice@x",                         "sips:alice@x",            false},
+		{ "sip:alice@x:5060",                    "sip:alice@x",             false},
+		{ "tel:+1-555.123(0001)",                "tel:+15551230001",        true },
+		{ "tel:+1555;isub=1",                    "tel:+1555",               true },
+		{ "tel:100;phone-context=a",             "tel:100;phone-context=b", false},
+		{ "tel:100;phone-context=a",             "tel:100",                 false},
+		{ "tel:1.00;isub=1;Phone-Context=A.b;x",
+                 "tel:100;phone-context=a.B",                                       true },
+		{ "tel:+1;phone-context=a",              "tel:+1",                  true },
+		{ "sip:a@x;b=\r\nc: d",                  "sip:a@x",                 false},
+		{ "sip:a@x;b>",                          "sip:a@x",                 false},
+		{ "sip:\"a@x",                           "sip:\"a@x",               false},
+		{ "sip:\xc3\xa4@x",                      "sip:\xc3\xa4@x",          false},
+		{ "tel:",				"tel:",                    false},
+		{ "alice",			       "alice",                   false},
+		{ "sip:",				"sip:",                    false},
+		{ "sip:a@",			      "sip:a@",                  false},
+		{ "sip:a b@x",                           "sip:a b@x",               false},
+		{ "http://x",                            "http://x",                false},
 	};
 	char big[300] = "sip:";
 
@@ -124,6 +133,34 @@ static void each_identity_of_a_user_finds_the_registration(void **state)
 	free(user);
 }
 
+static void an_identity_is_spelled_as_configured_or_bare(void **state)
+{
+	static const struct gw_set_user user = {
+		.id = "sip:alice@Example.net",
+		.nidentity = 1,
+		.identity = { "tel:+1-555-0001" },
+	};
+	struct gw_reg *reg = NULL;
+
+	(void)state;
+	assert_int_equal(0, gw_registry_add(registry, &reg,
+					    "SIP:alice@example.NET;lr", &user,
+					    NULL));
+	assert_string_equal("sip:alice@Example.net", reg->id);
+	assert_string_equal(reg->id, reg->identity[0]);
+	assert_int_equal(2, reg->nidentity);
+	gw_registry_remove(reg);
+	assert_int_equal(0, gw_registry_add(registry, &reg, "tel:+15550001",
+					    &user, NULL));
+	assert_string_equal("tel:+1-555-0001", reg->id);
+	gw_registry_remove(reg);
+	assert_int_equal(0, gw_registry_add(registry, &reg,
+					    "sip:Bob@Example.net;maddr=x?y=z",
+					    NULL, NULL));
+	assert_string_equal("sip:Bob@example.net", reg->id);
+	gw_registry_remove(reg);
+}
+
 static void connected_goes_before_suspended_and_new_before_old(void **state)
 {
 	struct gw_reg *a = add("sip:a@x", one), *b = add("sip:a@x", two);
@@ -151,12 +188,16 @@ static void a_suspended_one_lasts_its_time_to_live(void **state)
 	assert_int_equal(1, gw_registry_count(registry, &suspended));
 	assert_int_equal(1, suspended);
 	gw_reg_resume(a, two);
+	assert_int_equal(1, gw_registry_count(registry, &suspended));
+	assert_int_equal(0, suspended);
 	advance_s(20);
 	assert_int_equal(0, nlost);
 	gw_reg_suspend(a);
 	advance_s(11);
 	assert_int_equal(1, nlost);
 	assert_null(gw_registry_find(registry, "sip:a@x"));
+	assert_int_equal(0, gw_registry_count(registry, &suspended));
+	assert_int_equal(0, suspended);
 }
 
 static void an_expired_one_ends_suspended_or_not(void **state)
@@ -220,6 +261,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(identities_are_compared_as_uris),
 		T(each_identity_of_a_user_finds_the_registration),
+		T(an_identity_is_spelled_as_configured_or_bare),
 		T(connected_goes_before_suspended_and_new_before_old),
 		T(a_suspended_one_lasts_its_time_to_live),
 		T(an_expired_one_ends_suspended_or_not),

@@ -476,6 +476,157 @@ static void dtmf_travels_both_ways(void **state)
 	assert_int_equal(-EPROTO, gw_leg_send(peer.leg, &info));
 }
 
+static void user_data_of_applications_travels_both_ways(void **state)
+{
+	struct gw_ws_conn *c = connected();
+	static const char data[] = "{ \"x\": [1, \"a\\nb\"] }";
+	struct gw_msg info = { .verb = GW_V_INFO,
+			       .content_type = GW_WIRE_USER_DATA_TYPE,
+			       .content = data,
+			       .content_len = sizeof(data) - 1 };
+	char big[5000];
+
+	(void)state;
+	client_say(c,
+		   REQ("mupdate", "4") "\"mediaSessionId\":\"%s\","
+				       "\"userData\":{\"chat\":\"hi\"}}",
+		   session);
+	has(client_last(c), "\"success\":true");
+	lacks(client_last(c), "unsupportedExtension");
+	assert_int_equal(GW_V_INFO, call_last()->verb);
+	assert_string_equal("{\"chat\":\"hi\"}", call_last()->text);
+	assert_int_equal(1, peer.nheard);
+	memset(big, 'x', sizeof(big));
+	big[sizeof(big) - 1] = '\0';
+	client_say(c,
+		   REQ("mupdate", "6") "\"mediaSessionId\":\"%s\","
+				       "\"userData\":{\"chat\":\"%s\"}}",
+		   session, big);
+	has(client_last(c), "\"status\":413");
+
+	assert_int_equal(0, gw_leg_send(peer.leg, &info));
+	has(client_last(c), "\"userData\":{\"x\":[1,\"a\\nb\"]}");
+	/* What a SIP peer may send under this name. */
+	info.content = "{\"a\":1},\"method\":\"mdisc\"";
+	info.content_len = strlen(info.content);
+	assert_int_equal(-EPROTO, gw_leg_send(peer.leg, &info));
+	info.content = "{\"dtmf\":\"1\"}";
+	info.content_len = strlen(info.content);
+	assert_int_equal(-EPROTO, gw_leg_send(peer.leg, &info));
+	info.content_len = 5;
+	assert_int_equal(-EPROTO, gw_leg_send(peer.leg, &info));
+}
+
+static void user_data_that_goes_nowhere_is_said_to(void **state)
+{
+	struct gw_ws_conn *c = client_login(ALICE);
+	long before = metric("\nisthmus_respect_user_data_dropped_total");
+
+	(void)state;
+	client_say(c, REQ("msetup", "2") "\"resourceId\":\"sip:a@b\","
+					 "\"userData\":{\"a\":1}}");
+	has(client_last(c), "\"success\":true");
+	has(client_last(c), "\"unsupportedExtension\":[\"userData\"]");
+	remember_session(client_last(c));
+	client_say(c,
+		   REQ("mupdate", "4") "\"mediaSessionId\":\"%s\","
+				       "\"userData\":{\"a\":1}}",
+		   session);
+	has(client_last(c), "\"unsupportedExtension\":[\"userData\"]");
+	client_say(c,
+		   REQ("mdisc", "6") "\"mediaSessionId\":\"%s\","
+				     "\"userData\":{\"a\":1}}",
+		   session);
+	has(client_last(c), "\"unsupportedExtension\":[\"userData\"]");
+	assert_int_equal(before + 3,
+			 metric("\nisthmus_respect_user_data_dropped_total"));
+}
+
+static void numbers_become_tel_uris(void **state)
+{
+	static const struct {
+		const char *said, *target;
+	} cases[] = {
+		{"100",                       "tel:100;phone-context=example.net"   },
+		{ "1 (00)-2.3",               "tel:10023;phone-context=example.net" },
+		{ "*21#",                     "tel:*21%23;phone-context=example.net"},
+		{ "+1 555-123",               "tel:+1555123"                        },
+		{ "tel:100",                  "tel:100;phone-context=example.net"   },
+		{ "tel:100;isub=1",
+                 "tel:100;phone-context=example.net;isub=1"                         },
+		{ "tel:100;phone-context=+1", "tel:100;phone-context=+1"            },
+		{ "tel:+1-555",               "tel:+1-555"                          },
+		{ "sip:100@b",                "sip:100@b"                           },
+		{ "urn:service:sos",          "urn:service:sos"                     },
+	};
+	static const char *const bad[] = { "",
+					   "+",
+					   "bob",
+					   "()",
+					   "1+2",
+					   "tel:",
+					   "sip:",
+					   "sip:a@b\\r\\nVia: x",
+					   "sip:a@b>;x",
+					   "12\\n3",
+					   "tel:1;x\\r\\ny: z" };
+	struct gw_ws_conn *c = client_login(ALICE);
+	unsigned id = 2;
+
+	(void)state;
+	for (size_t i = 0; i < GW_ARRAY_LEN(cases); i++, id += 2) {
+		client_say(c, REQ("msetup", "%u") "\"resourceId\":\"%s\"}", id,
+			   cases[i].said);
+		has(client_last(c), "\"success\":true");
+		assert_string_equal(cases[i].target, peer.target);
+		gw_leg_free(peer.leg);
+		peer.leg = NULL;
+	}
+	for (size_t i = 0; i < GW_ARRAY_LEN(bad); i++, id += 2) {
+		client_say(c, REQ("msetup", "%u") "\"resourceId\":\"%s\"}", id,
+			   bad[i]);
+		has(client_last(c), "\"status\":400");
+	}
+}
+
+static void a_response_that_cannot_be_taken_is_a_failure(void **state)
+{
+	static const char *const broken[] = {
+		"\"requiredExtension\":[\"dtmf\",\"x\"]",
+		"\"sdpAnswer\":5",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < GW_ARRAY_LEN(broken); i++) {
+		struct gw_ws_conn *c = ringing();
+
+		has(client_last(c), "\"supportedExtension\":[\"dtmf\"]");
+		client_say(
+			c,
+			"{\"messageType\":\"response\",\"method\":"
+			"\"msetup\",\"transactionId\":1,\"success\":true,%s}",
+			broken[i]);
+		has(client_last(c), "\"method\":\"mdisc\"");
+		has(client_last(c), i ? "\"status\":400" : "\"status\":420");
+		assert_int_equal(GW_V_RELEASE, call_last()->verb);
+		assert_int_equal(480, call_last()->cause.status);
+		gw_leg_free(peer.leg);
+		peer.leg = NULL;
+		client_lose(&c, 1000);
+	}
+}
+
+static void a_response_may_require_what_we_support(void **state)
+{
+	struct gw_ws_conn *c = ringing();
+
+	(void)state;
+	client_say(c, "{\"messageType\":\"response\",\"method\":\"msetup\","
+		      "\"transactionId\":1,\"success\":true,"
+		      "\"requiredExtension\":[\"dtmf\"]}");
+	assert_int_equal(GW_V_PROGRESS, call_last()->verb);
+}
+
 static void release_is_told_by_mdisc_with_its_cause(void **state)
 {
 	struct gw_ws_conn *c = calling();
@@ -833,6 +984,11 @@ int main(void)
 		T(an_answer_in_the_response_is_taken),
 		T(crossing_offers_get_491_and_a_pause),
 		T(dtmf_travels_both_ways),
+		T(user_data_of_applications_travels_both_ways),
+		T(user_data_that_goes_nowhere_is_said_to),
+		T(numbers_become_tel_uris),
+		T(a_response_that_cannot_be_taken_is_a_failure),
+		T(a_response_may_require_what_we_support),
 		T(release_is_told_by_mdisc_with_its_cause),
 		T(a_leg_freed_alive_says_goodbye),
 		T(mdisc_ends_a_call_normally_and_cancels_an_unanswered),

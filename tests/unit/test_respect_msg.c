@@ -157,6 +157,32 @@ static void sixteen_levels_are_read_and_deeper_is_still_answered(void **state)
 						"{\"transactionId\":2}]"));
 }
 
+static void an_empty_container_is_a_level_too(void **state)
+{
+	(void)state;
+	assert_int_equal(GW_RF_OK,
+			 read_text("{\"messageType\":\"request\",\"method\":"
+				   "\"getinfo\",\"transactionId\":12,\"a\":"
+				   "[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]}"));
+	assert_int_equal(GW_RF_DEPTH,
+			 read_text("{\"messageType\":\"request\",\"method\":"
+				   "\"getinfo\",\"transactionId\":12,\"a\":"
+				   "[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]}"));
+}
+
+static void an_id_beyond_64_bits_cannot_be_answered(void **state)
+{
+	(void)state;
+	assert_int_equal(GW_RF_NO_ID,
+			 read_text("{\"messageType\":\"request\",\"method\":"
+				   "\"getinfo\",\"transactionId\":"
+				   "18446744073709551616}"));
+	assert_int_equal(GW_RF_NO_ID,
+			 read_text("{\"messageType\":\"request\",\"method\":"
+				   "\"getinfo\",\"transactionId\":"
+				   "\"18446744073709551616\"}"));
+}
+
 static void a_missing_or_mistyped_member_is_named(void **state)
 {
 	static const struct {
@@ -284,7 +310,7 @@ static void what_is_written_reads_back(void **state)
 	struct gw_rout o = {
 		.response = true,
 		.method = "mupdate",
-		.txn = UINT64_MAX,
+		.txn = UINT64_MAX - 1,
 		.success = false,
 		.problem = {.status = 488, .detail = "line 3: \x01\x7f\\"},
 		.has_retry_after = true,
@@ -303,7 +329,7 @@ static void what_is_written_reads_back(void **state)
 	assert_non_null(text);
 	assert_int_equal(len, strlen(text));
 	assert_int_equal(GW_RF_OK, read_text(text));
-	assert_true(m.txn == UINT64_MAX);
+	assert_true(m.txn == UINT64_MAX - 1);
 	assert_int_equal(488, m.problem_status);
 	assert_string_equal("line 3: \x01\x7f\\", m.problem_detail);
 	assert_string_equal("v=0\r\ns=\xc3\xa4\r\n", m.str[GW_K_SDP_ANSWER]);
@@ -355,6 +381,8 @@ int main(void)
 		T(transaction_ids_have_64_bits),
 		T(text_that_is_no_json_object_is_told_apart),
 		T(sixteen_levels_are_read_and_deeper_is_still_answered),
+		T(an_empty_container_is_a_level_too),
+		T(an_id_beyond_64_bits_cannot_be_answered),
 		T(a_missing_or_mistyped_member_is_named),
 		T(an_unknown_kind_of_message_is_named_too),
 		T(methods_of_applications_have_a_dot),

@@ -168,6 +168,7 @@ static inline void rig_defaults(struct rig *r)
 	web->auth_failures = 3;
 	web->pause_ms = 60000;
 	web->queue_bytes = 262144;
+	web->http2 = true;
 }
 
 static inline void rig_start(struct rig *r)
