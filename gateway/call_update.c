@@ -94,10 +94,8 @@ static void restore(struct gw_call *call, struct side *s)
 	gw_timer_start_us(gw_loop_timers(call->core->loop), &u->retry, 0);
 }
 
-static void refuse_pending(struct gw_call *call, uint16_t status,
-			   const char *text)
+static void refuse_because(struct gw_call *call, const struct gw_cause *cause)
 {
-	struct gw_cause cause = { .status = status, .text = text };
 	struct update *u = &call->upd;
 	struct side *x = u->x, *y = u->y;
 	bool in_vain = u->answer_y != NULL;
@@ -105,9 +103,17 @@ static void refuse_pending(struct gw_call *call, uint16_t status,
 	(void)gw_oa_event(&x->oa, GW_OA_WE_REFUSE);
 	keep_y(u);
 	update_reset(u);
-	refuse(call, x, &cause);
+	refuse(call, x, cause);
 	if (in_vain)
 		restore(call, y);
+}
+
+static void refuse_pending(struct gw_call *call, uint16_t status,
+			   const char *text)
+{
+	const struct gw_cause cause = { .status = status, .text = text };
+
+	refuse_because(call, &cause);
 }
 
 /* ---- the answer to x ---- */
@@ -537,7 +543,7 @@ void gw_call_update_refuse(struct gw_call *call, struct side *s,
 
 	if (u->state == UPD_FORWARDED && s == u->y) {
 		(void)gw_oa_event(&s->oa, GW_OA_PEER_REFUSES);
-		refuse_pending(call, msg->cause.status, msg->cause.text);
+		refuse_because(call, &msg->cause);
 		return;
 	}
 	if ((u->state == UPD_OWN || u->state == UPD_LATE) && s == u->x) {

@@ -83,6 +83,7 @@ struct gw_cause {
 	const char *text;       /* for logs, problemDetails.detail, Warning and
 				   Reason; NULL: the status' usual phrase */
 	bool elsewhere;         /* answered by another endpoint (RFC 3326) */
+	bool sip;               /* the peer said so in SIP; else we did */
 };
 
 struct gw_party {

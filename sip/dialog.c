@@ -178,6 +178,18 @@ int gw_dialog_open(struct gw_session *s)
 	return 0;
 }
 
+/* With the Call-ID, so that a call can be found in a packet trace. */
+static void log_invite(struct gw_session *s)
+{
+	msg_t *msg = nta_outgoing_getrequest(s->invite);
+	const sip_t *sip = msg ? sip_object(msg) : NULL;
+
+	if (sip && sip->sip_call_id)
+		gw_info(&s->log, "INVITE sent to %s, Call-ID %.80s",
+			s->request_uri, sip->sip_call_id->i_id);
+	msg_destroy(msg);
+}
+
 int gw_dialog_invite(struct gw_session *s)
 {
 	const struct gw_set_sip *set = &s->sip->set->sip;
@@ -212,6 +224,7 @@ int gw_dialog_invite(struct gw_session *s)
 	if (!s->invite)
 		return -ENOMEM;
 	gw_stack_count_request(true, sip_method_invite);
+	log_invite(s);
 	return 0;
 }
 

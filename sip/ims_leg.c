@@ -16,9 +16,10 @@
 #include "gateway/base/metrics.h"
 #include "sip/ims_cause.h"
 
-#define LEG_MAGIC   0x494d534c /* "IMSL" */
-#define HEADERS_MAX 4096
-#define INFO_MAX    4096
+#define LEG_MAGIC     0x494d534c /* "IMSL" */
+#define HEADERS_MAX   4096
+#define INFO_MAX      4096
+#define RETRY_AFTER_S 30
 
 GW_COUNTER(m_out, "isthmus_sip_calls_total", "INVITE sessions, by direction",
 	   "direction=\"out\"");
@@ -138,6 +139,14 @@ static bool wants_privacy(const sip_t *m)
 	return false;
 }
 
+/* Who answers, unless for the trust domain only: a browser is outside it. */
+static struct gw_party connected(struct who *w, const sip_t *response)
+{
+	if (wants_privacy(response))
+		return (struct gw_party){ NULL, NULL };
+	return asserted(w, response);
+}
+
 static struct gw_desc desc(const sip_t *m, enum gw_desc_role role)
 {
 	struct gw_desc d = { GW_DESC_NONE, NULL, 0 };
@@ -177,7 +186,7 @@ void gw_ims_tell_progress(struct gw_session *s, int status, unsigned branch,
 	struct gw_msg msg = { .verb = GW_V_PROGRESS, .branch = branch };
 	struct who w;
 
-	msg.asserted = asserted(&w, response);
+	msg.asserted = connected(&w, response);
 	msg.alert = status == 180 ? GW_ALERT_RINGING : GW_ALERT_NO;
 	/* An offer in an unreliable response does not exist (RFC 3262 5). */
 	if (!s->late)
@@ -194,7 +203,7 @@ void gw_ims_tell_answer(struct gw_session *s, unsigned branch,
 	struct gw_msg msg = { .verb = GW_V_ANSWER, .branch = branch };
 	struct who w;
 
-	msg.asserted = asserted(&w, response);
+	msg.asserted = connected(&w, response);
 	msg.desc = desc(response, role);
 	tell(s, &msg);
 }
@@ -229,33 +238,93 @@ void gw_ims_tell_info(struct gw_session *s, const sip_t *request)
 }
 
 /* What a failure, BYE or CANCEL says beyond its number, into @text. */
+/*
+ * A BYE or CANCEL tells why only in Reason (RFC 3326): the SIP status, or the
+ * ISUP cause, of which those are mapped that say more than "it is over"
+ * (RFC 3398 7.2.4.1).
+ */
+static unsigned reason_status(const sip_reason_t *r)
+{
+	static const struct {
+		unsigned q850, status;
+	} map[] = {
+		{1,    404},
+                { 17,  486},
+                { 18,  408},
+                { 19,  480},
+		{ 21,  403},
+                { 27,  502},
+                { 34,  503},
+                { 38,  503},
+		{ 41,  503},
+                { 42,  503},
+                { 47,  503},
+                { 102, 504},
+	};
+	unsigned cause;
+
+	if (!r->re_protocol || !r->re_cause)
+		return 0;
+	cause = (unsigned)strtoul(r->re_cause, NULL, 10);
+	if (!strcasecmp(r->re_protocol, "SIP"))
+		return cause >= 300 && cause <= 699 ? cause : 0;
+	if (strcasecmp(r->re_protocol, "Q.850") != 0)
+		return 0;
+	for (size_t i = 0; i < GW_ARRAY_LEN(map); i++) {
+		if (map[i].q850 == cause)
+			return map[i].status;
+	}
+	return 0;
+}
+
+static void read_reasons(struct gw_cause *c, const sip_t *m, const char **said)
+{
+	const sip_reason_t *r;
+
+	for (r = m->sip_reason; r; r = r->re_next) {
+		unsigned status = reason_status(r);
+
+		if (r->re_text)
+			*said = r->re_text;
+		if (gw_ims_cause_elsewhere(r->re_protocol, r->re_cause))
+			c->elsewhere = true;
+		else if (status && c->status == 200)
+			c->status = (uint16_t)gw_ims_cause_from_sip(status);
+	}
+}
+
 static void read_cause(struct gw_cause *c, char *text, size_t size,
 		       unsigned status, const sip_t *m)
 {
-	const sip_reason_t *r;
+	char plain[GW_IDENT_NAME_MAX + 1] = "";
 	const char *said = NULL;
 
 	c->status = status == 200 ? 200 : gw_ims_cause_from_sip(status);
-	if (!m)
-		return;
-	for (r = m->sip_reason; r; r = r->re_next) {
-		if (r->re_text)
-			said = r->re_text;
-		if (gw_ims_cause_elsewhere(r->re_protocol, r->re_cause))
-			c->elsewhere = true;
+	if (m && !nta_sip_is_internal(m)) {
+		c->sip = status >= 300;
+		read_reasons(c, m, &said);
+		if (m->sip_request && c->status >= 300)
+			c->sip = true;
+		if (m->sip_warning && m->sip_warning->w_text)
+			said = m->sip_warning->w_text;
+		if (m->sip_retry_after &&
+		    m->sip_retry_after->af_delta <= UINT16_MAX)
+			c->retry_after_s =
+				(uint16_t)m->sip_retry_after->af_delta;
+	} else if (status == 408 || status == 503) {
+		/* Nobody answered, or nobody was reached: worth another try. */
+		c->retry_after_s = RETRY_AFTER_S;
 	}
-	if (m->sip_warning && m->sip_warning->w_text)
-		said = m->sip_warning->w_text;
-	if (m->sip_retry_after && m->sip_retry_after->af_delta <= UINT16_MAX)
-		c->retry_after_s = (uint16_t)m->sip_retry_after->af_delta;
-	if (said && gw_ident_unquote(text, size, said))
+	if (said && !gw_ident_unquote(plain, sizeof(plain), said))
+		plain[0] = '\0';
+	/* The number that was not passed on is kept for people. */
+	if (status != 200 && status != c->status)
+		(void)snprintf(text, size, "%u %.*s", status, (int)size - 8,
+			       plain[0] ? plain : gw_ims_cause_phrase(status));
+	else
+		(void)snprintf(text, size, "%s", plain);
+	if (text[0])
 		c->text = text;
-	/* the number that was not passed on is kept for people */
-	if (!c->text && status != c->status) {
-		(void)snprintf(text, size, "%u %s", status,
-			       gw_ims_cause_phrase(status));
-		c->text = text;
-	}
 }
 
 void gw_ims_tell_refuse(struct gw_session *s, unsigned status,
@@ -365,7 +434,6 @@ static int send_setup(struct gw_session *s, const struct gw_msg *msg)
 	if (r)
 		return r;
 	gw_metric_add(&m_out, 1);
-	gw_info(&s->log, "INVITE sent to %s", msg->target.uri);
 	return 0;
 }
 
@@ -591,6 +659,7 @@ int gw_ims_leg_incoming(struct gw_session *s, const sip_t *request)
 	gw_metric_add(&m_in, 1);
 	s->sip->incoming(&l->base, &setup, s->sip->arg);
 	sync_log_id(s);
-	gw_info(&s->log, "INVITE received");
+	gw_info(&s->log, "INVITE received, Call-ID %.80s",
+		request->sip_call_id->i_id);
 	return 0;
 }

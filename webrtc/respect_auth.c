@@ -107,7 +107,7 @@ static void deny(struct gw_rconn *c, uint64_t txn, struct gw_metric *metric,
 	gw_respect_count(GW_RJ_AUTH_FAILED);
 	gw_info(&c->log, "%s: authentication failed: %s", id, why);
 	gw_rconn_respond(c, txn, gw_wire_method(GW_RM_AUTH), &o);
-	if (gw_ws_punish(c->web->ws, gw_ws_peer(c->ws)))
+	if (gw_ws_punish(c->web->ws, gw_ws_peer(c->ws), false))
 		gw_rconn_close(c, GW_WS_POLICY, "too many failures");
 }
 

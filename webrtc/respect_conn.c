@@ -195,7 +195,7 @@ static void punish(struct gw_rconn *c, enum gw_rreject why, const char *reason)
 {
 	gw_respect_count(why);
 	gw_warn(&c->log, "closed: %s", rejects[why].name);
-	(void)gw_ws_punish(c->web->ws, gw_ws_peer(c->ws));
+	(void)gw_ws_punish(c->web->ws, gw_ws_peer(c->ws), why == GW_RJ_RATE);
 	gw_rconn_close(c, GW_WS_POLICY, reason);
 }
 

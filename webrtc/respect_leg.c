@@ -166,7 +166,7 @@ void gw_rleg_send_disc(struct gw_rleg *l, const struct gw_cause *cause)
 		status = 403;
 	if (status != 200 || cause->elsewhere || cause->text) {
 		o.problem.status = status ? status : 500;
-		o.problem.sip = status >= 300;
+		o.problem.sip = cause->sip;
 		o.problem.detail = cause->elsewhere && !cause->text
 					   ? "answered elsewhere"
 					   : cause->text;
@@ -288,7 +288,7 @@ static int send_refuse(struct gw_rleg *l, const struct gw_msg *msg)
 	const struct gw_cause *cause = &msg->cause;
 	struct gw_rout o = {
 		.problem = {.status = cause->status,
-                            .sip = true,
+                            .sip = cause->sip,
                             .detail = cause->text}
 	};
 

@@ -122,13 +122,15 @@ static bool uint64_of(struct json_object *v, uint64_t *out)
 	if (json_object_is_type(v, json_type_int)) {
 		if (json_object_get_int64(v) < 0)
 			return false;
-		/* json-c stops at the largest number: what was beyond it looks
-		 * like it, and must not be answered under another name. */
 		*out = json_object_get_uint64(v);
-		return *out != UINT64_MAX;
+	} else {
+		s = text_of(v, 20, &len);
+		if (!s || !decimal(s, len, out))
+			return false;
 	}
-	s = text_of(v, 20, &len);
-	return s && decimal(s, len, out);
+	/* json-c stops at the largest number: what was beyond it looks like it,
+	 * and must not be answered under another name. */
+	return *out != UINT64_MAX;
 }
 
 static enum gw_rfault read_list(struct gw_rmsg *m, enum gw_key k,

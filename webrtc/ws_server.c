@@ -391,12 +391,12 @@ void gw_ws_set_draining(struct gw_ws *ws, bool draining)
 	ws->draining = draining;
 }
 
-bool gw_ws_punish(struct gw_ws *ws, const struct gw_addr *peer)
+bool gw_ws_punish(struct gw_ws *ws, const struct gw_addr *peer, bool at_once)
 {
 	char ip[GW_ADDR_STRLEN];
 
 	if (!gw_ws_limits_fail(ws->limits, peer, gw_timers_now_us(ws->timers),
-			       ws->set->web.auth_failures,
+			       at_once ? 1 : ws->set->web.auth_failures,
 			       ws->set->web.pause_ms))
 		return false;
 	gw_warn(&lg, "%s: too many failures, refused for %u ms",

@@ -88,9 +88,9 @@ const struct gw_addr *gw_ws_peer(const struct gw_ws_conn *c);
 const char *gw_ws_name(const struct gw_ws_conn *c);
 
 /* This address failed to authenticate, or broke the rules: after
- * web.auth_failures in a minute it is refused (HTTP 429) for web.pause_ms.
- * True when the pause begins now. */
-bool gw_ws_punish(struct gw_ws *ws, const struct gw_addr *peer);
+ * web.auth_failures in a minute, or now when @at_once (a flood), it is refused
+ * (HTTP 429) for web.pause_ms.  True when the pause begins now. */
+bool gw_ws_punish(struct gw_ws *ws, const struct gw_addr *peer, bool at_once);
 
 unsigned gw_ws_connections(const struct gw_ws *ws);
 

@@ -487,7 +487,7 @@ describe('two clients', () => {
 		await alice.request('msetup', { resourceId: BOB, preOffer: browserSdp() });
 		const no = await alice.next((m) => m.method === 'mdisc');
 		assert.equal(no.problemDetails.status, 486);
-		assert.equal(no.problemDetails.type, 'urn:ietf:params:sip:response:486');
+		assert.equal(no.problemDetails.type, 'about:blank', 'no SIP here');
 		await bob.close();
 		await idle();
 	});
@@ -672,6 +672,9 @@ describe('limits', () => {
 			c.transact('getinfo', { resources: [] }).catch(() => {});
 		assert.equal((await c.closed).code, 1008);
 		assert.equal(await rejected('rate', strict), was + 1);
+		await assert.rejects(client({}, strict), (e) => e.status === 429);
+		await until(() => client({}, strict).then(() => true, () => false),
+			'the pause is over', 5000);
 	});
 
 	test('too many failed log-ins close 1008 and pause the address', async () => {

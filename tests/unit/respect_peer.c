@@ -118,9 +118,10 @@ const char *gw_ws_name(const struct gw_ws_conn *c)
 	return c->name;
 }
 
-bool gw_ws_punish(struct gw_ws *ws, const struct gw_addr *addr)
+bool gw_ws_punish(struct gw_ws *ws, const struct gw_addr *addr, bool at_once)
 {
 	(void)ws;
+	(void)at_once;
 	assert_int_equal(AF_INET, addr->family);
 	return ++punished == punish_limit;
 }

@@ -989,7 +989,7 @@ static void streams_count_against_the_limits(void **state)
 	assert_int_equal(503, h2_connect(h, "https://ok.example")->status);
 	r->set.web.max_connections = 100;
 	for (int i = 0; i < 3; i++)
-		(void)gw_ws_punish(r->ws, &peer);
+		(void)gw_ws_punish(r->ws, &peer, false);
 	assert_int_equal(429, h2_connect(h, "https://ok.example")->status);
 	assert_int_equal(429, h2_get(h, "GET", "/")->status);
 	assert_int_equal(4, gw_ws_connections(r->ws));

@@ -201,7 +201,7 @@ static void a_call_that_cannot_be_made_ends_with_mdisc(void **state)
 	assert_int_equal(3, client_count(c));
 	has(client_got(c, 1), "\"success\":true");
 	has(client_got(c, 2), "\"method\":\"mdisc\"");
-	has(client_got(c, 2), "\"type\":\"urn:ietf:params:sip:response:404\"");
+	has(client_got(c, 2), "\"type\":\"about:blank\"");
 	has(client_got(c, 2), "\"status\":404");
 	assert_int_equal(0, metric("isthmus_respect_sessions"));
 }

@@ -69,7 +69,7 @@ static void transaction_ids_have_64_bits(void **state)
 		{"0",			 0			    },
 		{ "9223372036854775808",      UINT64_C(9223372036854775808)},
 		{ "18446744073709551614",     UINT64_MAX - 1               },
-		{ "\"18446744073709551615\"", UINT64_MAX                   },
+		{ "\"18446744073709551614\"", UINT64_MAX - 1               },
 		{ "\"007\"",                  7                            },
 	};
 	static const char *const bad[] = {

@@ -654,6 +654,55 @@ static void bye_that_nobody_answers_ends_by_itself(void **state)
 	wait_live(f, 0);
 }
 
+static void bye_with_a_reason_tells_it(void **state)
+{
+	static const struct {
+		const char *reason;
+		unsigned status;
+	} row[] = {
+		{"Reason: SIP;cause=503;text=\"bearer lost\"\r\n",   503},
+		{ "Reason: Q.850;cause=17;text=\"bearer lost\"\r\n", 486},
+		{ "Reason: Q.850;cause=16;text=\"bearer lost\"\r\n", 200},
+	};
+	struct fix *f = *state;
+	struct packet inv, p;
+
+	for (size_t i = 0; i < 3; i++) {
+		const struct told *t;
+
+		established(f, &inv);
+		request(f, "BYE", row[i].reason, NULL, NULL);
+		expect(f, &p, "SIP/2.0 200");
+		t = expect_told(f, GW_V_RELEASE);
+		assert_int_equal(t->status, row[i].status);
+		assert_string_equal(t->text, "bearer lost");
+		assert_int_equal(t->sip, row[i].status != 200);
+		gw_leg_free(f->leg);
+		f->leg = NULL;
+		wait_live(f, 0);
+	}
+}
+
+static void private_callee_stays_in_the_trust_domain(void **state)
+{
+	static const char id[] = "P-Asserted-Identity: \"S\" <sip:s@x>\r\n"
+				 "Privacy: id\r\n";
+	struct fix *f = *state;
+	struct packet inv, p;
+	const struct told *t;
+
+	dial(f, &inv, OFFER);
+	reply(f, &inv, 180, "b", id, NULL);
+	t = expect_told(f, GW_V_PROGRESS);
+	assert_string_equal(t->asserted, "");
+	assert_string_equal(t->display, "");
+	reply(f, &inv, 200, "b", id, ANSWER);
+	expect(f, &p, "ACK ");
+	t = expect_told(f, GW_V_ANSWER);
+	assert_string_equal(t->asserted, "");
+	release(f, 200);
+}
+
 static void byes_that_cross_end_the_session(void **state)
 {
 	struct fix *f = *state;
@@ -711,6 +760,8 @@ int main(void)
 		T(offer_crossing_ours_gets_491),
 		T(leg_freed_in_a_call_hangs_up),
 		T(bye_that_nobody_answers_ends_by_itself),
+		T(bye_with_a_reason_tells_it),
+		T(private_callee_stays_in_the_trust_domain),
 		T(byes_that_cross_end_the_session),
 		T(unused_leg_leaves_nothing),
 	};

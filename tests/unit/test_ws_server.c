@@ -457,9 +457,9 @@ static void an_address_that_was_punished_has_to_wait(void **state)
 	struct client *c = open_ws(r), *more;
 	struct gw_addr peer = *gw_ws_peer(r->last);
 
-	assert_false(gw_ws_punish(r->ws, &peer));
-	assert_false(gw_ws_punish(r->ws, &peer));
-	assert_true(gw_ws_punish(r->ws, &peer));
+	assert_false(gw_ws_punish(r->ws, &peer, false));
+	assert_false(gw_ws_punish(r->ws, &peer, false));
+	assert_true(gw_ws_punish(r->ws, &peer, false));
 	more = dial(r, 23100);
 	assert_int_equal(429, upgrade(more, "https://ok.example"));
 	assert_non_null(strcasestr(more->in, "\r\nretry-after: 6"));
