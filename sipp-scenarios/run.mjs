@@ -1,4 +1,5 @@
 // run.mjs BINARY [NAME...] - every case, one after the other.
+import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import { groups } from './cases.mjs';
@@ -68,6 +69,18 @@ for (const group of groups) {
 		web?.close();
 		await gateway?.stop().catch(() => {});
 	}
+}
+
+// What the browser's side said and heard, against docs/asyncapi.yaml.
+if (process.env.ISTHMUS_TRAFFIC) {
+	const check = spawnSync(process.execPath,
+		['tests/e2e/asyncapi-check.mjs', process.env.ISTHMUS_TRAFFIC],
+		{ stdio: ['ignore', 'inherit', 'inherit'] });
+
+	if (check.status === 0)
+		passed++;
+	else
+		failed++;
 }
 console.log(`sipp: ${passed} passed, ${failed} failed`);
 process.exit(failed ? 1 : 0);

@@ -4,5 +4,8 @@
 # browser.  Last line: "sipp: N passed, N failed".
 cd "$(dirname "$0")/.." || exit 1
 # One at a time: the ports are fixed.
-exec 9>/tmp/isthmus-sipp.lock && flock 9
+exec 9>"/tmp/isthmus-sipp-$(id -u).lock" && flock 9
+mkdir -p build/sipp
+export ISTHMUS_TRAFFIC=$PWD/build/sipp/traffic.jsonl
+: >"$ISTHMUS_TRAFFIC"
 exec node sipp-scenarios/run.mjs "$@"
