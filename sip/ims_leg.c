@@ -457,6 +457,9 @@ static int send_progress(struct gw_session *s, const struct gw_msg *msg)
 	lines = take(&b);
 	r = gw_session_progress(s, status, lines, sdp, msg->desc.len);
 	free(lines);
+	if (!r)
+		gw_info(&s->log, "%d %s sent", status,
+			status == 180 ? "Ringing" : "Session Progress");
 	return r;
 }
 

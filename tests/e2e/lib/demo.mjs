@@ -92,9 +92,10 @@ function respectLines(traffic) {
 
 // The gateway says one line an event on the SIP side.
 const SIP_LINES = [
-	[/ INVITE sent to/, true, 'INVITE [offer]'], [/: (180 \S+)/, false, '$1'],
-	[/: (183 \S+.*)/, false, '$1'], [/\]: answered$/, false, '200 OK [answer]'],
-	[/ INVITE received$/, false, 'INVITE [offer]'], [/ 200 sent$/, true, '200 OK [answer]'],
+	[/ INVITE sent to/, true, 'INVITE [offer]'], [/: (180 \S+)$/, false, '$1'],
+	[/: (183 \S+.*(?<! sent))$/, false, '$1'], [/\]: answered$/, false, '200 OK [answer]'],
+	[/ INVITE received/, false, 'INVITE [offer]'], [/ 200 sent$/, true, '200 OK [answer]'],
+	[/: (180 Ringing|183 Session Progress) sent$/, true, '$1'],
 	[/ BYE sent$/, true, 'BYE'], [/ BYE received$/, false, 'BYE'],
 	[/INVITE failed: (.*)/, false, '$1'],
 ];
