@@ -49,6 +49,11 @@ LIBS = $(DEPS_LIBS) -lm -lpthread
 LIB := $(BUILD)/libisthmus.a
 LIB_OBJS := $(LIB_SRCS:%.c=$(BUILD)/%.o)
 TEST_BINS := $(TESTS:%=$(BUILD)/tests/%)
+# Through a bad network, in namespaces of their own.
+NET_TESTS := test_net_loss
+NET_BINS := $(NET_TESTS:%=$(BUILD)/net/%)
+NET_OBJS := $(addprefix $(BUILD)/tests/,net/wire.o net/net_call.o \
+	unit/media_bench.o unit/media_peer.o unit/light_ice.o)
 
 all: $(BUILD)/isthmus
 
@@ -84,8 +89,13 @@ $(BUILD)/tests/%: $(BUILD)/tests/unit/%.o $(LIB)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(CMOCKA_LIBS) $(LIBS)
 
+$(BUILD)/net/%: $(BUILD)/tests/net/%.o $(NET_OBJS) $(LIB)
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(CMOCKA_LIBS) $(LIBS)
+
 -include $(LIB_OBJS:.o=.d) $(BUILD)/gateway/main.d \
-	$(TESTS:%=$(BUILD)/tests/unit/%.d)
+	$(TESTS:%=$(BUILD)/tests/unit/%.d) $(NET_TESTS:%=$(BUILD)/tests/net/%.d)
 .SECONDARY:
 
 deps:
@@ -93,6 +103,9 @@ deps:
 
 unit: $(TEST_BINS)
 	tests/run-unit.sh $(TEST_BINS)
+
+net: $(NET_BINS)
+	tests/net/run.sh $(NET_BINS)
 
 sipp: all
 	sipp-scenarios/run.sh $(BUILD)/isthmus
@@ -141,4 +154,4 @@ install: all
 clean:
 	rm -rf build
 
-.PHONY: all deps unit sipp e2e check demo fuzz asan tsan lint format install clean
+.PHONY: all deps unit net sipp e2e check demo fuzz asan tsan lint format install clean

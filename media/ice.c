@@ -327,7 +327,8 @@ static int make_agent(struct gw_ice *ice, const struct gw_ice_options *opt)
 	if (!ice->agent)
 		return -ENOMEM;
 	g_object_set(ice->agent, "controlling-mode", (gboolean)opt->controlling,
-		     "upnp", FALSE, "ice-tcp", FALSE, NULL);
+		     "upnp", FALSE, "ice-tcp", FALSE,
+		     "stun-max-retransmissions", 7u, NULL);
 	if (opt->stun_server && opt->stun_server[0]) {
 		char ip[GW_ADDR_STRLEN];
 
