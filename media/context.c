@@ -161,6 +161,7 @@ static int add_sock(struct gw_term_side *t, struct gw_ctx_stream *st,
 						   : env->cfg->core_address,
 		.dscp = end->stream[st->index].dscp,
 		.learn_ms = env->cfg->learn_ms,
+		.discarded = st->discarded,
 	};
 
 	if (!env->ports || !opt.address[0])

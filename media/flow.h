@@ -110,7 +110,8 @@ struct gw_flow {
 	uint64_t sent_us;      /* last packet */
 
 	/* counters */
-	uint64_t rx_packets, rx_bytes, rx_discarded;
+	uint64_t rx_packets, rx_bytes;
+	uint32_t rx_discarded[GW_NDISCARDS];
 	int64_t rx_lost_before; /* of sources that are gone */
 	uint32_t switches;
 	uint64_t tx_packets, tx_bytes, tx_octets; /* octets: payload only */

@@ -10,6 +10,7 @@
 
 #include "gateway/base/check.h"
 #include "gateway/base/metrics.h"
+#include "media/discard.h"
 #include "media/ice_loop.h"
 #include "media/ice_split.h"
 
@@ -68,8 +69,6 @@ GW_COUNTER(m_rx_nice, "isthmus_media_ice_packets_total",
 GW_COUNTER(m_tx_nice, "isthmus_media_ice_packets_total",
 	   "Packets of ICE transports, by the path they took",
 	   "direction=\"out\",path=\"libnice\"");
-GW_COUNTER(m_oversized, "isthmus_media_discarded_total",
-	   "Packets not relayed, by reason", "reason=\"oversized\"");
 GW_COUNTER(m_no_split, "isthmus_media_split_failed_total",
 	   "Local addresses whose packets go through libnice", "");
 /* libnice signals from inside its own functions, also those that we call:
@@ -255,7 +254,7 @@ static void on_packet(NiceAgent *agent, guint stream, guint component,
 	GW_CHECK(ice, ICE_MAGIC);
 	gw_metric_add(&m_rx_nice, 1);
 	if (len > GW_ICE_PACKET_MAX) {
-		gw_metric_add(&m_oversized, 1);
+		gw_discard(NULL, GW_DISCARD_OVERSIZED);
 		return;
 	}
 	/* libnice's buffer has no room for what protecting adds. */

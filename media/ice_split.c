@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "gateway/base/metrics.h"
+#include "media/discard.h"
 
 #define PACKETS_A_TURN 32
 /* About 100 ms of video, more of audio: a longer queue is delay, not
@@ -19,8 +20,6 @@ GW_COUNTER(m_rx, "isthmus_media_ice_packets_total",
 GW_COUNTER(m_tx, "isthmus_media_ice_packets_total",
 	   "Packets of ICE transports, by the path they took",
 	   "direction=\"out\",path=\"kernel\"");
-GW_COUNTER(m_oversized, "isthmus_media_discarded_total",
-	   "Packets not relayed, by reason", "reason=\"oversized_kernel\"");
 GW_GAUGE(m_sockets, "isthmus_media_sockets", "Open media sockets",
 	 "kind=\"ice\"");
 
@@ -41,7 +40,7 @@ static void readable(struct gw_poll *p, void *arg)
 			break;
 		gw_metric_add(&m_rx, 1);
 		if (n > GW_ICE_PACKET_MAX)
-			gw_metric_add(&m_oversized, 1);
+			gw_discard(NULL, GW_DISCARD_OVERSIZED);
 		else if (!gw_addr_from_sockaddr(&from, (struct sockaddr *)&ss))
 			all->handler(&from, buf, (size_t)n, sizeof(buf),
 				     all->arg);

@@ -144,11 +144,45 @@ enum gw_dtls_state {
 	GW_DTLS_CLOSED /* close_notify from the peer */
 };
 
+/* Why a packet went no further. */
+enum gw_discard {
+	/* at the door */
+	GW_DISCARD_CLASS,     /* nothing that belongs here (RFC 7983) */
+	GW_DISCARD_SOURCE,    /* not from the ICE-validated pair */
+	GW_DISCARD_STRANGER,  /* not from the signalled or locked source */
+	GW_DISCARD_NO_REMOTE, /* the peer has no address yet */
+	GW_DISCARD_OVERSIZED,
+	GW_DISCARD_NO_KEYS, /* media before DTLS, in either direction */
+	GW_DISCARD_AUTH,
+	GW_DISCARD_REPLAY,
+	GW_DISCARD_SSRCS,     /* more sources than SRTP keeps */
+	GW_DISCARD_NO_STREAM, /* belongs to no m-line */
+	GW_DISCARD_NO_ROUTE,  /* the other termination has none */
+	GW_DISCARD_POLICED,   /* above what the other end takes (b=) */
+	/* in the flow */
+	GW_DISCARD_MALFORMED,
+	GW_DISCARD_GATED,
+	GW_DISCARD_NO_CODEC,
+	GW_DISCARD_EMPTY, /* nothing but padding: a keep-alive */
+	GW_DISCARD_DUPLICATE,
+	GW_DISCARD_TOO_OLD,
+	GW_DISCARD_JUMP,
+	GW_DISCARD_OLD_SOURCE, /* SSRC that another one has replaced */
+	/* made, and not sent */
+	GW_DISCARD_NO_PEER, /* no address, or no pair, to send to */
+	GW_DISCARD_SEND,
+	GW_NDISCARDS
+};
+const char *gw_discard_name(enum gw_discard why); /* as in the metrics */
+uint64_t gw_discard_sum(const uint32_t counts[GW_NDISCARDS]);
+
 /* One direction of one stream at one termination. */
 struct gw_flow_stats {
 	uint64_t packets, bytes;
-	uint64_t discarded; /* sum of the reasons, which are metrics */
-	uint32_t lost;      /* RFC 3550 A.3; received side */
+	uint32_t discarded[GW_NDISCARDS]; /* what a transport discards before
+					     it knows the stream is its first
+					     stream's */
+	uint32_t lost;                    /* RFC 3550 A.3; received side */
 	uint32_t jitter_us;
 };
 

@@ -9,6 +9,7 @@
 
 #include "gateway/base/check.h"
 #include "gateway/base/metrics.h"
+#include "media/discard.h"
 
 #define RTPSOCK_MAGIC  0x4745f00d
 #define BIND_TRIES     64 /* pairs that others may hold, before we give up */
@@ -40,18 +41,13 @@ struct gw_rtpsock {
 	uint16_t port;
 	uint64_t learn_us;
 	struct half half[2]; /* RTP, RTCP */
+	uint32_t *discarded; /* the owner's counts; NULL: none */
 	gw_rtpsock_h *handler;
 	void *arg;
 };
 
 GW_GAUGE(m_sockets, "isthmus_media_sockets", "Open media sockets",
 	 "kind=\"rtp\"");
-GW_COUNTER(m_stranger, "isthmus_media_discarded_total",
-	   "Packets not relayed, by reason", "reason=\"stranger\"");
-GW_COUNTER(m_early, "isthmus_media_discarded_total",
-	   "Packets not relayed, by reason", "reason=\"no_remote\"");
-GW_COUNTER(m_oversized, "isthmus_media_discarded_total",
-	   "Packets not relayed, by reason", "reason=\"oversized_rtp\"");
 GW_COUNTER(m_learned, "isthmus_media_learned_total",
 	   "Sources learned other than signalled", "");
 
@@ -125,12 +121,12 @@ static void half_readable(struct gw_poll *p, void *arg)
 		if (n < 0)
 			break;
 		if (n > PACKET_MAX)
-			gw_metric_add(&m_oversized, 1);
+			gw_discard(s->discarded, GW_DISCARD_OVERSIZED);
 		else if (!h->signalled.family)
-			gw_metric_add(&m_early, 1);
+			gw_discard(s->discarded, GW_DISCARD_NO_REMOTE);
 		else if (gw_addr_from_sockaddr(&from, (struct sockaddr *)&ss) ||
 			 !accept_source(h, &from))
-			gw_metric_add(&m_stranger, 1);
+			gw_discard(s->discarded, GW_DISCARD_STRANGER);
 		else
 			s->handler(h->rtcp, buf, (size_t)n, sizeof(buf),
 				   s->arg);
@@ -229,6 +225,7 @@ int gw_rtpsock_new(struct gw_rtpsock **out,
 	s->timers = opt->timers;
 	s->ports = opt->ports;
 	s->learn_us = (uint64_t)opt->learn_ms * 1000;
+	s->discarded = opt->discarded;
 	s->handler = handler;
 	s->arg = arg;
 	for (int i = 0; i < 2; i++) {

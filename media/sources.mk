@@ -1,7 +1,7 @@
 media_SRCS :=
 media_TESTS :=
 media_FUZZ :=
-media_SRCS += media/dtmf.c media/flow.c media/flow_map.c \
+media_SRCS += media/discard.c media/dtmf.c media/flow.c media/flow_map.c \
 	media/flow_rtcp.c media/rtcp.c media/rtp.c
 media_SRCS += media/media.c media/worker.c media/worker_poll.c media/context.c \
 	media/context_assoc.c media/context_dtls.c media/context_relay.c media/context_report.c \

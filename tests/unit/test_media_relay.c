@@ -139,7 +139,10 @@ static void closed_gate_lets_nothing_through(void **state)
 	ev = bench_release(&b, c.ctx);
 	assert_int_equal(ev->type, GW_E_RELEASED);
 	assert_int_equal(ev->stats[GW_TERM_A][0].rx.packets, 11);
-	assert_int_equal(ev->stats[GW_TERM_A][0].rx.discarded, 6);
+	assert_int_equal(ev->stats[GW_TERM_A][0].rx.discarded[GW_DISCARD_GATED],
+			 6);
+	assert_int_equal(gw_discard_sum(ev->stats[GW_TERM_A][0].rx.discarded),
+			 6);
 	assert_int_equal(ev->stats[GW_TERM_B][0].tx.packets, 5);
 	b.peer[0] = NULL;
 	media_peer_free(c.peer);
@@ -152,6 +155,7 @@ static void stranger_is_not_heard_once_the_source_is_locked(void **state)
 		"isthmus_media_discarded_total{reason=\"stranger\"}";
 	int64_t before = bench_metric(metric);
 	struct bench_call c;
+	const struct gw_media_event *ev;
 	struct phone stranger;
 	unsigned heard;
 
@@ -170,7 +174,14 @@ static void stranger_is_not_heard_once_the_source_is_locked(void **state)
 	assert_false(phone_hear(&stranger));
 	bench_talk(&b, &c);
 	phone_close(&stranger);
-	bench_hang_up(&b, &c);
+	ev = bench_release(&b, c.ctx);
+	assert_int_equal(
+		ev->stats[GW_TERM_B][0].rx.discarded[GW_DISCARD_STRANGER], 5);
+	assert_int_equal(gw_discard_sum(ev->stats[GW_TERM_A][0].rx.discarded),
+			 0);
+	b.peer[0] = NULL;
+	media_peer_free(c.peer);
+	phone_close(&c.phone);
 }
 
 static void phone_behind_nat_is_learned_and_answered(void **state)
