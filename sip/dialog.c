@@ -321,6 +321,11 @@ void gw_dialog_ack_bye(struct gw_session *s, struct gw_branch *b)
 	nta_outgoing_destroy(bye);
 }
 
+bool gw_dialog_unheard(nta_outgoing_t *orq)
+{
+	return orq && nta_outgoing_status(orq) < 100;
+}
+
 bool gw_dialog_cancel(nta_outgoing_t *invite, const char *headers)
 {
 	nta_outgoing_t *cancel;

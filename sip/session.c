@@ -336,9 +336,13 @@ static void on_later(struct gw_timer *t, void *arg)
 
 	(void)t;
 	gw_session_enter(s);
-	if (s->state == GW_SES_IDLE)
-		(void)gw_session_event(s, GW_SEV_RELEASE);
-	gw_ims_tell_release(s, s->later_status, NULL);
+	if (s->state == GW_SES_CALLING) {
+		gw_session_uac_failed(s, s->later_status);
+	} else {
+		if (s->state == GW_SES_IDLE)
+			(void)gw_session_event(s, GW_SEV_RELEASE);
+		gw_ims_tell_release(s, s->later_status, NULL);
+	}
 	gw_session_leave(s);
 }
 

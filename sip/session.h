@@ -150,6 +150,10 @@ void gw_session_leave(struct gw_session *s);
 bool gw_session_event(struct gw_session *s, enum gw_ses_event ev);
 const char *gw_session_state_name(enum gw_ses_state st);
 
+/* The next hop cannot be reached: an INVITE that nobody has answered yet fails
+ * with 503 (RFC 3261 16.9). */
+void gw_session_unreachable(struct gw_session *s);
+
 /* The leg says nothing any more and is being freed. */
 void gw_session_detach(struct gw_session *s);
 
@@ -170,6 +174,8 @@ void gw_session_start_timer(struct gw_session *s, struct gw_timer *t,
 /* ---- session_uac.c ---- */
 
 int gw_session_call(struct gw_session *s);
+/* CALLING: as if a final @status had come. */
+void gw_session_uac_failed(struct gw_session *s, int status);
 void gw_session_cancel(struct gw_session *s, const struct gw_cause *cause);
 /* ACKING: the answer to the offer in the 200. */
 int gw_session_ack_answer(struct gw_session *s, const void *sdp, size_t len);

@@ -21,7 +21,7 @@
 #include "gateway/base/metrics.h"
 #include "sip/ims_cause.h"
 #include "sip/session.h"
-#include "sip/tls_check.h"
+#include "sip/tls.h"
 
 #define SIP_MAGIC   0x4e544131 /* "NTA1" */
 #define MESSAGE_MAX 65536
@@ -433,20 +433,39 @@ static int on_request(void *arg, nta_leg_t *leg, nta_incoming_t *irq,
 
 /* ---- life ---- */
 
+/* Who waits for the core waits for nothing.  The INVITE is not NTA's to fail:
+ * to it the connection is only closed. */
+static void on_tls_refused(const struct gw_addr *peer, void *arg)
+{
+	struct gw_sip *sip = arg;
+	struct gw_session *s;
+
+	(void)peer;
+	GW_CHECK(sip, SIP_MAGIC);
+	if (!strstr(sip->set->sip.core, "sips:") &&
+	    !strstr(sip->set->sip.core, "transport=tls"))
+		return;
+	for (s = sip->sessions; s; s = s->next)
+		gw_session_unreachable(s);
+}
+
 static int add_listener(struct gw_sip *sip, const char *uri)
 {
 	const struct gw_set_sip *set = &sip->set->sip;
 	bool tls = !strncasecmp(uri, "sips:", 5) || strstr(uri, "=tls");
+	/* Names are compared by gw_tls, which knows more of them. */
 	unsigned policy =
-		set->tls_verify ? TPTLS_VERIFY_ALL : TPTLS_VERIFY_NONE;
-	char why[640];
+		set->tls_verify ? TPTLS_VERIFY_INCOMING | TPTLS_VERIFY_OUTGOING
+				: TPTLS_VERIFY_NONE;
 	int r = 0;
 
-	if (tls)
-		r = gw_tls_check(set->tls_dir, set->tls_verify, why,
-				 sizeof(why));
+	if (tls && !sip->tls)
+		r = gw_tls_new(&sip->tls, sip->loop, sip->set, on_tls_refused,
+			       sip);
+	if (tls && !r)
+		r = gw_tls_watch(sip->tls);
 	if (r) {
-		gw_error(&sip->log, "cannot listen on %s: %s", uri, why);
+		gw_error(&sip->log, "cannot listen on %s", uri);
 		return r;
 	}
 	errno = 0;
@@ -456,6 +475,12 @@ static int add_listener(struct gw_sip *sip, const char *uri)
 		TPTAG_IDENT(strchr(uri, '[') ? "ip6" : "ip4"),
 		TAG_IF(tls, TPTAG_CERTIFICATE(set->tls_dir)),
 		TAG_IF(tls, TPTAG_TLS_VERIFY_POLICY(policy)), TAG_END());
+	if (tls) {
+		int err = errno;
+
+		gw_tls_adopt(sip->tls);
+		errno = err;
+	}
 	if (!r) {
 		gw_info(&sip->log, "listening on %s", uri);
 		return 0;
@@ -556,6 +581,7 @@ void gw_sip_free(struct gw_sip *sip)
 		nta_leg_destroy(sip->default_leg);
 	if (sip->agent)
 		nta_agent_destroy(sip->agent);
+	gw_tls_free(sip->tls);
 	sip->magic = 0;
 	free(sip);
 }
@@ -565,6 +591,8 @@ void gw_sip_reload(struct gw_sip *sip, const struct gw_settings *set)
 	sip->set = set;
 	redirect_log();
 	set_timers(sip);
+	if (sip->tls)
+		(void)gw_tls_reload(sip->tls, set);
 }
 
 void gw_sip_set_draining(struct gw_sip *sip, uint16_t retry_after_s)

@@ -28,6 +28,7 @@ struct gw_sip {
 	struct gw_loop *loop;
 	const struct gw_settings *set;
 	nta_agent_t *agent;
+	struct gw_tls *tls; /* NULL: no TLS listener */
 	nta_leg_t *default_leg;
 	gw_leg_incoming_h *incoming;
 	void *arg;
