@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "gateway/base/dtmf_relay.h"
 #include "gateway/base/metrics.h"
 #include "gateway/call_priv.h"
 
@@ -140,10 +141,11 @@ static void on_dtmf(struct gw_call *call, struct side *s,
 {
 	static const char digits[] = "0123456789*#ABCD";
 	struct side *to = call_other(call, s);
-	char text[48];
+	char text[GW_DTMF_RELAY_SIZE];
+	struct gw_dtmf_relay d = { .duration_ms = ev->dtmf.duration_ms };
 	struct gw_msg msg = {
 		.verb = GW_V_INFO,
-		.content_type = "application/dtmf-relay",
+		.content_type = GW_DTMF_RELAY_TYPE,
 		.content = text,
 	};
 
@@ -154,9 +156,8 @@ static void on_dtmf(struct gw_call *call, struct side *s,
 	if (!to->leg || to->profile == GW_PROFILE_RESOURCE ||
 	    call->fsm.state != GW_CALL_UP || carries_events(to))
 		return;
-	(void)snprintf(text, sizeof(text), "Signal=%c\r\nDuration=%u\r\n",
-		       digits[ev->dtmf.digit], ev->dtmf.duration_ms);
-	msg.content_len = strlen(text);
+	d.signal = digits[ev->dtmf.digit];
+	msg.content_len = gw_dtmf_relay_print(text, &d);
 	if (gw_leg_send(to->leg, &msg))
 		gw_info(&call->log, "%s leg did not take a digit", to->kind);
 }

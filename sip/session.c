@@ -341,13 +341,15 @@ static void on_later(struct gw_timer *t, void *arg)
 	} else {
 		if (s->state == GW_SES_IDLE)
 			(void)gw_session_event(s, GW_SEV_RELEASE);
-		gw_ims_tell_release(s, s->later_status, NULL);
+		gw_ims_tell_failure(s, s->later_status, s->later_text);
 	}
 	gw_session_leave(s);
 }
 
-void gw_session_fail_later(struct gw_session *s, uint16_t status)
+void gw_session_fail_later(struct gw_session *s, uint16_t status,
+			   const char *text)
 {
+	s->later_text = text;
 	s->later_status = status;
 	gw_session_start_timer(s, &s->later, 0);
 }

@@ -15,6 +15,7 @@
 #ifndef GW_SIP_SESSION_H
 #define GW_SIP_SESSION_H
 
+#include "gateway/base/dtmf_relay.h"
 #include "gateway/base/timers.h"
 #include "sip/digest.h"
 #include "sip/ident.h"
@@ -128,7 +129,8 @@ struct gw_session {
 	struct gw_timer overdue; /* our re-INVITE has no final response */
 	struct gw_timer later;   /* a failure to be told outside send() */
 	uint16_t later_status;
-	char reason[160]; /* Reason of the BYE that waits */
+	const char *later_text; /* a constant; NULL: the status says it */
+	char reason[160];       /* Reason of the BYE that waits */
 };
 
 /* ---- session.c: life, state ---- */
@@ -164,7 +166,8 @@ void gw_body_clear(struct gw_body *b);
 void gw_session_release(struct gw_session *s, const struct gw_cause *cause);
 /* Our BYE, now. */
 void gw_session_bye(struct gw_session *s);
-void gw_session_fail_later(struct gw_session *s, uint16_t status);
+void gw_session_fail_later(struct gw_session *s, uint16_t status,
+			   const char *text);
 
 /* Milliseconds of 64*T1 as configured. */
 uint32_t gw_session_t1x64(const struct gw_session *s);
@@ -239,7 +242,9 @@ void gw_ims_tell_accept(struct gw_session *s, const sip_t *message,
 			enum gw_desc_role role);
 void gw_ims_tell_refuse(struct gw_session *s, unsigned status,
 			const sip_t *response);
-void gw_ims_tell_info(struct gw_session *s, const sip_t *request);
+void gw_ims_tell_digit(struct gw_session *s, const struct gw_dtmf_relay *d);
+void gw_ims_tell_failure(struct gw_session *s, unsigned status,
+			 const char *text);
 /* @message may be NULL.  @status 200: a normal end. */
 void gw_ims_tell_release(struct gw_session *s, unsigned status,
 			 const sip_t *message);

@@ -224,7 +224,7 @@ void gw_session_uac_failed(struct gw_session *s, int status)
 void gw_session_unreachable(struct gw_session *s)
 {
 	if (s->state == GW_SES_CALLING && gw_dialog_unheard(s->invite))
-		gw_session_fail_later(s, 503);
+		gw_session_fail_later(s, 503, NULL);
 }
 
 int gw_session_ack_answer(struct gw_session *s, const void *sdp, size_t len)

@@ -69,6 +69,7 @@ GW_COUNTER(m_draining, REJ, REJ_HELP, "reason=\"draining\"");
 GW_COUNTER(m_malformed, REJ, REJ_HELP, "reason=\"malformed\"");
 GW_COUNTER(m_dialogless, REJ, REJ_HELP, "reason=\"dialog\"");
 GW_COUNTER(m_method, REJ, REJ_HELP, "reason=\"method\"");
+GW_COUNTER(m_event, REJ, REJ_HELP, "reason=\"event\"");
 GW_COUNTER(m_memory, REJ, REJ_HELP, "reason=\"memory\"");
 GW_COUNTER(m_again_rq, AGAIN, AGAIN_HELP, "what=\"request\"");
 GW_COUNTER(m_again_rs, AGAIN, AGAIN_HELP, "what=\"response\"");
@@ -108,7 +109,38 @@ void gw_stack_count_response(bool sent, int status)
 
 /* ---- Sofia's own log ---- */
 
+/* Exported by the library, declared by none of its public headers. */
+extern su_log_t nta_log[];
+
 static const struct gw_logctx sofia_log = { .module = "sofia" };
+static const struct gw_logctx garbage_log = { .module = "sip" };
+
+/* Of what cannot be answered, or only by NTA itself: so many lines a second,
+ * the others are counted. */
+#define GARBAGE_LINES 5
+static unsigned garbage_lines;
+
+/* NTA refuses, or drops, what it cannot read, and says so only here. */
+static bool is_garbage(const char *line)
+{
+	return !strncmp(line, "nta", 3) &&
+	       (strstr(line, "garbage") || strstr(line, " has bad ") ||
+		strstr(line, ": bad "));
+}
+
+static void say_sofia(const char *line)
+{
+	const char *bad = strstr(line, " has bad ");
+
+	if (!is_garbage(line)) {
+		gw_debug(&sofia_log, "%s", line);
+	} else if (garbage_lines++ < GARBAGE_LINES) {
+		/* Which header, it does not know for sure. */
+		gw_info(&garbage_log, "malformed message: %.*s%s",
+			bad ? (int)(bad - line) : (int)strlen(line), line,
+			bad ? ", a header is bad or missing" : "");
+	}
+}
 
 /* Sofia prints a line in pieces. */
 static void on_sofia_log(void *unused, const char *fmt, va_list ap)
@@ -130,15 +162,19 @@ static void on_sofia_log(void *unused, const char *fmt, va_list ap)
 		return;
 	if (nl)
 		*nl = '\0';
-	gw_debug(&sofia_log, "%s", line);
+	say_sofia(line);
 	at = 0;
 }
 
 static void redirect_log(void)
 {
 	su_log_redirect(su_log_default, on_sofia_log, NULL);
+	su_log_redirect(nta_log, on_sofia_log, NULL);
 	su_log_set_level(su_log_default,
 			 gw_log_enabled(GW_DEBUG, &sofia_log) ? 3 : 1);
+	/* A line for each message sent and received, and for what is wrong in
+	 * one, which is wanted at any level of ours. */
+	su_log_set_level(nta_log, 5);
 }
 
 /* ---- addresses ---- */
@@ -243,6 +279,14 @@ int gw_stack_contact(struct gw_sip *sip, char *buf, size_t size,
 		   : contact_for_uri(sip, buf, size, uri, sips);
 }
 
+bool gw_stack_core_is_tls(const struct gw_sip *sip)
+{
+	const char *core = sip->set->sip.core;
+
+	return !strncasecmp(core, "sips:", 5) ||
+	       strcasestr(core, ";transport=tls");
+}
+
 const char *gw_stack_ident(const char *host)
 {
 	if (!host || !*host)
@@ -324,6 +368,21 @@ static int refuse(struct gw_sip *sip, nta_incoming_t *irq, int status,
 		gw_info(&sip->log, "%s refused: %d",
 			nta_incoming_method_name(irq), status);
 	return status;
+}
+
+int gw_stack_refuse_method(struct gw_sip *sip, nta_incoming_t *irq,
+			   const sip_t *request)
+{
+	switch (request->sip_request->rq_method) {
+	case sip_method_subscribe:
+	case sip_method_publish:
+		return refuse(sip, irq, 489, NULL, &m_event);
+	case sip_method_notify:
+		return refuse(sip, irq, 481, NULL, &m_event);
+	default:
+		return refuse(sip, irq, 405, "Allow: " GW_SIP_ALLOW "\r\n",
+			      &m_method);
+	}
 }
 
 static int check_invite(struct gw_sip *sip, nta_incoming_t *irq,
@@ -426,8 +485,7 @@ static int on_request(void *arg, nta_leg_t *leg, nta_incoming_t *irq,
 			      "Supported: \r\n",
 			      NULL);
 	default:
-		return refuse(sip, irq, 405, "Allow: " GW_SIP_ALLOW "\r\n",
-			      &m_method);
+		return gw_stack_refuse_method(sip, irq, request);
 	}
 }
 
@@ -442,8 +500,7 @@ static void on_tls_refused(const struct gw_addr *peer, void *arg)
 
 	(void)peer;
 	GW_CHECK(sip, SIP_MAGIC);
-	if (!strstr(sip->set->sip.core, "sips:") &&
-	    !strstr(sip->set->sip.core, "transport=tls"))
+	if (!gw_stack_core_is_tls(sip))
 		return;
 	for (s = sip->sessions; s; s = s->next)
 		gw_session_unreachable(s);
@@ -510,6 +567,10 @@ static void on_stats(struct gw_timer *t, void *arg)
 	gw_metric_add(&m_garbage, (int64_t)(now.bad - old->bad));
 	gw_metric_add(&m_silent, (int64_t)(now.timeout - old->timeout));
 	*old = now;
+	if (garbage_lines > GARBAGE_LINES)
+		gw_info(&sip->log, "%u more malformed messages",
+			garbage_lines - GARBAGE_LINES);
+	garbage_lines = 0;
 	(void)gw_timer_start_ms(gw_loop_timers(sip->loop), t, STATS_MS);
 }
 
@@ -543,6 +604,7 @@ int gw_sip_new(struct gw_sip **out, struct gw_loop *loop,
 	sip->log = (struct gw_logctx){ .module = "sip" };
 	gw_timer_init(&sip->stats, on_stats, sip);
 	redirect_log();
+	garbage_lines = 0;
 	sip->agent = nta_agent_create(
 		gw_loop_su_root(loop), NO_URL, NULL, NULL, NTATAG_UA(1),
 		NTATAG_MAXSIZE(MESSAGE_MAX), NTATAG_MERGE_482(1),
