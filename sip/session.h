@@ -19,40 +19,12 @@
 #include "gateway/base/timers.h"
 #include "sip/digest.h"
 #include "sip/ident.h"
+#include "sip/session_fsm.h"
 #include "sip/stack.h"
 
 /* Early dialogs of one INVITE.  RFC 3261 sets no bound; a peer that makes more
  * is answered as far as this, and NTA ends the others (ACK and BYE). */
 #define GW_SESSION_BRANCHES 16
-
-enum gw_ses_state {
-	GW_SES_IDLE,       /* a leg that has not called yet */
-	GW_SES_CALLING,    /* our INVITE is out */
-	GW_SES_CANCELLING, /* our CANCEL too, or a 200 that we must undo */
-	GW_SES_INCOMING,   /* the peer's INVITE waits for our final response */
-	GW_SES_ANSWERED,   /* our 200 is out, its ACK not seen */
-	GW_SES_ACKING, /* the peer's 200 offers; our ACK waits for the answer */
-	GW_SES_UP,
-	GW_SES_BYE_WAIT, /* RFC 3261 15: a callee's BYE waits for the ACK */
-	GW_SES_ENDING,   /* our BYE is out */
-	GW_SES_DEAD,
-	GW_SES_NSTATES
-};
-
-enum gw_ses_event {
-	GW_SEV_START,     /* we send INVITE */
-	GW_SEV_INVITE,    /* the peer did */
-	GW_SEV_OK,        /* 2xx to our INVITE */
-	GW_SEV_OK_OFFER,  /* the same, its body is the offer */
-	GW_SEV_FAIL,      /* other final, or none */
-	GW_SEV_ANSWER,    /* we send 2xx */
-	GW_SEV_ACK,       /* the ACK came, or goes out */
-	GW_SEV_NO_ACK,    /* 64*T1 without it */
-	GW_SEV_PEER_ENDS, /* BYE or CANCEL received, or the dialog is lost */
-	GW_SEV_RELEASE,   /* we want it to end */
-	GW_SEV_ENDED,     /* our BYE was answered, or nobody will */
-	GW_NSEV
-};
 
 /* Whose offer, inside the established session, waits for its answer. */
 enum gw_offer_state {
@@ -150,7 +122,6 @@ void gw_session_leave(struct gw_session *s);
 
 /* The only writer of state.  False, logged, when the table has no row. */
 bool gw_session_event(struct gw_session *s, enum gw_ses_event ev);
-const char *gw_session_state_name(enum gw_ses_state st);
 
 /* The next hop cannot be reached: an INVITE that nobody has answered yet fails
  * with 503 (RFC 3261 16.9). */
