@@ -10,8 +10,8 @@
 
 /* Browsers give ICE up after 15 to 30 s; then the page may restart it once. */
 #define PATH_MS 60000
-/* Consent lasts 30 s (RFC 7675 5.1).  As much again for a page to be loaded
- * anew, or to restart ICE on another network. */
+/* Consent has lasted up to 30 s (RFC 7675 5.1) by then.  As much again for a
+ * page to be loaded anew, or to restart ICE on another network. */
 #define LOST_MS 30000
 
 GW_COUNTER(m_dtls_fingerprint, "isthmus_calls_media_failed_total",

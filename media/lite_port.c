@@ -22,7 +22,7 @@
 /* About 100 ms of audio each, as the kernel counts packets: it doubles the
  * number. */
 #define RCVBUF_EACH (8 * 1024)
-#define RCVBUF_MIN  (256 * 1024)
+#define RCVBUF_MIN  (208 * 1024) /* what Linux gives without asking */
 #define RCVBUF_MAX  (32 * 1024 * 1024)
 #define DROPS_MS    5000
 

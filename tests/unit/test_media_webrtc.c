@@ -309,6 +309,40 @@ static void ice_restart_keeps_the_association_and_the_audio(void **state)
 	bench_hang_up(&b, &c);
 }
 
+/* From one network to another: new checks from a new address, and no new keys.
+ * Its own restart, or ours; the address it had is gone. */
+static void another_network_keeps_the_call_and_its_keys(void **state)
+{
+	struct gw_media_cmd cmd = { .verb = GW_M_RESTART, .term = GW_TERM_A };
+	const struct gw_media_event *ev;
+	struct bench_call c;
+
+	(void)state;
+	bench_call(&b, &c,
+		   &(struct media_peer_options){ .active = true,
+						 .controlling = true });
+	bench_talk(&b, &c);
+	for (int i = 0; i < 3; i++) {
+		media_peer_move(c.peer, i & 1 ? "127.0.0.1" : "127.0.0.2");
+		cmd.ctx = c.ctx;
+		ev = bench_do(&b, &cmd);
+		assert_int_equal(ev->type, GW_E_RESERVED);
+		media_peer_set_remote(c.peer, &ev->end);
+		assert_int_equal(
+			bench_configure_peer(&b, c.ctx, GW_TERM_A, c.peer)
+				->type,
+			GW_E_CONFIGURED);
+		bench_until(&b, media_peer_ice_up(c.peer) &&
+					bench_count(&b, c.ctx, GW_E_ICE,
+						    GW_ICE_PAIR_CHANGED) ==
+						(unsigned)i + 1);
+		bench_talk(&b, &c);
+	}
+	assert_int_equal(bench_count(&b, c.ctx, GW_E_DTLS, -1), 1);
+	assert_int_equal(bench_count(&b, c.ctx, GW_E_ICE, GW_ICE_FAILED), 0);
+	bench_hang_up(&b, &c);
+}
+
 /* The page is reloaded: another browser object, with its own certificate,
  * takes the session over. */
 static void reload(bool active)
@@ -868,6 +902,7 @@ int main(void)
 		T(client_hello_before_the_description_is_kept),
 		T(rtp_from_an_address_without_ice_is_dropped),
 		T(ice_restart_keeps_the_association_and_the_audio),
+		T(another_network_keeps_the_call_and_its_keys),
 		T(reloaded_page_that_begins_dtls_takes_over),
 		T(reloaded_page_that_waits_for_dtls_takes_over),
 		T(page_that_kept_its_certificate_begins_dtls_anew),
@@ -900,6 +935,7 @@ int main(void)
 		T(last_flight_that_was_lost_is_sent_again_when_asked),
 		T(rtp_from_an_address_without_ice_is_dropped),
 		T(ice_restart_keeps_the_association_and_the_audio),
+		T(another_network_keeps_the_call_and_its_keys),
 		T(reloaded_page_that_begins_dtls_takes_over),
 		T(reloaded_page_that_waits_for_dtls_takes_over),
 		T(page_that_kept_its_certificate_begins_dtls_anew),
