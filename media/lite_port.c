@@ -474,11 +474,6 @@ unsigned gw_lite_port_local(const struct gw_lite_port *port,
 	return port->nsocket;
 }
 
-uint64_t gw_lite_port_now_us(const struct gw_lite_port *port)
-{
-	return gw_timers_now_us(port->timers);
-}
-
 void gw_lite_port_set_tos(struct gw_lite_port *port, int tos)
 {
 	if (port->tos == tos)

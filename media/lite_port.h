@@ -98,7 +98,6 @@ void gw_lite_port_free(struct gw_lite_port *port);
 /* Where it listens, the preferred one first; their number. */
 unsigned gw_lite_port_local(const struct gw_lite_port *port,
 			    struct gw_addr out[2]);
-uint64_t gw_lite_port_now_us(const struct gw_lite_port *port);
 
 /* A client more, or less: the kernel's queue grows with their number. */
 void gw_lite_port_join(struct gw_lite_port *port);

@@ -866,6 +866,63 @@ static void one_turn_takes_a_bounded_number_of_packets(void **state)
 	(void)close(c.fd);
 }
 
+/* The IPv4 socket's queue, and how many sockets there are at the port. */
+static int queue_bytes(unsigned *sockets)
+{
+	int bytes = 0;
+
+	*sockets = 0;
+	for (int fd = 0; fd < 256; fd++) {
+		struct sockaddr_storage ss;
+		socklen_t len = sizeof(ss);
+		struct gw_addr addr;
+
+		if (getsockname(fd, (struct sockaddr *)&ss, &len) < 0 ||
+		    gw_addr_from_sockaddr(&addr, (struct sockaddr *)&ss) ||
+		    addr.port != PORT)
+			continue;
+		++*sockets;
+		len = sizeof(bytes);
+		assert_int_equal(
+			getsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, &len), 0);
+	}
+	return bytes;
+}
+
+static void sessions_cost_no_socket_and_widen_the_queue(void **state)
+{
+	static struct side many[200];
+	struct client c = open_client("127.0.0.1");
+	unsigned sockets;
+	int before = queue_bytes(&sockets);
+
+	(void)state;
+	assert_int_equal(sockets, 2);
+	memset(many, 0, sizeof(many));
+	for (int i = 0; i < 200; i++) {
+		make(&many[i]);
+		configure(&many[i], 1);
+	}
+	/* As far as we may: net.core.rmem_max binds who lacks CAP_NET_ADMIN. */
+	assert_true(queue_bytes(&sockets) >= before);
+	if (!setsockopt(c.fd, SOL_SOCKET, SO_RCVBUFFORCE, &before,
+			sizeof(before)))
+		assert_true(queue_bytes(&sockets) >= 2 * 200 * 8192);
+	assert_int_equal(sockets, 2);
+	for (int i = 0; i < 200; i++) {
+		pass(13000000 / 50);
+		if (i % 50 == 0) {
+			pass(13000000); /* the address is free again */
+			assert_int_equal(check(&c, &many[i], true), 0);
+			assert_true(heard(&c, &many[i]));
+		}
+	}
+	for (int i = 0; i < 200; i++)
+		gw_ice_free(many[i].ice);
+	assert_int_equal(check(&c, &many[0], true), 401);
+	(void)close(c.fd);
+}
+
 static void bad_descriptions_are_refused(void **state)
 {
 	struct gw_end end = peer_of(1);
@@ -929,6 +986,7 @@ int main(void)
 		T(flood_of_forged_checks_silences_nobody),
 		T(flood_for_unknown_users_is_bounded_by_address),
 		T(one_turn_takes_a_bounded_number_of_packets),
+		T(sessions_cost_no_socket_and_widen_the_queue),
 		T(bad_descriptions_are_refused),
 		T(port_needs_one_free_address_a_family),
 	};
