@@ -19,9 +19,9 @@
 #define PACKET_MAX     2048
 #define PACKET_ROOM    (PACKET_MAX + 256) /* protecting adds */
 
-/* About 100 ms of audio each, as the kernel counts packets: it doubles the
- * number. */
-#define RCVBUF_EACH (8 * 1024)
+/* About 100 ms of audio each: five packets, as the kernel counts the buffers
+ * that hold them.  It doubles the number. */
+#define RCVBUF_EACH (4 * 1024)
 #define RCVBUF_MIN  (208 * 1024) /* what Linux gives without asking */
 #define RCVBUF_MAX  (32 * 1024 * 1024)
 #define DROPS_MS    5000

@@ -907,7 +907,7 @@ static void sessions_cost_no_socket_and_widen_the_queue(void **state)
 	assert_true(queue_bytes(&sockets) >= before);
 	if (!setsockopt(c.fd, SOL_SOCKET, SO_RCVBUFFORCE, &before,
 			sizeof(before)))
-		assert_true(queue_bytes(&sockets) >= 2 * 200 * 8192);
+		assert_true(queue_bytes(&sockets) >= 2 * 200 * 4096);
 	assert_int_equal(sockets, 2);
 	for (int i = 0; i < 200; i++) {
 		pass(13000000 / 50);
