@@ -21,7 +21,8 @@ struct gw_media_env {
 	const struct gw_media_config *cfg;
 	struct gw_poller *poller;
 	struct gw_timers *timers;
-	struct gw_ports *ports; /* NULL: no IMS side is configured */
+	struct gw_ports *ports;    /* NULL: no IMS side is configured */
+	struct gw_lite_port *lite; /* NULL: full ICE */
 	struct gw_dtls_ctx *dtls;
 	const struct gw_dtls_cert *cert;
 	/* Takes an event on its way to the signalling thread. */

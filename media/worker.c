@@ -17,6 +17,7 @@
 #include "gateway/base/log.h"
 #include "gateway/base/metrics.h"
 #include "media/context.h"
+#include "media/lite_port.h"
 #include "media/worker_poll.h"
 
 #define WORKER_MAGIC     0x303ce701
@@ -325,6 +326,15 @@ static int make_env(struct gw_worker *w, const struct gw_media_config *cfg,
 	if (!err)
 		err = gw_dtls_ctx_new(&env->dtls, env->cert,
 				      cfg->prefer_x25519);
+	if (!err && cfg->lite_port)
+		err = gw_lite_port_new(
+			&env->lite,
+			&(struct gw_lite_port_options){
+				.poller = env->poller,
+				.timers = env->timers,
+				.address = cfg->web_address,
+				.port = (uint16_t)(cfg->lite_port + w->index),
+			});
 	if (!err && cfg->port_min)
 		err = gw_ports_new(&env->ports, cfg->port_min, cfg->port_max,
 				   w->index, count);
@@ -401,6 +411,7 @@ void gw_worker_free(struct gw_worker *w)
 	if (w->stop_fd >= 0)
 		(void)close(w->stop_fd);
 	gw_dtls_ctx_free(w->env.dtls);
+	gw_lite_port_free(w->env.lite);
 	gw_ports_free(w->env.ports);
 	gw_timers_free(w->env.timers);
 	gw_poller_free(w->env.poller);
