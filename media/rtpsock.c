@@ -11,11 +11,10 @@
 #include "gateway/base/metrics.h"
 #include "media/discard.h"
 
-#define RTPSOCK_MAGIC  0x4745f00d
-#define BIND_TRIES     64 /* pairs that others may hold, before we give up */
-#define PACKETS_A_TURN 32
-#define PACKET_MAX     2048
-#define PACKET_ROOM    (PACKET_MAX + 256)
+#define RTPSOCK_MAGIC 0x4745f00d
+#define BIND_TRIES    64 /* pairs that others may hold, before we give up */
+#define PACKET_MAX    2048
+#define PACKET_ROOM   (PACKET_MAX + 256)
 /* About 200 ms of audio, or 100 ms of video, at the kernel's overhead a
  * packet: a longer queue is delay, not quality. */
 #define RCVBUF_BYTES (48 * 1024)
@@ -31,6 +30,7 @@ struct half {
 	struct gw_addr known;     /* the last that was real: see set_remote() */
 	struct gw_addr source;    /* heard; family 0: none yet */
 	bool locked;
+	bool connected; /* to the source, which is locked */
 	uint64_t window_end_us;
 };
 
@@ -48,6 +48,8 @@ struct gw_rtpsock {
 
 GW_GAUGE(m_sockets, "isthmus_media_sockets", "Open media sockets",
 	 "kind=\"rtp\"");
+GW_COUNTER(m_unreachable, "isthmus_media_unreachable_total",
+	   "Port unreachable messages from locked sources", "");
 GW_COUNTER(m_learned, "isthmus_media_learned_total",
 	   "Sources learned other than signalled", "");
 
@@ -72,6 +74,33 @@ static bool may_learn(const struct half *h, const struct gw_addr *from)
 }
 
 /*
+ * From here on the kernel keeps strangers away, and looks for the way to the
+ * source once instead of for each packet.  What a stranger had in the queue
+ * before is still refused by accept_source().  Where the kernel knows no way
+ * the socket stays as it was.
+ */
+static void lock_source(struct half *h)
+{
+	struct sockaddr_storage ss;
+	socklen_t len = gw_addr_to_sockaddr(&h->source, &ss);
+
+	h->locked = true;
+	h->connected = !connect(h->fd, (struct sockaddr *)&ss, len);
+}
+
+/* The port stays ours: it was bound by name (Linux keeps that over this). */
+static void unlock_source(struct half *h)
+{
+	const struct sockaddr none = { .sa_family = AF_UNSPEC };
+
+	if (h->connected)
+		(void)connect(h->fd, &none, sizeof(none));
+	h->connected = false;
+	h->locked = false;
+	memset(&h->source, 0, sizeof(h->source));
+}
+
+/*
  * The lock.  The signalled source is always right, and ends the window at
  * once.  Any other one is taken only as the first that is heard, and only if
  * a window is configured; it is final when the window ends.
@@ -84,7 +113,7 @@ static bool accept_source(struct half *h, const struct gw_addr *from)
 		return gw_addr_equal(from, &h->source);
 	if (gw_addr_equal(from, &h->known)) {
 		h->source = *from;
-		h->locked = true;
+		lock_source(h);
 		return true;
 	}
 	if (!h->sock->learn_us)
@@ -100,10 +129,15 @@ static bool accept_source(struct half *h, const struct gw_addr *from)
 		return true;
 	}
 	if (now >= h->window_end_us)
-		h->locked = true;
+		lock_source(h);
 	return gw_addr_equal(from, &h->source);
 }
 
+/*
+ * One packet a turn: epoll tells of the next, together with those of the other
+ * sockets, so that no call is spent on learning that there is none, and a flood
+ * at one port waits its turn behind the others.
+ */
 static void half_readable(struct gw_poll *p, void *arg)
 {
 	struct half *h = arg;
@@ -111,26 +145,27 @@ static void half_readable(struct gw_poll *p, void *arg)
 	uint8_t buf[PACKET_ROOM];
 	struct sockaddr_storage ss;
 	struct gw_addr from;
+	socklen_t slen = sizeof(ss);
+	ssize_t n;
 
 	GW_CHECK(s, RTPSOCK_MAGIC);
-	for (int i = 0; i < PACKETS_A_TURN; i++) {
-		socklen_t slen = sizeof(ss);
-		ssize_t n = recvfrom(p->fd, buf, PACKET_MAX, MSG_TRUNC,
-				     (struct sockaddr *)&ss, &slen);
-
-		if (n < 0)
-			break;
-		if (n > PACKET_MAX)
-			gw_discard(s->discarded, GW_DISCARD_OVERSIZED);
-		else if (!h->signalled.family)
-			gw_discard(s->discarded, GW_DISCARD_NO_REMOTE);
-		else if (gw_addr_from_sockaddr(&from, (struct sockaddr *)&ss) ||
-			 !accept_source(h, &from))
-			gw_discard(s->discarded, GW_DISCARD_STRANGER);
-		else
-			s->handler(h->rtcp, buf, (size_t)n, sizeof(buf),
-				   s->arg);
+	n = recvfrom(p->fd, buf, PACKET_MAX, MSG_TRUNC, (struct sockaddr *)&ss,
+		     &slen);
+	if (n < 0) {
+		/* ICMP's word on a packet of ours; reading takes it away. */
+		if (errno == ECONNREFUSED)
+			gw_metric_add(&m_unreachable, 1);
+		return;
 	}
+	if (n > PACKET_MAX)
+		gw_discard(s->discarded, GW_DISCARD_OVERSIZED);
+	else if (!h->signalled.family)
+		gw_discard(s->discarded, GW_DISCARD_NO_REMOTE);
+	else if (gw_addr_from_sockaddr(&from, (struct sockaddr *)&ss) ||
+		 !accept_source(h, &from))
+		gw_discard(s->discarded, GW_DISCARD_STRANGER);
+	else
+		s->handler(h->rtcp, buf, (size_t)n, sizeof(buf), s->arg);
 }
 
 static int open_half(struct half *h, const struct gw_addr *addr)
@@ -275,8 +310,7 @@ static void set_remote(struct half *h, const struct gw_addr *addr)
 	if (!is_real(addr) || gw_addr_equal(&h->known, addr))
 		return;
 	h->known = *addr;
-	memset(&h->source, 0, sizeof(h->source));
-	h->locked = false;
+	unlock_source(h);
 }
 
 void gw_rtpsock_remote(struct gw_rtpsock *s, const struct gw_addr *rtp,
@@ -284,6 +318,18 @@ void gw_rtpsock_remote(struct gw_rtpsock *s, const struct gw_addr *rtp,
 {
 	set_remote(&s->half[0], rtp);
 	set_remote(&s->half[1], rtcp);
+}
+
+/* An ICMP error about an earlier packet is told in place of sending this one:
+ * a second time it goes. */
+static int send_connected(int fd, const void *data, size_t len)
+{
+	if (send(fd, data, len, MSG_DONTWAIT) >= 0)
+		return 0;
+	if (errno != ECONNREFUSED)
+		return -errno;
+	gw_metric_add(&m_unreachable, 1);
+	return send(fd, data, len, MSG_DONTWAIT) < 0 ? -errno : 0;
 }
 
 int gw_rtpsock_send(struct gw_rtpsock *s, bool rtcp, const void *data,
@@ -299,6 +345,8 @@ int gw_rtpsock_send(struct gw_rtpsock *s, bool rtcp, const void *data,
 	/* A peer on hold by 0.0.0.0 (RFC 3264 8.4) gets nothing. */
 	if (!is_real(&h->signalled) || to->family != h->local.family)
 		return -ENOTCONN;
+	if (h->connected)
+		return send_connected(h->fd, data, len);
 	slen = gw_addr_to_sockaddr(to, &ss);
 	if (sendto(h->fd, data, len, MSG_DONTWAIT, (struct sockaddr *)&ss,
 		   slen) < 0)
