@@ -15,9 +15,16 @@
 #define BIND_TRIES    64 /* pairs that others may hold, before we give up */
 #define PACKET_MAX    2048
 #define PACKET_ROOM   (PACKET_MAX + 256)
-/* About 200 ms of audio, or 100 ms of video, at the kernel's overhead a
- * packet: a longer queue is delay, not quality. */
-#define RCVBUF_BYTES (48 * 1024)
+/*
+ * About 100 ms of the stream: a longer queue is delay, not quality.  The kernel
+ * doubles what it is asked for, and charges some 2.3 KB a packet that comes by
+ * a network card: ten packets of audio at the densest usual rate (10 ms), 100
+ * ms of video at 2.5 Mbit/s with a key frame among it.
+ */
+#define RCVBUF_AUDIO_BYTES (12 * 1024)
+#define RCVBUF_VIDEO_BYTES (96 * 1024)
+/* RTCP: a few a second. */
+#define RCVBUF_RTCP_BYTES (8 * 1024)
 
 /* One of the two sockets, and whom it listens to. */
 struct half {
@@ -40,6 +47,7 @@ struct gw_rtpsock {
 	struct gw_ports *ports;
 	uint16_t port;
 	uint64_t learn_us;
+	bool video;
 	struct half half[2]; /* RTP, RTCP */
 	uint32_t *discarded; /* the owner's counts; NULL: none */
 	gw_rtpsock_h *handler;
@@ -168,10 +176,17 @@ static void half_readable(struct gw_poll *p, void *arg)
 		s->handler(h->rtcp, buf, (size_t)n, sizeof(buf), s->arg);
 }
 
+static int rcvbuf_bytes(const struct half *h)
+{
+	if (h->rtcp)
+		return RCVBUF_RTCP_BYTES;
+	return h->sock->video ? RCVBUF_VIDEO_BYTES : RCVBUF_AUDIO_BYTES;
+}
+
 static int open_half(struct half *h, const struct gw_addr *addr)
 {
 	const int one = 1;
-	const int rcvbuf = RCVBUF_BYTES;
+	const int rcvbuf = rcvbuf_bytes(h);
 	struct sockaddr_storage ss;
 	socklen_t len = gw_addr_to_sockaddr(addr, &ss);
 	int fd = socket(ss.ss_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC,
@@ -261,6 +276,7 @@ int gw_rtpsock_new(struct gw_rtpsock **out,
 	s->ports = opt->ports;
 	s->learn_us = (uint64_t)opt->learn_ms * 1000;
 	s->discarded = opt->discarded;
+	s->video = opt->video;
 	s->handler = handler;
 	s->arg = arg;
 	for (int i = 0; i < 2; i++) {
