@@ -227,6 +227,7 @@ struct gw_media_config {
 	uint32_t tick_ms;       /* packets are taken once in so long; 0: at
 				   once */
 	bool prefer_x25519;     /* DTLS group order */
+	bool no_split; /* ICE transports: all packets through libnice */
 };
 
 typedef void(gw_media_event_h)(const struct gw_media_event *ev, void *arg);

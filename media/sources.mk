@@ -11,7 +11,8 @@ media_SRCS += media/media.c media/worker.c media/worker_poll.c media/context.c \
 media_TESTS += test_dtmf test_flow test_rtcp test_rtp
 media_FUZZ += fuzz_demux fuzz_rtcp fuzz_rtp
 media_TESTS += test_srtp test_dtls test_ice test_media_rtpsock test_media_relay \
-	test_media_webrtc test_media_load test_media_stale
+	test_media_webrtc test_media_load test_media_stale \
+	test_media_long
 # The tests' own browser.
 $(BUILD)/tests/test_media_relay $(BUILD)/tests/test_media_webrtc \
 $(BUILD)/tests/test_media_load: $(BUILD)/tests/unit/media_peer.o \

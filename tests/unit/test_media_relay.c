@@ -101,6 +101,41 @@ static void packets_of_ice_never_enter_libnice(void **state)
 	assert_int_equal(bench_metric(out), out_before);
 }
 
+/* Where the kernel cannot split, libnice carries them: the same call. */
+static void fall_back_path_carries_the_call_and_is_counted(void **state)
+{
+	static const char nice_in[] = "isthmus_media_ice_packets_total{"
+				      "direction=\"in\",path=\"libnice\"}";
+	static const char nice_out[] = "isthmus_media_ice_packets_total{"
+				       "direction=\"out\",path=\"libnice\"}";
+	static const char kernel_in[] = "isthmus_media_ice_packets_total{"
+					"direction=\"in\",path=\"kernel\"}";
+	static const char kernel_out[] = "isthmus_media_ice_packets_total{"
+					 "direction=\"out\",path=\"kernel\"}";
+	int64_t in = bench_metric(nice_in);
+	int64_t out = bench_metric(nice_out);
+	int64_t in_kernel = bench_metric(kernel_in);
+	int64_t out_kernel = bench_metric(kernel_out);
+	struct gw_media_config cfg;
+	struct bench_call c;
+
+	(void)state;
+	bench_stop(&b);
+	bench_config(&cfg);
+	cfg.no_split = true;
+	bench_start(&b, &cfg);
+	bench_call(&b, &c,
+		   &(struct media_peer_options){ .active = true,
+						 .controlling = true });
+	bench_talk(&b, &c);
+	bench_hang_up(&b, &c);
+	/* Five of audio each way, and the handshake. */
+	assert_true(bench_metric(nice_in) >= in + 7);
+	assert_true(bench_metric(nice_out) >= out + 7);
+	assert_int_equal(bench_metric(kernel_in), in_kernel);
+	assert_int_equal(bench_metric(kernel_out), out_kernel);
+}
+
 static void closed_gate_lets_nothing_through(void **state)
 {
 	struct bench_call c;
@@ -428,6 +463,7 @@ int main(void)
 		T(sha1_profile_is_used_with_a_peer_that_has_no_other),
 		T(peer_without_candidates_is_found_by_its_checks),
 		T(packets_of_ice_never_enter_libnice),
+		T(fall_back_path_carries_the_call_and_is_counted),
 		T(closed_gate_lets_nothing_through),
 		T(stranger_is_not_heard_once_the_source_is_locked),
 		T(phone_behind_nat_is_learned_and_answered),
