@@ -57,7 +57,7 @@ struct gw_rtpsock {
 GW_GAUGE(m_sockets, "isthmus_media_sockets", "Open media sockets",
 	 "kind=\"rtp\"");
 GW_COUNTER(m_unreachable, "isthmus_media_unreachable_total",
-	   "Port unreachable messages from locked sources", "");
+	   "ICMP errors about packets to locked sources", "");
 GW_COUNTER(m_learned, "isthmus_media_learned_total",
 	   "Sources learned other than signalled", "");
 
@@ -141,6 +141,15 @@ static bool accept_source(struct half *h, const struct gw_addr *from)
 	return gw_addr_equal(from, &h->source);
 }
 
+/* What a connected socket tells of earlier packets, once: the port is closed,
+ * a filter stands between, the protocol is not spoken, the path's MTU is
+ * smaller (Linux, icmp_err_convert[] and udp_err()). */
+static bool is_icmp_error(int err)
+{
+	return err == ECONNREFUSED || err == EHOSTUNREACH ||
+	       err == ENOPROTOOPT || err == EMSGSIZE;
+}
+
 /*
  * One packet a turn: epoll tells of the next, together with those of the other
  * sockets, so that no call is spent on learning that there is none, and a flood
@@ -160,8 +169,8 @@ static void half_readable(struct gw_poll *p, void *arg)
 	n = recvfrom(p->fd, buf, PACKET_MAX, MSG_TRUNC, (struct sockaddr *)&ss,
 		     &slen);
 	if (n < 0) {
-		/* ICMP's word on a packet of ours; reading takes it away. */
-		if (errno == ECONNREFUSED)
+		/* Reading took it away. */
+		if (is_icmp_error(errno))
 			gw_metric_add(&m_unreachable, 1);
 		return;
 	}
@@ -342,7 +351,7 @@ static int send_connected(int fd, const void *data, size_t len)
 {
 	if (send(fd, data, len, MSG_DONTWAIT) >= 0)
 		return 0;
-	if (errno != ECONNREFUSED)
+	if (!is_icmp_error(errno))
 		return -errno;
 	gw_metric_add(&m_unreachable, 1);
 	return send(fd, data, len, MSG_DONTWAIT) < 0 ? -errno : 0;
