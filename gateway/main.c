@@ -178,6 +178,7 @@ static void media_config(struct gw_media_config *out,
 		.learn_ms = set->learn_ms,
 		.inactivity_ms = set->inactivity_s * 1000,
 		.quality_ms = set->quality_ms,
+		.tick_ms = set->tick_ms,
 		.prefer_x25519 = true,
 	};
 	memcpy(out->web_address, set->web_address, sizeof(out->web_address));

@@ -159,6 +159,7 @@ enum gw_discard {
 	GW_DISCARD_NO_STREAM, /* belongs to no m-line */
 	GW_DISCARD_NO_ROUTE,  /* the other termination has none */
 	GW_DISCARD_POLICED,   /* above what the other end takes (b=) */
+	GW_DISCARD_STALE,     /* waited here while the worker was held up */
 	/* in the flow */
 	GW_DISCARD_MALFORMED,
 	GW_DISCARD_GATED,
@@ -225,7 +226,10 @@ struct gw_media_config {
 	uint32_t learn_ms;      /* SIP side: window to learn the real source */
 	uint32_t inactivity_ms; /* 0: no event */
 	uint32_t quality_ms;    /* period of GW_E_QUALITY; 0: none */
+	uint32_t tick_ms;       /* packets are taken once in so long; 0: at
+				   once */
 	bool prefer_x25519;     /* DTLS group order */
+	bool no_split; /* ICE transports: all packets through libnice */
 };
 
 typedef void(gw_media_event_h)(const struct gw_media_event *ev, void *arg);
