@@ -105,9 +105,11 @@ struct gw_set_media {
 	char web_address[4][46];
 	char core_address[46], core_address6[46];
 	uint16_t port_min, port_max;
+	char ice[8]; /* full, lite */
 	uint16_t web_port_min, web_port_max;
+	uint16_t lite_port; /* worker i takes this + i */
 	char stun_server[64];
-	uint32_t learn_ms, inactivity_s, quality_ms;
+	uint32_t learn_ms, inactivity_s, quality_ms, tick_ms;
 	bool inactivity_release; /* end a call that carries nothing */
 	uint8_t dscp_audio;
 	size_t ncodec;

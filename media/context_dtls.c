@@ -170,7 +170,6 @@ static void emit_reserved(struct gw_term_side *t, const struct gw_end *asked,
 	ev.end = *asked;
 	ev.end.transport = GW_TP_DTLS;
 	ev.end.nstream = t->nstream; /* RESTART does not repeat them */
-	ev.end.ice_lite = false;
 	ev.end.setup = GW_DTLS_ACTPASS;
 	memcpy(ev.end.sha256, sha256, sizeof(ev.end.sha256));
 	gw_ice_local(t->ice, &ev.end);
@@ -226,6 +225,8 @@ static int make_ice(struct gw_term_side *t, const struct gw_end *end)
 		.port_max = env->cfg->web_port_max,
 		.stun_server = env->cfg->stun_server,
 		.controlling = end->controlling,
+		.lite = env->lite,
+		.no_split = env->cfg->no_split,
 	};
 	const struct gw_ice_handlers h = {
 		.gathered = ice_gathered,

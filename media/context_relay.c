@@ -181,6 +181,11 @@ void gw_context_rtp_in(struct gw_term_side *t, struct gw_ctx_stream *st,
 		gw_context_drop(st, GW_DISCARD_NO_ROUTE);
 		return;
 	}
+	if (now < t->ctx->env->catching_up_until_us &&
+	    gw_flow_is_stale(f, data, len, now)) {
+		gw_context_drop(st, GW_DISCARD_STALE);
+		return;
+	}
 	if (!within_rate(&to->stream[st->index]->police, len, now)) {
 		gw_context_drop(st, GW_DISCARD_POLICED);
 		return;

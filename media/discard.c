@@ -19,6 +19,7 @@ GW_COUNTER(m_ssrcs, NAME, HELP, "reason=\"too_many_ssrcs\"");
 GW_COUNTER(m_no_stream, NAME, HELP, "reason=\"no_stream\"");
 GW_COUNTER(m_no_route, NAME, HELP, "reason=\"no_route\"");
 GW_COUNTER(m_policed, NAME, HELP, "reason=\"bandwidth\"");
+GW_COUNTER(m_stale, NAME, HELP, "reason=\"stale\"");
 GW_COUNTER(m_malformed, NAME, HELP, "reason=\"malformed\"");
 GW_COUNTER(m_gated, NAME, HELP, "reason=\"gate\"");
 GW_COUNTER(m_no_codec, NAME, HELP, "reason=\"codec\"");
@@ -46,6 +47,7 @@ static const struct {
 	[GW_DISCARD_NO_STREAM] = { &m_no_stream,  "no_stream"       },
 	[GW_DISCARD_NO_ROUTE] = { &m_no_route,   "no_route"        },
 	[GW_DISCARD_POLICED] = { &m_policed,    "bandwidth"       },
+	[GW_DISCARD_STALE] = { &m_stale,      "stale"           },
 	[GW_DISCARD_MALFORMED] = { &m_malformed,  "malformed"       },
 	[GW_DISCARD_GATED] = { &m_gated,      "gate"            },
 	[GW_DISCARD_NO_CODEC] = { &m_no_codec,   "codec"           },

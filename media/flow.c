@@ -471,6 +471,27 @@ static enum gw_flow_verdict take(struct gw_flow *f, struct transit *k,
 	return k->row->event ? take_event(f, k) : take_media(f, k);
 }
 
+bool gw_flow_is_stale(const struct gw_flow *f, const uint8_t *data, size_t len,
+		      uint64_t now_us)
+{
+	const struct gw_rtp_source *src = &f->src;
+	const struct gw_flow_row *row;
+	struct gw_rtp h;
+	int64_t late_us;
+
+	if (!src->started || !src->has_transit || gw_rtp_parse(&h, data, len) ||
+	    h.ssrc != src->ssrc || !f->row_of[h.pt])
+		return false;
+	/* All packets of an event carry the time of its start. */
+	row = &f->row[f->row_of[h.pt] - 1];
+	if (row->event || row->clock_hz != src->last_clock_hz)
+		return false;
+	late_us = (int64_t)(now_us - src->last_us) -
+		  (int64_t)(int32_t)(h.timestamp - src->last_ts) * 1000000 /
+			  (int64_t)row->clock_hz;
+	return late_us > GW_FLOW_STALE_US;
+}
+
 enum gw_flow_verdict gw_flow_packet(struct gw_flow *f, uint8_t *data,
 				    size_t len, uint64_t now_us,
 				    struct gw_flow_result *res)

@@ -141,6 +141,18 @@ void gw_flow_configure(struct gw_flow *f, const struct gw_stream *from,
  * has passed, with the marker bit. */
 void gw_flow_gate(struct gw_flow *f, bool open);
 
+/* Later than this behind the packets before it, a packet is of no use to a
+ * listener: his jitter buffer has gone on. */
+#define GW_FLOW_STALE_US 200000
+
+/*
+ * Has this packet waited, against the source's last one, for longer than that?
+ * Asked only when the worker knows that it was held up: what the network
+ * delays is for the to-end to judge.  Changes nothing.
+ */
+bool gw_flow_is_stale(const struct gw_flow *f, const uint8_t *data, size_t len,
+		      uint64_t now_us);
+
 /* What a packet came to, beside the verdict. */
 struct gw_flow_result {
 	size_t len;      /* SEND: bytes to send, in place */

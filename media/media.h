@@ -159,6 +159,7 @@ enum gw_discard {
 	GW_DISCARD_NO_STREAM, /* belongs to no m-line */
 	GW_DISCARD_NO_ROUTE,  /* the other termination has none */
 	GW_DISCARD_POLICED,   /* above what the other end takes (b=) */
+	GW_DISCARD_STALE,     /* waited here while the worker was held up */
 	/* in the flow */
 	GW_DISCARD_MALFORMED,
 	GW_DISCARD_GATED,
@@ -218,12 +219,17 @@ struct gw_media_config {
 	char core_address[46];   /* where IMS-side RTP sockets bind */
 	char core_address6[46];  /* "" : no IPv6 on that side */
 	uint16_t port_min, port_max; /* IMS-side RTP: even ports from here */
-	uint16_t web_port_min, web_port_max; /* ICE; 0: any */
-	char stun_server[64];                /* "host:port" literal, "" none */
+	uint16_t web_port_min, web_port_max; /* full ICE; 0: any */
+	uint16_t lite_port;     /* ICE-lite: worker i takes this + i, on each of
+			       web_address, one a family.  0: full ICE */
+	char stun_server[64];   /* "host:port" literal, "" none */
 	uint32_t learn_ms;      /* SIP side: window to learn the real source */
 	uint32_t inactivity_ms; /* 0: no event */
 	uint32_t quality_ms;    /* period of GW_E_QUALITY; 0: none */
+	uint32_t tick_ms;       /* packets are taken once in so long; 0: at
+				   once */
 	bool prefer_x25519;     /* DTLS group order */
+	bool no_split; /* ICE transports: all packets through libnice */
 };
 
 typedef void(gw_media_event_h)(const struct gw_media_event *ev, void *arg);

@@ -262,22 +262,19 @@ static void on_gathered(NiceAgent *agent, guint stream, gpointer arg)
 	p->gathered = true;
 }
 
-struct media_peer *media_peer_new(const struct media_peer_options *opt)
+static void open_agent(struct media_peer *p, const char *address)
 {
-	struct media_peer *p = calloc(1, sizeof(*p));
 	NiceAddress a;
 
-	assert(p);
-	p->opt = *opt;
-	make_ssl(p);
+	p->gathered = false;
+	p->ice_up = false;
 	p->gctx = g_main_context_new();
 	p->agent = nice_agent_new_full(p->gctx, NICE_COMPATIBILITY_RFC5245,
 				       NICE_AGENT_OPTION_CONSENT_FRESHNESS);
-	g_object_set(p->agent, "controlling-mode", (gboolean)opt->controlling,
+	g_object_set(p->agent, "controlling-mode", (gboolean)p->opt.controlling,
 		     "upnp", FALSE, "ice-tcp", FALSE, NULL);
 	nice_address_init(&a);
-	assert(nice_address_set_from_string(&a, opt->address ? opt->address
-							     : "127.0.0.1"));
+	assert(nice_address_set_from_string(&a, address));
 	nice_agent_add_local_address(p->agent, &a);
 	g_signal_connect(p->agent, "component-state-changed",
 			 G_CALLBACK(on_state), p);
@@ -291,19 +288,40 @@ struct media_peer *media_peer_new(const struct media_peer_options *opt)
 	for (int i = 0; i < 1000 && !p->gathered; i++)
 		(void)g_main_context_iteration(p->gctx, FALSE);
 	assert(p->gathered);
+}
+
+struct media_peer *media_peer_new(const struct media_peer_options *opt)
+{
+	struct media_peer *p = calloc(1, sizeof(*p));
+
+	assert(p);
+	p->opt = *opt;
+	make_ssl(p);
+	open_agent(p, opt->address ? opt->address : "127.0.0.1");
 	return p;
 }
 
-void media_peer_free(struct media_peer *p)
+static void close_agent(struct media_peer *p)
 {
-	if (!p)
-		return;
 	nice_agent_attach_recv(p->agent, p->stream, 1, p->gctx, NULL, NULL);
 	nice_agent_remove_stream(p->agent, p->stream);
 	g_object_unref(p->agent);
 	for (int i = 0; i < 100; i++)
 		(void)g_main_context_iteration(p->gctx, FALSE);
 	g_main_context_unref(p->gctx);
+}
+
+void media_peer_move(struct media_peer *p, const char *address)
+{
+	close_agent(p);
+	open_agent(p, address);
+}
+
+void media_peer_free(struct media_peer *p)
+{
+	if (!p)
+		return;
+	close_agent(p);
 	SSL_free(p->ssl);
 	SSL_CTX_free(p->ctx);
 	if (p->tx)

@@ -42,6 +42,9 @@ void media_peer_describe(struct media_peer *p, struct gw_end *end);
 void media_peer_set_remote(struct media_peer *p, const struct gw_end *end);
 /* ICE restart on our side; describe and set_remote again after it. */
 void media_peer_restart(struct media_peer *p);
+/* Another network: what was at the old address is gone, ICE begins anew at
+ * @address, keys stay.  describe and set_remote again after it. */
+void media_peer_move(struct media_peer *p, const char *address);
 
 void media_peer_step(struct media_peer *p);
 
