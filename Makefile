@@ -94,7 +94,7 @@ $(BUILD)/bench/%: $(BUILD)/tests/bench/%.o $(BUILD)/tests/bench/ng.o $(LIB)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
 
--include $(BENCH_BINS:$(BUILD)/bench/%=$(BUILD)/tests/bench/%.d)
+-include $(wildcard $(BUILD)/tests/bench/*.d)
 -include $(LIB_OBJS:.o=.d) $(BUILD)/gateway/main.d \
 	$(wildcard $(BUILD)/tests/unit/*.d)
 .SECONDARY:

@@ -72,7 +72,7 @@ static long rss_kb(int pid)
 
 /* ---- sockets ---- */
 
-static int udp(struct sockaddr_in *out)
+static int udp(struct sockaddr_in *out, const char *address)
 {
 	const int big = SOCKBUF;
 	socklen_t len = sizeof(*out);
@@ -85,7 +85,7 @@ static int udp(struct sockaddr_in *out)
 		(void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &big, sizeof(big));
 	memset(out, 0, sizeof(*out));
 	out->sin_family = AF_INET;
-	out->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	assert(inet_pton(AF_INET, address, &out->sin_addr) == 1);
 	assert(!bind(fd, (struct sockaddr *)out, sizeof(*out)));
 	assert(!getsockname(fd, (struct sockaddr *)out, &len));
 	return fd;
@@ -103,7 +103,7 @@ static void connect_control(struct load *l)
 		exit(2);
 	}
 	to.sin_port = htons((uint16_t)port);
-	l->control = udp(&own);
+	l->control = udp(&own, "127.0.0.1");
 	assert(!connect(l->control, (struct sockaddr *)&to, sizeof(to)));
 }
 
@@ -459,6 +459,7 @@ int main(int argc, char **argv)
 	static const struct option longs[] = {
 		{"control",  required_argument, NULL, 'c'},
 		{ "daemon",  required_argument, NULL, 'd'},
+		{ "address", required_argument, NULL, 'a'},
 		{ "calls",   required_argument, NULL, 'n'},
 		{ "rate",    required_argument, NULL, 'r'},
 		{ "seconds", required_argument, NULL, 's'},
@@ -471,7 +472,7 @@ int main(int argc, char **argv)
 		{ NULL,      0,                 NULL, 0  },
 	};
 	static struct load l = {
-		.opt = {.calls = 10, .rate = 100}
+		.opt = {.address = "127.0.0.1", .calls = 10, .rate = 100}
 	};
 	int o;
 
@@ -482,6 +483,9 @@ int main(int argc, char **argv)
 			break;
 		case 'd':
 			l.opt.daemon = optarg;
+			break;
+		case 'a':
+			l.opt.address = optarg;
 			break;
 		case 'n':
 			l.opt.calls = (unsigned)atoi(optarg);
@@ -522,8 +526,8 @@ int main(int argc, char **argv)
 	assert(l.call);
 	for (unsigned i = 0; i < l.ncall; i++)
 		l.call[i].index = i;
-	l.web = udp(&l.web_addr);
-	l.phone = udp(&l.phone_addr);
+	l.web = udp(&l.web_addr, l.opt.address);
+	l.phone = udp(&l.phone_addr, "127.0.0.1");
 	if (l.opt.daemon)
 		daemon_connect(&l);
 	else

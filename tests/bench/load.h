@@ -63,6 +63,7 @@ uint64_t delays_at(const struct delays *d, double share);
 struct options {
 	const char *control;  /* ADDR:PORT of the relay's ng listener */
 	const char *daemon;   /* or ADDR:WSPORT:SIPPORT of the whole gateway */
+	const char *address;  /* of the browsers */
 	unsigned calls, rate; /* set-ups a second */
 	unsigned seconds;     /* how long the calls live */
 	unsigned churn;       /* set-ups a second beside them */

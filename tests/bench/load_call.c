@@ -44,7 +44,7 @@ void load_make_certificate(struct load *l)
 	X509 *x = X509_new();
 	unsigned n = 32;
 
-	l->ctx = SSL_CTX_new(DTLS_client_method());
+	l->ctx = SSL_CTX_new(DTLS_method());
 	assert(key && x && l->ctx);
 	ASN1_INTEGER_set(X509_get_serialNumber(x), 1);
 	X509_gmtime_adj(X509_getm_notBefore(x), -3600);
@@ -170,6 +170,13 @@ static bool media_address(const char *sdp, struct sockaddr_in *out)
 	char line[256], addr[64] = "";
 	unsigned port;
 
+	/* The address of an ICE agent is in its candidate. */
+	if (sdp_line(sdp, "a=candidate:", line, sizeof(line)) &&
+	    sscanf(line, "%*s %*s %*s %*s %63s %u", addr, &port) == 2) {
+		out->sin_family = AF_INET;
+		out->sin_port = htons((uint16_t)port);
+		return inet_pton(AF_INET, addr, &out->sin_addr) == 1;
+	}
 	if (!sdp_line(sdp, "m=audio ", line, sizeof(line)) ||
 	    sscanf(line, "%u", &port) != 1 || !port ||
 	    !sdp_line(sdp, "c=IN IP4 ", addr, sizeof(addr)))
@@ -179,7 +186,7 @@ static bool media_address(const char *sdp, struct sockaddr_in *out)
 	return inet_pton(AF_INET, addr, &out->sin_addr) == 1;
 }
 
-static void start_keys(struct load *l, struct call *c)
+static void start_keys(struct load *l, struct call *c, bool server)
 {
 	c->ssl = SSL_new(l->ctx);
 	c->in = BIO_new(BIO_s_mem());
@@ -189,7 +196,10 @@ static void start_keys(struct load *l, struct call *c)
 	SSL_set_bio(c->ssl, c->in, c->out);
 	SSL_set_options(c->ssl, SSL_OP_NO_QUERY_MTU);
 	SSL_set_mtu(c->ssl, 1200);
-	SSL_set_connect_state(c->ssl);
+	if (server)
+		SSL_set_accept_state(c->ssl);
+	else
+		SSL_set_connect_state(c->ssl);
 }
 
 static void use_keys(struct load *l, struct call *c,
@@ -206,6 +216,7 @@ static void use_keys(struct load *l, struct call *c,
 
 void call_answered(struct load *l, struct call *c, const char *sdp)
 {
+	char setup[16];
 	struct gw_srtp_keys keys = {
 		.profile = l->opt.cm ? GW_SRTP_AES128_CM_SHA1_80
 				     : GW_SRTP_AEAD_AES_128_GCM
@@ -230,7 +241,9 @@ void call_answered(struct load *l, struct call *c, const char *sdp)
 	}
 	c->state = CALL_CHECKING;
 	c->next_check_us = 0;
-	start_keys(l, c);
+	start_keys(l, c,
+		   sdp_line(sdp, "a=setup:", setup, sizeof(setup)) &&
+			   !strcmp(setup, "active"));
 }
 
 void call_phone(struct load *l, struct call *c, const char *sdp)
@@ -386,7 +399,7 @@ static void take_keys(struct load *l, struct call *c)
 		SSL_get_selected_srtp_profile(c->ssl);
 	struct gw_srtp_keys keys = { .profile = GW_SRTP_AES128_CM_SHA1_80 };
 	size_t salt = 14;
-	uint8_t m[60];
+	uint8_t m[60], *mine, *theirs;
 
 	if (!prof) {
 		call_failed(l, c, "no SRTP profile agreed");
@@ -399,10 +412,12 @@ static void take_keys(struct load *l, struct call *c)
 	assert(SSL_export_keying_material(c->ssl, m, 2 * (16 + salt),
 					  "EXTRACTOR-dtls_srtp", 19, NULL, 0,
 					  0) == 1);
-	memcpy(keys.local, m, 16);
-	memcpy(keys.local + 16, m + 32, salt);
-	memcpy(keys.remote, m + 16, 16);
-	memcpy(keys.remote + 16, m + 32 + salt, salt);
+	mine = SSL_is_server(c->ssl) ? keys.remote : keys.local;
+	theirs = SSL_is_server(c->ssl) ? keys.local : keys.remote;
+	memcpy(mine, m, 16);
+	memcpy(mine + 16, m + 32, salt);
+	memcpy(theirs, m + 16, 16);
+	memcpy(theirs + 16, m + 32 + salt, salt);
 	use_keys(l, c, &keys);
 }
 

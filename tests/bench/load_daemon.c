@@ -152,8 +152,7 @@ static void log_in(struct browser *b, unsigned i, const struct sockaddr_in *to)
 	}
 	ws_drop(b, (size_t)(got + 4 - (char *)b->buf));
 
-	n = (size_t)snprintf(plain, sizeof(plain), "u%u@bench.example:demo",
-			     i);
+	n = (size_t)snprintf(plain, sizeof(plain), "u%u@bench.example:demo", i);
 	for (size_t k = 0; k < n; k += 3) {
 		unsigned v = (unsigned)plain[k] << 16 |
 			     (k + 1 < n ? (unsigned)plain[k + 1] << 8 : 0) |

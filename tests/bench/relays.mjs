@@ -3,6 +3,7 @@ import dgram from 'node:dgram';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
+import process from 'node:process';
 import { spawn, spawnSync } from 'node:child_process';
 
 export const CORE_RELAY = 0;
@@ -95,8 +96,13 @@ export class Relay {
 			{ stdio: ['ignore', log, log] });
 		fs.closeSync(log);
 		self.ended = new Promise((done) => self.process.once('exit', done));
-		await (name === 'isthmus daemon' ? listens('http://127.0.0.1:8913/readyz') :
-			answers(CONTROL));
+		try {
+			await (name === 'isthmus daemon' ? listens('http://127.0.0.1:8913/readyz') :
+				answers(CONTROL));
+		} catch (error) {
+			await self.stop();
+			throw error;
+		}
 		return self;
 	}
 

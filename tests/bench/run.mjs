@@ -56,8 +56,7 @@ const measures = {
 		for (const cm of quick ? [false] : [false, true]) {
 			const suite = cm ? 'AES_CM' : 'GCM';
 			for (const calls of sizes)
-				for (const relay of [OURS, RTPENGINE, cm ? 'forwarder cm' : 'forwarder',
-					...cm ? [] : ['forwarder clear']])
+				for (const relay of [OURS, RTPENGINE, cm ? 'forwarder cm' : 'forwarder', ...cm ? [] : ['forwarder clear']])
 					await runs(relay, { calls, rate: 200, seconds: quick ? 2 : 5, media: true, cm },
 						(got) => {
 							const name = relay.replace(' cm', '');

@@ -8,7 +8,7 @@ cd "$(dirname "$0")/../.."
 build=${1:-build}
 
 missing=
-for what in rtpengine:rtpengine-daemon janus:janus taskset:util-linux; do
+for what in rtpengine:rtpengine-daemon taskset:util-linux; do
 	command -v "${what%%:*}" >/dev/null || missing="$missing ${what#*:}"
 done
 if [ -n "$missing" ]; then
