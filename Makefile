@@ -84,12 +84,27 @@ $(BUILD)/tests/%: $(BUILD)/tests/unit/%.o $(LIB)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(CMOCKA_LIBS) $(LIBS)
 
+# What make bench runs: the load, our relay alone, and the floor.
+BENCH_BINS := $(addprefix $(BUILD)/bench/,load relay forwarder)
+bench-bins: $(BENCH_BINS)
+$(BUILD)/bench/load: $(BUILD)/tests/bench/load_call.o \
+	$(BUILD)/tests/bench/load_daemon.o
+$(BUILD)/bench/%: $(BUILD)/tests/bench/%.o $(BUILD)/tests/bench/ng.o $(LIB)
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+
+-include $(wildcard $(BUILD)/tests/bench/*.d)
 -include $(LIB_OBJS:.o=.d) $(BUILD)/gateway/main.d \
 	$(wildcard $(BUILD)/tests/unit/*.d)
 .SECONDARY:
 
 deps:
 	@tests/deps.sh
+
+# Ours beside the peers, in one run; BENCH=quick: two minutes; ONLY="a b".
+bench: all bench-bins
+	tests/bench/run.sh
 
 unit: $(TEST_BINS)
 	tests/run-unit.sh $(TEST_BINS)
@@ -141,4 +156,4 @@ install: all
 clean:
 	rm -rf build
 
-.PHONY: all deps unit sipp e2e check demo fuzz asan tsan lint format install clean
+.PHONY: all deps bench bench-bins unit sipp e2e check demo fuzz asan tsan lint format install clean
