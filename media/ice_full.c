@@ -14,7 +14,7 @@
 #include "media/ice_loop.h"
 #include "media/ice_split.h"
 
-#define IDLE_MS   50u
+#define IDLE_MS    50u
 #define ICE_MAGIC  0x1ce1ce1c
 #define MAX_ROUNDS 64
 #define GATHER_MS  1500 /* a STUN server that does not answer */

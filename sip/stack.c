@@ -1,5 +1,6 @@
 #include "sip/stack.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -123,9 +124,17 @@ static unsigned garbage_lines;
 /* NTA refuses, or drops, what it cannot read, and says so only here. */
 static bool is_garbage(const char *line)
 {
-	return !strncmp(line, "nta", 3) &&
-	       (strstr(line, "garbage") || strstr(line, " has bad ") ||
-		strstr(line, ": bad "));
+	const char *p = line + 5;
+
+	if (!strncmp(line, "nta_agent: received garbage from ", 33))
+		return true;
+	if (strncmp(line, "nta: ", 5) != 0)
+		return false;
+	/* "nta: METHOD has bad ...", "nta: STATUS has bad ...": nothing else
+	 * that a peer writes stands there. */
+	while (isalnum((unsigned char)*p))
+		p++;
+	return p > line + 5 && !strncmp(p, " has bad ", 9);
 }
 
 static void say_sofia(const char *line)
@@ -509,11 +518,7 @@ static void on_tls_refused(const struct gw_addr *peer, void *arg)
 static int add_listener(struct gw_sip *sip, const char *uri)
 {
 	const struct gw_set_sip *set = &sip->set->sip;
-	bool tls = !strncasecmp(uri, "sips:", 5) || strstr(uri, "=tls");
-	/* Names are compared by gw_tls, which knows more of them. */
-	unsigned policy =
-		set->tls_verify ? TPTLS_VERIFY_INCOMING | TPTLS_VERIFY_OUTGOING
-				: TPTLS_VERIFY_NONE;
+	bool tls = !strncasecmp(uri, "sips:", 5) || strcasestr(uri, "=tls");
 	int r = 0;
 
 	if (tls && !sip->tls)
@@ -531,7 +536,9 @@ static int add_listener(struct gw_sip *sip, const char *uri)
 		TPTAG_UDP_WMEM(UDP_BUFFER), TPTAG_PONG2PING(1),
 		TPTAG_IDENT(strchr(uri, '[') ? "ip6" : "ip4"),
 		TAG_IF(tls, TPTAG_CERTIFICATE(set->tls_dir)),
-		TAG_IF(tls, TPTAG_TLS_VERIFY_POLICY(policy)), TAG_END());
+		/* gw_tls decides, and follows a reload. */
+		TAG_IF(tls, TPTAG_TLS_VERIFY_POLICY(TPTLS_VERIFY_NONE)),
+		TAG_END());
 	if (tls) {
 		int err = errno;
 

@@ -134,6 +134,7 @@ static bool has_uri(X509 *cert, const char *name)
 
 static bool has_name(X509 *cert, const char *name)
 {
+	unsigned flags = X509_CHECK_FLAG_NO_WILDCARDS;
 	char ip[GW_ADDR_STRLEN], bare[128];
 	struct gw_addr a;
 
@@ -143,9 +144,11 @@ static bool has_name(X509 *cert, const char *name)
 	if (!gw_addr_parse(&a, bare, 0))
 		return X509_check_ip_asc(cert, gw_addr_ip(&a, ip, sizeof(ip)),
 					 0) == 1;
-	/* RFC 5922 7.2: a wildcard matches nothing. */
-	return X509_check_host(cert, name, 0, X509_CHECK_FLAG_NO_WILDCARDS,
-			       NULL) == 1;
+	/* RFC 5922 7.2: a wildcard matches nothing.  7.1: the common name is
+	 * only for certificates that have no subjectAltName at all. */
+	if (X509_get_ext_by_NID(cert, NID_subject_alt_name, -1) >= 0)
+		flags |= X509_CHECK_FLAG_NEVER_CHECK_SUBJECT;
+	return X509_check_host(cert, name, 0, flags, NULL) == 1;
 }
 
 /* A peer that calls us may be any of the configured names, or of the CA when
@@ -435,22 +438,40 @@ int gw_tls_watch(struct gw_tls *tls)
 	return r;
 }
 
+/* A certificate is wanted, for either role. */
+static int on_cert(SSL *ssl, void *arg)
+{
+	struct gw_tls *tls = arg;
+
+	GW_CHECK(tls, TLS_MAGIC);
+	return gw_tls_files_show(ssl, tls->files) ? 0 : 1;
+}
+
+/* What a reload may change. */
+static int follow(struct gw_tls *tls, SSL_CTX *ctx, SSL_CTX *files)
+{
+	SSL_CTX_set_verify(ctx,
+			   tls->set->sip.tls_verify
+				   ? SSL_VERIFY_PEER |
+					     SSL_VERIFY_FAIL_IF_NO_PEER_CERT
+				   : SSL_VERIFY_NONE,
+			   NULL);
+	return gw_tls_files_trust(ctx, files);
+}
+
 static void equip(struct gw_tls *tls, SSL_CTX *ctx)
 {
 	SSL_CTX_set_ex_data(ctx, ctx_index, tls);
 	SSL_CTX_set_info_callback(ctx, on_info);
 	SSL_CTX_set_cert_verify_callback(ctx, on_verify, tls);
-	if (tls->set->sip.tls_verify)
-		SSL_CTX_set_verify(
-			ctx, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT,
-			NULL);
+	SSL_CTX_set_cert_cb(ctx, on_cert, tls);
 	(void)SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION);
 	/* A resumed session would carry a certificate that is not looked at
 	 * again. */
 	(void)SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
 	(void)SSL_CTX_set_options(ctx,
 				  SSL_OP_NO_TICKET | SSL_OP_NO_RENEGOTIATION);
-	if (gw_tls_files_apply(ctx, tls->files))
+	if (follow(tls, ctx, tls->files))
 		gw_error(&tls->log, "no memory for a certificate");
 }
 
@@ -476,7 +497,7 @@ int gw_tls_reload(struct gw_tls *tls, const struct gw_settings *set)
 		return 0;
 	r = load(tls, set, &files);
 	for (size_t i = 0; !r && i < tls->nctx; i++)
-		r = gw_tls_files_apply(tls->ctx[i], files);
+		r = follow(tls, tls->ctx[i], files);
 	if (r) {
 		SSL_CTX_free(files);
 		gw_error(&tls->log, "the TLS certificate of before stays");

@@ -5,8 +5,9 @@
  * Sofia gives no access to its TLS contexts.  OpenSSL tells of each context as
  * it is made (the "new" callback of an ex_data index), so those that Sofia
  * makes between gw_tls_watch() and gw_tls_adopt() are known here.  Into them
- * go the certificate chain, and callbacks that
+ * go callbacks that
  *
+ * - show the certificate and its chain as last read;
  * - verify a peer's certificate: chain, dates, purpose, and its name (RFC
  *   5922 7.2: subjectAltName of kind DNS, URI "sip:name" or IP; the common
  *   name only where there is none of DNS);

@@ -61,26 +61,29 @@ int gw_tls_files_load(SSL_CTX **out, const char *dir, bool verify, char *why,
 	return r;
 }
 
-int gw_tls_files_apply(SSL_CTX *to, SSL_CTX *from)
+int gw_tls_files_trust(SSL_CTX *to, SSL_CTX *from)
 {
 	const STACK_OF(X509_NAME) *names = SSL_CTX_get_client_CA_list(from);
 	STACK_OF(X509_NAME) *copy = NULL;
-	STACK_OF(X509) *chain = NULL;
 
-	(void)SSL_CTX_get0_chain_certs(from, &chain);
 	if (names && !(copy = SSL_dup_CA_list(names)))
 		return -ENOMEM;
-	/* Certificate, key and chain at once, or none of them. */
-	if (SSL_CTX_use_cert_and_key(to, SSL_CTX_get0_certificate(from),
-				     SSL_CTX_get0_privatekey(from), chain,
-				     1) != 1) {
-		sk_X509_NAME_pop_free(copy, X509_NAME_free);
-		ERR_clear_error();
-		return -ENOMEM;
-	}
 	SSL_CTX_set1_cert_store(to, SSL_CTX_get_cert_store(from));
 	SSL_CTX_set_client_CA_list(to, copy);
 	return 0;
+}
+
+int gw_tls_files_show(SSL *ssl, SSL_CTX *from)
+{
+	STACK_OF(X509) *chain = NULL;
+
+	(void)SSL_CTX_get0_chain_certs(from, &chain);
+	SSL_certs_clear(ssl);
+	if (SSL_use_cert_and_key(ssl, SSL_CTX_get0_certificate(from),
+				 SSL_CTX_get0_privatekey(from), chain, 1) == 1)
+		return 0;
+	ERR_clear_error();
+	return -ENOMEM;
 }
 
 void gw_tls_files_describe(SSL_CTX *ctx, char *out, size_t size)

@@ -12,6 +12,7 @@
 #include <stddef.h>
 
 typedef struct ssl_ctx_st SSL_CTX; /* OpenSSL's */
+typedef struct ssl_st SSL;
 
 /*
  * @dir must hold agent.pem (certificate chain and its key) and, when peers are
@@ -21,9 +22,12 @@ typedef struct ssl_ctx_st SSL_CTX; /* OpenSSL's */
 int gw_tls_files_load(SSL_CTX **out, const char *dir, bool verify, char *why,
 		      size_t why_size);
 
-/* @to uses what @from carries, for connections from now on.  0 or -ENOMEM:
+/* @to trusts whom @from trusts, for connections from now on.  0 or -ENOMEM:
  * nothing has changed. */
-int gw_tls_files_apply(SSL_CTX *to, SSL_CTX *from);
+int gw_tls_files_trust(SSL_CTX *to, SSL_CTX *from);
+/* @ssl shows the certificate of @from and no other: a context keeps one a key
+ * type, and would go on showing an old one of another type.  0 or -ENOMEM. */
+int gw_tls_files_show(SSL *ssl, SSL_CTX *from);
 
 /* "SUBJECT, valid until DATE" of the certificate in @ctx. */
 void gw_tls_files_describe(SSL_CTX *ctx, char *out, size_t size);

@@ -272,6 +272,7 @@ export const groups = [
 				assert.match(expired, /has expired \(certificate: IP Address:127\.0\.0\.1/);
 			} },
 			...[['stranger', 'chain', /self-signed/],
+				['by_cn', 'name', /another name \(certificate: URI:sip:other\.example/],
 				['misnamed', 'name', /another name \(certificate: DNS:other\.example/],
 				['expired', 'date', /has expired/]].map(([name, reason, said]) => ({
 				name: `tls_core_${name}`, async web(web, gateway) {
@@ -312,15 +313,40 @@ export const groups = [
 					useCertificate(dir, 'again');
 					await gateway.reload('TLS certificate: /CN=renewed twice');
 					assert.equal(await shownCertificate(dir), 'renewed twice');
+
+					// Of another key type: the old one must not stay beside it.
+					makeCertificate(dir, 'rsa', names, { cn: 'renewed as rsa', rsa: true });
+					useCertificate(dir, 'rsa');
+					await gateway.reload('TLS certificate: /CN=renewed as rsa');
+					assert.equal(await shownCertificate(dir), 'renewed as rsa');
 				});
 				const id = await web.call(BOB);
 
 				await web.state(id, 'connected');
-				await until(async () => gateway.text().includes('renewed twice'), 'reloaded');
+				await until(async () => gateway.text().includes('renewed as rsa'), 'reloaded');
 				await until(async () => await gateway.metric('isthmus_sip_tls_connections') === 1,
 					'only the call is connected');
 				await web.hangUp(id);
 				await peer.done;
+			} },
+			{ name: 'tls_verify_reload', async web(web, gateway) {
+				const file = `${gateway.dir}/isthmus.yaml`;
+				const strict = fs.readFileSync(file, 'utf8');
+
+				fs.writeFileSync(file, strict.replace('  tls_dir:', '  tls_verify: false\n  tls_dir:'));
+				await gateway.reload('TLS certificate:');
+				assert.ok(!await isTurnedAway(gateway.dir, 'stranger'), 'nobody is asked');
+				fs.writeFileSync(file, strict);
+				await gateway.reload('TLS certificate:');
+				assert.ok(await isTurnedAway(gateway.dir, 'stranger'), 'asked again');
+				fs.writeFileSync(file, strict.replace('  tls_dir:',
+					'  tls_names: [ other.example ]\n  tls_dir:'));
+				await gateway.reload('TLS certificate:');
+				assert.ok(await isTurnedAway(gateway.dir, 'peer'), 'not one of the names');
+				assert.ok(!await isTurnedAway(gateway.dir, 'misnamed'), 'one of them');
+				fs.writeFileSync(file, strict);
+				await gateway.reload('TLS certificate:');
+				assert.ok(!await isTurnedAway(gateway.dir, 'peer'), 'as before');
 			} },
 			{ name: 'tls_memory', async web(web, gateway) {
 				const rss = () => Number(/VmRSS:\s*(\d+)/.exec(

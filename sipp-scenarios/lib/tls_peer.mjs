@@ -11,13 +11,16 @@ const SDP = 'v=0\r\no=tls 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt
 
 const KEY = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes'];
 
+const RSA = ['-newkey', 'rsa:2048', '-nodes'];
+
 const opensslIn = (dir) => (...args) => execFileSync('openssl', args, { cwd: dir, stdio: 'pipe' });
 
 /** NAME.key and NAME.crt, signed by the CA of @dir. */
-export function makeCertificate(dir, name, names, { days = 2, cn = 'isthmus test' } = {}) {
+export function makeCertificate(dir, name, names, { days = 2, cn = 'isthmus test', rsa = false } = {}) {
 	const openssl = opensslIn(dir);
 
-	openssl('req', ...KEY, '-keyout', `${name}.key`, '-out', `${name}.csr`, '-subj', `/CN=${cn}`);
+	openssl('req', ...rsa ? RSA : KEY, '-keyout', `${name}.key`, '-out', `${name}.csr`,
+		'-subj', `/CN=${cn}`);
 	fs.writeFileSync(`${dir}/ext`, `subjectAltName=${names}`);
 	if (days > 0) {
 		openssl('x509', '-req', '-in', `${name}.csr`, '-CA', 'cafile.pem', '-CAkey', 'ca.key',
@@ -51,6 +54,7 @@ export function makeCertificates(dir) {
 	makeCertificate(dir, 'gateway', names);
 	makeCertificate(dir, 'peer', names);
 	makeCertificate(dir, 'by_uri', 'URI:sip:127.0.0.1');
+	makeCertificate(dir, 'by_cn', 'URI:sip:other.example', { cn: '127.0.0.1' });
 	makeCertificate(dir, 'misnamed', 'DNS:other.example,URI:sip:other.example');
 	makeCertificate(dir, 'expired', names, { days: 0 });
 	openssl('req', '-x509', ...KEY, '-keyout', 'stranger.key', '-out', 'stranger.crt',

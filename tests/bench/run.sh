@@ -1,6 +1,7 @@
 #!/bin/bash
 # run.sh [BUILD]: what a call costs, ours beside the peers', in one run.
-# BENCH=quick: two minutes, one run of each; ONLY="packet setup ..." for parts.
+# BENCH=quick: two minutes, one run of each; BENCH=short: ten minutes, fewer
+# sizes, GCM only; ONLY="packet setup ..." for parts.
 # Relays run on one core, the load on another; writes docs/performance.md
 # (not when quick or in parts).  Last line: "bench: N passed, N failed".
 set -u

@@ -209,6 +209,29 @@ static void garbage_is_logged_and_a_flood_of_it_counted(void **state)
 	assert_true(lines >= 1 && lines <= 10);
 }
 
+static void words_of_a_valid_request_are_no_garbage(void **state)
+{
+	struct fix *f = *state;
+	FILE *log = tmpfile();
+	char text[4096];
+	struct packet p;
+	size_t n;
+
+	assert_non_null(log);
+	gw_log_setup(GW_LOG_TEXT, GW_INFO, fileno(log));
+	send_text(f, "OPTIONS sip:garbage@x;a=%20has%20bad%20 SIP/2.0\r\nVia: "
+		     "SIP/2.0/UDP 127.0.0.1:22121;branch=z9hG4bKg1\r\nFrom: "
+		     "\"nta: INVITE has bad From\" <sip:p@x>;tag=1\r\n"
+		     "To: <sip:garbage@x>\r\nCall-ID: g1\r\nCSeq: 1 OPTIONS\r\n"
+		     "Content-Length: 0\r\n\r\n");
+	expect(f, &p, "SIP/2.0 200");
+	n = (size_t)pread(fileno(log), text, sizeof(text) - 1, 0);
+	text[n] = '\0';
+	gw_log_setup(GW_LOG_TEXT, GW_INFO, STDERR_FILENO);
+	(void)fclose(log);
+	assert_null(strstr(text, "malformed"));
+}
+
 static void garbage_is_survived(void **state)
 {
 	static const char *const junk[] = {
@@ -315,6 +338,7 @@ int main(void)
 		T(strangers_are_refused),
 		T(garbage_is_survived),
 		T(garbage_is_logged_and_a_flood_of_it_counted),
+		T(words_of_a_valid_request_are_no_garbage),
 		cmocka_unit_test(tcp_serves_on_the_same_agent),
 		T(busy_or_wrong_listener_fails_to_start),
 	};
