@@ -94,12 +94,28 @@ $(BUILD)/net/%: $(BUILD)/tests/net/%.o $(NET_OBJS) $(LIB)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(CMOCKA_LIBS) $(LIBS)
 
+# What make bench runs: the load, our relay alone, and the floor.
+BENCH_BINS := $(addprefix $(BUILD)/bench/,load relay forwarder)
+bench-bins: $(BENCH_BINS)
+$(BUILD)/bench/load: $(BUILD)/tests/bench/load_call.o \
+	$(BUILD)/tests/bench/load_daemon.o
+$(BUILD)/bench/%: $(BUILD)/tests/bench/%.o $(BUILD)/tests/bench/ng.o $(LIB)
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+
+-include $(wildcard $(BUILD)/tests/bench/*.d)
+-include $(wildcard $(BUILD)/tests/net/*.d)
 -include $(LIB_OBJS:.o=.d) $(BUILD)/gateway/main.d \
-	$(TESTS:%=$(BUILD)/tests/unit/%.d) $(NET_TESTS:%=$(BUILD)/tests/net/%.d)
+	$(wildcard $(BUILD)/tests/unit/*.d)
 .SECONDARY:
 
 deps:
 	@tests/deps.sh
+
+# Ours beside the peers, in one run; BENCH=quick: two minutes; ONLY="a b".
+bench: all bench-bins
+	tests/bench/run.sh
 
 unit: $(TEST_BINS)
 	tests/run-unit.sh $(TEST_BINS)
@@ -154,4 +170,4 @@ install: all
 clean:
 	rm -rf build
 
-.PHONY: all deps unit net sipp e2e check demo fuzz asan tsan lint format install clean
+.PHONY: all deps bench bench-bins unit net sipp e2e check demo fuzz asan tsan lint format install clean

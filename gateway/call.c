@@ -104,6 +104,7 @@ static int release(struct gw_call *call)
 		call->cause.status, call->cause.text ? ": " : "",
 		call->cause.text ? call->cause.text : "");
 	gw_timer_stop(&call->path);
+	gw_timer_stop(&call->lost);
 	gw_call_update_fini(call);
 	release_leg(call, &call->a);
 	release_leg(call, &call->b);
@@ -156,6 +157,7 @@ static void bury(struct gw_call *call)
 	gw_metric_add(&m_live, -1);
 	gw_timer_stop(&call->watch);
 	gw_timer_stop(&call->path);
+	gw_timer_stop(&call->lost);
 	gw_call_update_fini(call);
 	side_fini(&call->a);
 	side_fini(&call->b);

@@ -5,11 +5,15 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "gateway/base/dtmf_relay.h"
 #include "gateway/base/metrics.h"
 #include "gateway/call_priv.h"
 
 /* Browsers give ICE up after 15 to 30 s; then the page may restart it once. */
 #define PATH_MS 60000
+/* Consent has lasted up to 30 s (RFC 7675 5.1) by then.  As much again for a
+ * page to be loaded anew, or to restart ICE on another network. */
+#define LOST_MS 30000
 
 GW_COUNTER(m_dtls_fingerprint, "isthmus_calls_media_failed_total",
 	   "Calls whose web media could not be secured, by reason",
@@ -23,6 +27,9 @@ GW_COUNTER(m_dtls_timeout, "isthmus_calls_media_failed_total",
 GW_COUNTER(m_no_path, "isthmus_calls_media_failed_total",
 	   "Calls whose web media could not be secured, by reason",
 	   "reason=\"no_path\"");
+GW_COUNTER(m_lost_path, "isthmus_calls_media_failed_total",
+	   "Calls whose web media could not be secured, by reason",
+	   "reason=\"path_lost\"");
 GW_COUNTER(m_inactive, "isthmus_calls_media_inactive_total",
 	   "Times a leg was not heard though its gate was open", "");
 
@@ -95,6 +102,26 @@ static void on_dtls(struct gw_call *call, struct side *s, uint8_t state)
 	}
 }
 
+/* The side that was lost first sets the time. */
+static void watch_lost(struct gw_call *call)
+{
+	if (!call->a.lost && !call->b.lost)
+		gw_timer_stop(&call->lost);
+	else if (!gw_timer_running(&call->lost))
+		gw_timer_start_ms(gw_loop_timers(call->core->loop), &call->lost,
+				  LOST_MS);
+}
+
+static void on_lost(struct gw_timer *t, void *arg)
+{
+	struct gw_call *call = arg;
+
+	(void)t;
+	GW_CHECK(call, CALL_MAGIC);
+	gw_metric_add(&m_lost_path, 1);
+	gw_call_end(call, "gateway", 408, "media path to the browser lost");
+}
+
 static void on_ice(struct gw_call *call, struct side *s, uint8_t state)
 {
 	static const char *const text[] = {
@@ -105,6 +132,8 @@ static void on_ice(struct gw_call *call, struct side *s, uint8_t state)
 
 	if (state != GW_ICE_FAILED)
 		s->connected = true;
+	s->lost = state == GW_ICE_FAILED && s->connected;
+	watch_lost(call);
 	if (state == GW_ICE_FAILED)
 		gw_warn(&call->log, "%s leg: %s", s->kind, text[state]);
 	else if (state < GW_ARRAY_LEN(text))
@@ -140,10 +169,11 @@ static void on_dtmf(struct gw_call *call, struct side *s,
 {
 	static const char digits[] = "0123456789*#ABCD";
 	struct side *to = call_other(call, s);
-	char text[48];
+	char text[GW_DTMF_RELAY_SIZE];
+	struct gw_dtmf_relay d = { .duration_ms = ev->dtmf.duration_ms };
 	struct gw_msg msg = {
 		.verb = GW_V_INFO,
-		.content_type = "application/dtmf-relay",
+		.content_type = GW_DTMF_RELAY_TYPE,
 		.content = text,
 	};
 
@@ -154,9 +184,8 @@ static void on_dtmf(struct gw_call *call, struct side *s,
 	if (!to->leg || to->profile == GW_PROFILE_RESOURCE ||
 	    call->fsm.state != GW_CALL_UP || carries_events(to))
 		return;
-	(void)snprintf(text, sizeof(text), "Signal=%c\r\nDuration=%u\r\n",
-		       digits[ev->dtmf.digit], ev->dtmf.duration_ms);
-	msg.content_len = strlen(text);
+	d.signal = digits[ev->dtmf.digit];
+	msg.content_len = gw_dtmf_relay_print(text, &d);
 	if (gw_leg_send(to->leg, &msg))
 		gw_info(&call->log, "%s leg did not take a digit", to->kind);
 }
@@ -186,8 +215,8 @@ static bool lacks_path(const struct side *s)
 
 /*
  * A call that connected but never had media would last until somebody looks
- * at the screen.  A path that was there and is lost is another matter: the
- * page may be loading again, or the network changing.
+ * at the screen.  A path that was there and is lost is another matter, of
+ * on_lost(): the page may be loading again, or the network changing.
  */
 static void on_path(struct gw_timer *t, void *arg)
 {
@@ -204,6 +233,7 @@ static void on_path(struct gw_timer *t, void *arg)
 void gw_call_media_init(struct gw_call *call)
 {
 	gw_timer_init(&call->path, on_path, call);
+	gw_timer_init(&call->lost, on_lost, call);
 }
 
 void gw_call_expect_media(struct gw_call *call)

@@ -41,6 +41,7 @@ struct side {
 	bool peer_is_dtls_client;
 	char tls_id[33]; /* of our association, once the peer named its own */
 	bool connected;  /* ICE found a path, once at least */
+	bool lost;       /* and consent to use it has run out since */
 	bool held;       /* the peer does not listen */
 	bool answered;   /* remote is an answer, cut by what local offered */
 };
@@ -79,6 +80,7 @@ struct gw_call {
 	struct side a, b;
 	struct update upd;
 	struct gw_timer watch; /* reservation, ringing, media's last word */
+	struct gw_timer lost;  /* patience with a side that is */
 	struct gw_timer path;  /* a browser whose ICE never connects */
 	struct gw_cause cause; /* of the end; text is in cause_text */
 	char cause_text[160];

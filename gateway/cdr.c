@@ -90,7 +90,24 @@ static void add_number(struct json_object *o, const char *key, uint64_t n)
 	json_object_object_add(o, key, json_object_new_uint64(n));
 }
 
-static struct json_object *side(const char *kind,
+/* By reason; what never happened is left out. */
+static void add_discards(struct json_object *o, const char *key,
+			 const uint32_t counts[GW_NDISCARDS])
+{
+	struct json_object *why = NULL;
+
+	for (unsigned i = 0; i < GW_NDISCARDS; i++) {
+		if (!counts[i])
+			continue;
+		if (!why)
+			why = json_object_new_object();
+		add_number(why, gw_discard_name(i), counts[i]);
+	}
+	if (why)
+		json_object_object_add(o, key, why);
+}
+
+struct json_object *gw_cdr_side(const char *kind,
 				const struct gw_stream_stats *st)
 {
 	struct json_object *o = json_object_new_object();
@@ -102,7 +119,10 @@ static struct json_object *side(const char *kind,
 	add_number(o, "jitter_us", st->rx.jitter_us);
 	add_number(o, "packets_sent", st->tx.packets);
 	add_number(o, "bytes_sent", st->tx.bytes);
-	add_number(o, "packets_discarded", st->rx.discarded);
+	add_number(o, "packets_discarded", gw_discard_sum(st->rx.discarded));
+	add_discards(o, "discarded", st->rx.discarded);
+	add_number(o, "packets_unsent", gw_discard_sum(st->tx.discarded));
+	add_discards(o, "unsent", st->tx.discarded);
 	add_number(o, "remote_lost", st->remote_lost);
 	add_number(o, "remote_jitter_us", st->remote_jitter_us);
 	add_number(o, "round_trip_us", st->rtt_us);
@@ -130,8 +150,10 @@ static struct json_object *record(const struct gw_cdr_record *rec)
 	add_text(o, "reason", rec->text);
 	add_text(o, "released_by", rec->released_by);
 	add_text(o, "codec", rec->codec);
-	json_object_object_add(o, "a", side(rec->kind[0], &rec->stats[0]));
-	json_object_object_add(o, "b", side(rec->kind[1], &rec->stats[1]));
+	json_object_object_add(o, "a",
+			       gw_cdr_side(rec->kind[0], &rec->stats[0]));
+	json_object_object_add(o, "b",
+			       gw_cdr_side(rec->kind[1], &rec->stats[1]));
 	return o;
 }
 

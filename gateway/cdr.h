@@ -30,6 +30,11 @@ int gw_cdr_new(struct gw_cdr **out, const char *file);
 void gw_cdr_free(struct gw_cdr *cdr);
 /* The file by its (perhaps new) name; the old one stays on failure. */
 int gw_cdr_reopen(struct gw_cdr *cdr, const char *file);
+/* One leg's media, as in the record; the caller's to put. */
+struct json_object;
+struct json_object *gw_cdr_side(const char *kind,
+				const struct gw_stream_stats *st);
+
 void gw_cdr_write(struct gw_cdr *cdr, const struct gw_cdr_record *rec);
 
 #endif

@@ -6,6 +6,7 @@
 
 #include "gateway/base/metrics.h"
 #include "gateway/call_priv.h"
+#include "gateway/cdr.h"
 
 GW_COUNTER(m_stray, "isthmus_media_events_stray_total",
 	   "Media events for a call that has ended", "");
@@ -109,11 +110,11 @@ static struct json_object *describe(struct gw_core *core, struct gw_call *call)
 		o, "age_ms",
 		json_object_new_uint64((now - call->began_us) / 1000));
 	json_object_object_add(
-		o, "a_packets_received",
-		json_object_new_uint64(call->stats[GW_TERM_A].rx.packets));
+		o, "a_media",
+		gw_cdr_side(call->a.kind, &call->stats[GW_TERM_A]));
 	json_object_object_add(
-		o, "b_packets_received",
-		json_object_new_uint64(call->stats[GW_TERM_B].rx.packets));
+		o, "b_media",
+		gw_cdr_side(call->b.kind, &call->stats[GW_TERM_B]));
 	return o;
 }
 

@@ -174,9 +174,11 @@ static void media_config(struct gw_media_config *out,
 		.port_max = set->port_max,
 		.web_port_min = set->web_port_min,
 		.web_port_max = set->web_port_max,
+		.lite_port = strcmp(set->ice, "lite") ? 0 : set->lite_port,
 		.learn_ms = set->learn_ms,
 		.inactivity_ms = set->inactivity_s * 1000,
 		.quality_ms = set->quality_ms,
+		.tick_ms = set->tick_ms,
 		.prefer_x25519 = true,
 	};
 	memcpy(out->web_address, set->web_address, sizeof(out->web_address));

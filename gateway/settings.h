@@ -22,6 +22,7 @@
 #define GW_SET_ROUTES      64
 #define GW_SET_ICE_SERVERS 8
 #define GW_SET_CODECS      8
+#define GW_SET_TLS_NAMES   8
 
 struct gw_set_log {
 	char level[8];  /* error warn info debug */
@@ -89,6 +90,9 @@ struct gw_set_sip {
 	char domain[128];  /* host part of identities made here */
 	char tls_dir[256]; /* agent.pem, cafile.pem */
 	bool tls_verify;   /* peers' certificates; off only in a lab */
+	size_t ntls_name;
+	/* in certificates of peers; the host of core is one anyway */
+	char tls_name[GW_SET_TLS_NAMES][128];
 	char username[64], password[64]; /* digest towards the core, "" none */
 	uint32_t ring_timeout_s;
 	uint32_t t1_ms, t1x64_ms; /* RFC 3261 17.1.1.1; tests shorten them */
@@ -101,9 +105,11 @@ struct gw_set_media {
 	char web_address[4][46];
 	char core_address[46], core_address6[46];
 	uint16_t port_min, port_max;
+	char ice[8]; /* full, lite */
 	uint16_t web_port_min, web_port_max;
+	uint16_t lite_port; /* worker i takes this + i */
 	char stun_server[64];
-	uint32_t learn_ms, inactivity_s, quality_ms;
+	uint32_t learn_ms, inactivity_s, quality_ms, tick_ms;
 	bool inactivity_release; /* end a call that carries nothing */
 	uint8_t dscp_audio;
 	size_t ncodec;

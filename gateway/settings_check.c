@@ -322,6 +322,41 @@ static bool identities_differ(const struct gw_settings *set)
 	return differ;
 }
 
+/* RFC 8445 2.5: lite is for who can be reached at an address of its own. */
+static const char *check_lite(const struct gw_set_media *m, const char **key)
+{
+	/* 0: one a core, which another machine may have more of. */
+	unsigned workers = m->workers ? m->workers : 64;
+	unsigned last = m->lite_port + workers - 1;
+	unsigned families = 0;
+
+	*key = "media.web_address";
+	if (!m->web_address[0][0])
+		return "media.ice: lite needs the address that browsers reach";
+	for (unsigned i = 0; i < 4 && m->web_address[i][0]; i++) {
+		unsigned bit = strchr(m->web_address[i], ':') ? 2 : 1;
+
+		if (families & bit)
+			return "media.ice: lite takes one address a family";
+		families |= bit;
+	}
+	*key = "media.stun_server";
+	if (m->stun_server[0])
+		return "is of no use with media.ice: lite, which tells "
+		       "media.web_address and nothing else";
+	*key = "media.web_port_min";
+	if (m->web_port_min)
+		return "is of no use with media.ice: lite, whose ports begin "
+		       "at media.lite_port";
+	*key = "media.lite_port";
+	if (last > 65535)
+		return "leaves no port for the last of media.workers";
+	if (m->lite_port <= m->port_max && m->port_min <= last)
+		return "the ports of the workers and media.port_min to "
+		       "media.port_max overlap";
+	return NULL;
+}
+
 static const char *check_media(const struct gw_set_media *m, const char **key)
 {
 	*key = "media.port_max";
@@ -337,7 +372,7 @@ static const char *check_media(const struct gw_set_media *m, const char **key)
 	    m->port_min <= m->web_port_max)
 		return "the ports of the web side and media.port_min to "
 		       "media.port_max overlap";
-	return NULL;
+	return strcmp(m->ice, "lite") ? NULL : check_lite(m, key);
 }
 
 static const char *check_sip(const struct gw_settings *set, const char **key)

@@ -160,7 +160,9 @@ static int add_sock(struct gw_term_side *t, struct gw_ctx_stream *st,
 		.address = end->family == AF_INET6 ? env->cfg->core_address6
 						   : env->cfg->core_address,
 		.dscp = end->stream[st->index].dscp,
+		.video = end->stream[st->index].kind == GW_MEDIA_VIDEO,
 		.learn_ms = env->cfg->learn_ms,
+		.discarded = st->discarded,
 	};
 
 	if (!env->ports || !opt.address[0])

@@ -21,9 +21,13 @@ struct gw_media_env {
 	const struct gw_media_config *cfg;
 	struct gw_poller *poller;
 	struct gw_timers *timers;
-	struct gw_ports *ports; /* NULL: no IMS side is configured */
+	struct gw_ports *ports;    /* NULL: no IMS side is configured */
+	struct gw_lite_port *lite; /* NULL: full ICE */
 	struct gw_dtls_ctx *dtls;
 	const struct gw_dtls_cert *cert;
+	/* Until then packets may be read that waited while the worker was held
+	 * up (gw_lag_pass). */
+	uint64_t catching_up_until_us;
 	/* Takes an event on its way to the signalling thread. */
 	void (*emit)(const struct gw_media_event *ev, void *arg);
 	void *arg;

@@ -58,7 +58,7 @@ static void start_dtls(struct gw_term_side *t)
 		if (gw_ice_accepts(t->ice, &e->from))
 			gw_context_assoc_in(t, &e->from, e->data, e->len);
 		else
-			gw_context_drop(NULL, GW_DROP_SOURCE);
+			gw_context_drop(NULL, GW_DISCARD_SOURCE);
 		forget_early(e);
 	}
 }
@@ -73,7 +73,7 @@ static int unprotect(struct gw_term_side *t, bool rtcp, uint8_t *data,
 	int err;
 
 	if (!t->srtp) {
-		gw_context_drop(st, GW_DROP_NO_KEYS);
+		gw_context_drop(st, GW_DISCARD_NO_KEYS);
 		return -ENOKEY;
 	}
 	err = rtcp ? gw_srtp_unprotect_rtcp(t->srtp, data, len)
@@ -83,16 +83,16 @@ static int unprotect(struct gw_term_side *t, bool rtcp, uint8_t *data,
 		gw_context_assoc_heard(t);
 		return 0;
 	case -EBADMSG:
-		gw_context_drop(st, GW_DROP_AUTH);
+		gw_context_drop(st, GW_DISCARD_AUTH);
 		break;
 	case -EALREADY:
-		gw_context_drop(st, GW_DROP_REPLAY);
+		gw_context_drop(st, GW_DISCARD_REPLAY);
 		break;
 	case -ENOSPC:
-		gw_context_drop(st, GW_DROP_SSRCS);
+		gw_context_drop(st, GW_DISCARD_SSRCS);
 		break;
 	default:
-		gw_context_drop(st, GW_DROP_MALFORMED);
+		gw_context_drop(st, GW_DISCARD_MALFORMED);
 	}
 	return err;
 }
@@ -111,7 +111,7 @@ static void srtp_in(struct gw_term_side *t, bool rtcp, uint8_t *data,
 	/* BUNDLE: payload types are unique over the m-lines (RFC 9143 9.2). */
 	i = t->stream_of[data[1] & 0x7f];
 	if (i == GW_CTX_NO_STREAM || i >= t->nstream)
-		gw_context_drop(NULL, GW_DROP_NO_STREAM);
+		gw_context_drop(NULL, GW_DISCARD_NO_STREAM);
 	else
 		gw_context_rtp_in(t, t->stream[i], data, len, cap);
 }
@@ -136,10 +136,10 @@ static void ice_packet(const struct gw_addr *from, uint8_t *data, size_t len,
 		if (valid)
 			srtp_in(t, class == GW_PKT_RTCP, data, len, cap);
 		else
-			gw_context_drop(NULL, GW_DROP_SOURCE);
+			gw_context_drop(NULL, GW_DISCARD_SOURCE);
 		break;
 	default:
-		gw_context_drop(NULL, GW_DROP_CLASS);
+		gw_context_drop(NULL, GW_DISCARD_CLASS);
 	}
 }
 
@@ -170,7 +170,6 @@ static void emit_reserved(struct gw_term_side *t, const struct gw_end *asked,
 	ev.end = *asked;
 	ev.end.transport = GW_TP_DTLS;
 	ev.end.nstream = t->nstream; /* RESTART does not repeat them */
-	ev.end.ice_lite = false;
 	ev.end.setup = GW_DTLS_ACTPASS;
 	memcpy(ev.end.sha256, sha256, sizeof(ev.end.sha256));
 	gw_ice_local(t->ice, &ev.end);
@@ -226,6 +225,8 @@ static int make_ice(struct gw_term_side *t, const struct gw_end *end)
 		.port_max = env->cfg->web_port_max,
 		.stun_server = env->cfg->stun_server,
 		.controlling = end->controlling,
+		.lite = env->lite,
+		.no_split = env->cfg->no_split,
 	};
 	const struct gw_ice_handlers h = {
 		.gathered = ice_gathered,

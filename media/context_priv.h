@@ -5,6 +5,7 @@
 #include "gateway/base/check.h"
 #include "gateway/base/log.h"
 #include "media/context.h"
+#include "media/discard.h"
 #include "media/flow.h"
 #include "media/ice.h"
 #include "media/srtp.h"
@@ -31,8 +32,8 @@ struct gw_ctx_stream {
 	struct gw_rtpsock *sock; /* GW_TP_RTP */
 	struct gw_flow *to_peer; /* what the peer gets; NULL: m-line refused */
 	struct gw_police police;
-	uint64_t discarded; /* before a flow saw them */
-	uint64_t unsent;    /* made by to_peer, and not sent */
+	uint32_t discarded[GW_NDISCARDS]; /* before a flow saw them */
+	uint32_t unsent[GW_NDISCARDS];    /* made by to_peer, and not sent */
 };
 
 struct gw_early {
@@ -149,23 +150,8 @@ void gw_context_digit_due(struct gw_timer *timer, void *arg);
 int gw_context_send(struct gw_term_side *t, struct gw_ctx_stream *st, bool rtcp,
 		    uint8_t *data, size_t len, size_t cap);
 
-enum gw_ctx_drop {
-	GW_DROP_CLASS,   /* nothing that belongs here */
-	GW_DROP_SOURCE,  /* not from the ICE-validated pair */
-	GW_DROP_NO_KEYS, /* media before DTLS */
-	GW_DROP_AUTH,
-	GW_DROP_REPLAY,
-	GW_DROP_SSRCS,
-	GW_DROP_MALFORMED,
-	GW_DROP_NO_STREAM,
-	GW_DROP_NO_ROUTE,
-	GW_DROP_POLICED,
-	GW_DROP_NO_PEER, /* no address, or no pair, to send to */
-	GW_DROP_SEND,
-	GW_NDROPS
-};
 /* @st may be NULL. */
-void gw_context_drop(struct gw_ctx_stream *st, enum gw_ctx_drop why);
+void gw_context_drop(struct gw_ctx_stream *st, enum gw_discard why);
 
 /* context_report.c: RTCP, statistics, inactivity */
 uint64_t gw_context_ntp(void);

@@ -11,22 +11,6 @@
 
 #include "gateway/base/metrics.h"
 
-#define DROPPED      "isthmus_media_discarded_total"
-#define DROPPED_HELP "Packets not relayed, by reason"
-
-GW_COUNTER(m_class, DROPPED, DROPPED_HELP, "reason=\"unknown_protocol\"");
-GW_COUNTER(m_source, DROPPED, DROPPED_HELP, "reason=\"not_validated\"");
-GW_COUNTER(m_no_keys, DROPPED, DROPPED_HELP, "reason=\"before_dtls\"");
-GW_COUNTER(m_auth, DROPPED, DROPPED_HELP, "reason=\"srtp_auth\"");
-GW_COUNTER(m_replay, DROPPED, DROPPED_HELP, "reason=\"srtp_replay\"");
-GW_COUNTER(m_ssrcs, DROPPED, DROPPED_HELP, "reason=\"too_many_ssrcs\"");
-GW_COUNTER(m_malformed, DROPPED, DROPPED_HELP, "reason=\"malformed\"");
-GW_COUNTER(m_no_stream, DROPPED, DROPPED_HELP, "reason=\"no_stream\"");
-GW_COUNTER(m_no_route, DROPPED, DROPPED_HELP, "reason=\"no_route\"");
-GW_COUNTER(m_policed, DROPPED, DROPPED_HELP, "reason=\"bandwidth\"");
-GW_COUNTER(m_no_peer, DROPPED, DROPPED_HELP, "reason=\"no_address\"");
-GW_COUNTER(m_send, DROPPED, DROPPED_HELP, "reason=\"send\"");
-
 #define PACKETS      "isthmus_media_packets_total"
 #define PACKETS_HELP "Media packets, by side and direction"
 #define BYTES        "isthmus_media_bytes_total"
@@ -62,26 +46,9 @@ static void count(const struct gw_term_side *t, bool in, size_t len)
 	gw_metric_add(bytes[web][in], (int64_t)len);
 }
 
-void gw_context_drop(struct gw_ctx_stream *st, enum gw_ctx_drop why)
+void gw_context_drop(struct gw_ctx_stream *st, enum gw_discard why)
 {
-	static struct gw_metric *const metric[GW_NDROPS] = {
-		[GW_DROP_CLASS] = &m_class,
-		[GW_DROP_SOURCE] = &m_source,
-		[GW_DROP_NO_KEYS] = &m_no_keys,
-		[GW_DROP_AUTH] = &m_auth,
-		[GW_DROP_REPLAY] = &m_replay,
-		[GW_DROP_SSRCS] = &m_ssrcs,
-		[GW_DROP_MALFORMED] = &m_malformed,
-		[GW_DROP_NO_STREAM] = &m_no_stream,
-		[GW_DROP_NO_ROUTE] = &m_no_route,
-		[GW_DROP_POLICED] = &m_policed,
-		[GW_DROP_NO_PEER] = &m_no_peer,
-		[GW_DROP_SEND] = &m_send,
-	};
-
-	gw_metric_add(metric[why], 1);
-	if (st)
-		st->discarded++;
+	gw_discard(st ? st->discarded : NULL, why);
 }
 
 /* ---- DTMF ---- */
@@ -195,10 +162,9 @@ static void send_made(struct gw_term_side *to, struct gw_ctx_stream *st,
 	if (!err)
 		return;
 	gw_flow_unsent(f, len);
-	st->unsent++;
-	gw_context_drop(NULL, err == -ENOKEY     ? GW_DROP_NO_KEYS
-			      : err == -ENOTCONN ? GW_DROP_NO_PEER
-						 : GW_DROP_SEND);
+	gw_discard(st->unsent, err == -ENOKEY     ? GW_DISCARD_NO_KEYS
+			       : err == -ENOTCONN ? GW_DISCARD_NO_PEER
+						  : GW_DISCARD_SEND);
 }
 
 void gw_context_rtp_in(struct gw_term_side *t, struct gw_ctx_stream *st,
@@ -212,11 +178,16 @@ void gw_context_rtp_in(struct gw_term_side *t, struct gw_ctx_stream *st,
 	count(t, true, len);
 	gw_context_heard(t, now);
 	if (!f) {
-		gw_context_drop(st, GW_DROP_NO_ROUTE);
+		gw_context_drop(st, GW_DISCARD_NO_ROUTE);
+		return;
+	}
+	if (now < t->ctx->env->catching_up_until_us &&
+	    gw_flow_is_stale(f, data, len, now)) {
+		gw_context_drop(st, GW_DISCARD_STALE);
 		return;
 	}
 	if (!within_rate(&to->stream[st->index]->police, len, now)) {
-		gw_context_drop(st, GW_DROP_POLICED);
+		gw_context_drop(st, GW_DISCARD_POLICED);
 		return;
 	}
 	/* The gate is in the flow, which also counts what it drops. */
@@ -262,5 +233,5 @@ void gw_context_sock_packet(bool rtcp, uint8_t *data, size_t len, size_t cap,
 	else if (class == GW_PKT_RTP && !rtcp)
 		gw_context_rtp_in(st->term, st, data, len, cap);
 	else
-		gw_context_drop(st, GW_DROP_CLASS);
+		gw_context_drop(st, GW_DISCARD_CLASS);
 }

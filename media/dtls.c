@@ -20,6 +20,13 @@
 #define RTO_MAX_US   1000000u
 #define HANDSHAKE_MS 10000u
 
+/* OpenSSL's part of an association is some 40 KB, and has little to do once
+ * the keys are out: it goes after KEEP_SSL_MS.  The last flight may be asked
+ * for until twice the maximum segment lifetime is over (RFC 6347 4.2.4). */
+#define KEEP_SSL_MS    2000u
+#define KEEP_FLIGHT_MS 240000u
+#define ASKED_MAX      16 /* times that it is sent again then */
+
 struct gw_dtls_ctx {
 	SSL_CTX *ssl;
 	BIO_METHOD *bio;
@@ -33,12 +40,15 @@ struct gw_dtls {
 	enum phase phase;
 	bool active;
 	bool mismatch; /* the certificate was not the signalled one */
-	SSL *ssl;
+	SSL *ssl;      /* NULL: UP, and let go */
 	struct gw_dtls_bio bio;
+	struct gw_dtls_flight last; /* what we sent in the step under way */
+	struct gw_dtls_flight bye;  /* close_notify, made before ssl went */
+	uint8_t asked;
 	uint8_t sha256[32];
 	struct gw_timers *timers;
 	struct gw_timer retransmit;
-	struct gw_timer deadline;
+	struct gw_timer deadline; /* of the handshake; then of what is kept */
 	const struct gw_logctx *log;
 	gw_dtls_state_h *state_h;
 	void *arg;
@@ -56,6 +66,14 @@ GW_COUNTER(m_closed, "isthmus_dtls_total", "DTLS associations, by outcome",
 	   "result=\"closed\"");
 GW_COUNTER(m_retransmits, "isthmus_dtls_retransmits_total",
 	   "DTLS flights sent again because no answer came", "");
+
+#define LATE      "isthmus_dtls_late_total"
+#define LATE_HELP "Datagrams for associations whose DTLS keys are gone, by kind"
+
+GW_COUNTER(m_late_flight, LATE, LATE_HELP, "kind=\"flight\"");
+GW_COUNTER(m_late_alert, LATE, LATE_HELP, "kind=\"alert\"");
+GW_COUNTER(m_late_other, LATE, LATE_HELP, "kind=\"other\"");
+GW_GAUGE(m_ssl, "isthmus_dtls_objects", "OpenSSL associations in memory", "");
 
 GW_COUNTER(m_malformed, "isthmus_dtls_malformed_total",
 	   "Datagrams that are no DTLS records", "");
@@ -197,6 +215,7 @@ static void established(struct gw_dtls *d)
 	int err = export_keys(d, &keys);
 
 	gw_timer_stop(&d->deadline);
+	(void)gw_timer_start_ms(d->timers, &d->deadline, KEEP_SSL_MS);
 	if (err) {
 		gw_info(d->log, "DTLS: no common SRTP profile");
 		end(d, GW_DTLS_HANDSHAKE_FAILED);
@@ -218,7 +237,8 @@ static void arm_retransmit(struct gw_dtls *d)
 	struct timeval tv;
 	uint64_t us;
 
-	if (d->phase == ENDED || DTLSv1_get_timeout(d->ssl, &tv) != 1) {
+	if (d->phase == ENDED || !d->ssl ||
+	    DTLSv1_get_timeout(d->ssl, &tv) != 1) {
 		gw_timer_stop(&d->retransmit);
 		return;
 	}
@@ -275,7 +295,10 @@ static void advance(struct gw_dtls *d)
 
 	ERR_clear_error();
 	if (d->phase == HANDSHAKE) {
+		gw_dtls_flight_clear(&d->last);
+		d->bio.copy = &d->last;
 		n = SSL_do_handshake(d->ssl);
+		d->bio.copy = NULL;
 		if (n == 1)
 			established(d);
 		else if (SSL_get_error(d->ssl, n) != SSL_ERROR_WANT_READ)
@@ -308,12 +331,68 @@ static void retransmit_due(struct gw_timer *t, void *arg)
 	arm_retransmit(d);
 }
 
+static void free_ssl(struct gw_dtls *d)
+{
+	if (!d->ssl)
+		return;
+	SSL_free(d->ssl);
+	d->ssl = NULL;
+	gw_metric_add(&m_ssl, -1);
+}
+
+/* What we may still have to say is kept as datagrams: the last flight, and
+ * goodbye. */
+static void let_go(struct gw_dtls *d)
+{
+	if (d->last.too_big)
+		return; /* never with our own parameters */
+	d->bio.copy = &d->bye;
+	d->bio.held = true;
+	ERR_clear_error();
+	(void)SSL_shutdown(d->ssl);
+	ERR_clear_error();
+	d->bio.copy = NULL;
+	gw_timer_stop(&d->retransmit);
+	free_ssl(d);
+	(void)gw_timer_start_ms(d->timers, &d->deadline,
+				KEEP_FLIGHT_MS - KEEP_SSL_MS);
+}
+
+/* Who asks proves nothing, but has an address that ICE has validated, and gets
+ * less than he sent, a few times.  An alert proves nothing either, and ends
+ * nothing: see dtls.h. */
+static void receive_late(struct gw_dtls *d, const void *data, size_t len)
+{
+	switch (gw_dtls_late(data, len)) {
+	case GW_DTLS_LATE_FINISHED:
+		gw_metric_add(&m_late_flight, 1);
+		if (d->asked++ < ASKED_MAX)
+			gw_dtls_flight_send(&d->last, d->bio.send_h,
+					    d->bio.arg);
+		else
+			d->asked = ASKED_MAX;
+		break;
+	case GW_DTLS_LATE_ALERT:
+		gw_metric_add(&m_late_alert, 1);
+		break;
+	default:
+		gw_metric_add(&m_late_other, 1);
+	}
+}
+
 static void deadline_due(struct gw_timer *t, void *arg)
 {
 	struct gw_dtls *d = arg;
 
 	(void)t;
 	GW_CHECK(d, DTLS_MAGIC);
+	if (d->phase == UP) {
+		if (d->ssl)
+			let_go(d);
+		else
+			gw_dtls_flight_clear(&d->last);
+		return;
+	}
 	gw_warn(d->log, "DTLS: no handshake within %u ms", HANDSHAKE_MS);
 	end(d, GW_DTLS_TIMEOUT);
 }
@@ -355,6 +434,7 @@ int gw_dtls_new(struct gw_dtls **out, struct gw_dtls_ctx *ctx,
 		free(d);
 		return -ENOMEM;
 	}
+	gw_metric_add(&m_ssl, 1);
 	SSL_set_bio(d->ssl, bio, bio);
 	SSL_set_app_data(d->ssl, d);
 	(void)SSL_set_mtu(d->ssl, GW_DTLS_MTU);
@@ -371,14 +451,16 @@ void gw_dtls_free(struct gw_dtls *d)
 {
 	if (!d)
 		return;
-	if (d->phase == UP) {
+	if (d->phase == UP && d->ssl) {
 		ERR_clear_error();
 		(void)SSL_shutdown(d->ssl);
 		ERR_clear_error();
+	} else if (d->phase == UP) {
+		gw_dtls_flight_send(&d->bye, d->bio.send_h, d->bio.arg);
 	}
 	gw_timer_stop(&d->retransmit);
 	gw_timer_stop(&d->deadline);
-	SSL_free(d->ssl);
+	free_ssl(d);
 	d->magic = 0;
 	free(d);
 }
@@ -414,6 +496,10 @@ void gw_dtls_receive(struct gw_dtls *d, const void *data, size_t len)
 		gw_dtls_start(d);
 	if (d->phase == ENDED)
 		return;
+	if (!d->ssl) {
+		receive_late(d, data, len);
+		return;
+	}
 	d->bio.in = data;
 	d->bio.in_len = len;
 	advance(d);

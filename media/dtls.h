@@ -59,7 +59,17 @@ int gw_dtls_new(struct gw_dtls **out, struct gw_dtls_ctx *ctx,
 		bool active, const uint8_t sha256[32], gw_dtls_send_h *send_h,
 		gw_dtls_state_h *state_h, void *arg);
 
-/* Says close_notify if the association is up. */
+/*
+ * Half a minute after UP the memory of OpenSSL goes; what the peer may still be
+ * owed stays as datagrams: our last flight, for four minutes from UP, and the
+ * close_notify of gw_dtls_free().  What the peer sends from then on cannot be
+ * authenticated: its close_notify is counted and no longer ends the
+ * association, as anyone could have sent it; that the peer has gone is then
+ * known by its signalling, by consent (RFC 7675) or by silence.  A peer that
+ * begins anew is another association's (context_assoc.c).
+ *
+ * Says close_notify if the association is up.
+ */
 void gw_dtls_free(struct gw_dtls *d);
 
 /* The way to the peer is open.  Legal more than once. */

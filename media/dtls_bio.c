@@ -10,7 +10,10 @@ static int bio_write(BIO *b, const char *data, size_t len, size_t *written)
 	BIO_clear_retry_flags(b);
 	/* A datagram that the kernel refuses is a lost one: the handshake's
 	 * own retransmission covers it. */
-	st->send_h(data, len, st->arg);
+	if (st->copy)
+		gw_dtls_flight_add(st->copy, data, len);
+	if (!st->held)
+		st->send_h(data, len, st->arg);
 	*written = len;
 	return 1;
 }

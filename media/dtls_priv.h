@@ -14,6 +14,31 @@ struct gw_dtls_cert {
 	uint8_t sha256[32];
 };
 
+/* Datagrams as they went out: the last flight of a server is CCS and Finished,
+ * under 100 bytes; a close_notify is 39. */
+#define GW_DTLS_FLIGHT_MAX 4
+
+struct gw_dtls_flight {
+	uint8_t n;
+	bool too_big; /* not all of it is here */
+	uint16_t bytes;
+	uint16_t len[GW_DTLS_FLIGHT_MAX];
+	uint8_t data[192];
+};
+
+void gw_dtls_flight_clear(struct gw_dtls_flight *f);
+void gw_dtls_flight_add(struct gw_dtls_flight *f, const void *data, size_t len);
+void gw_dtls_flight_send(const struct gw_dtls_flight *f, gw_dtls_send_h *send_h,
+			 void *arg);
+
+/* What a datagram is to an association whose keys are gone. */
+enum gw_dtls_late {
+	GW_DTLS_LATE_FINISHED, /* the peer asks for our last flight */
+	GW_DTLS_LATE_ALERT,
+	GW_DTLS_LATE_OTHER
+};
+enum gw_dtls_late gw_dtls_late(const void *data, size_t len);
+
 /*
  * A BIO that keeps datagrams whole: a write goes straight to the handler, a
  * read takes the one datagram laid out for it.  OpenSSL's memory BIO is a
@@ -24,6 +49,8 @@ struct gw_dtls_bio {
 	size_t in_len;
 	gw_dtls_send_h *send_h;
 	void *arg;
+	struct gw_dtls_flight *copy; /* of what is written; or NULL */
+	bool held;                   /* only copied, not sent */
 };
 
 int gw_dtls_bio_method_new(BIO_METHOD **out);

@@ -5,34 +5,24 @@
 #include "gateway/base/check.h"
 #include "gateway/base/ids.h"
 #include "gateway/base/metrics.h"
+#include "media/discard.h"
 
-#define DROPPED      "isthmus_rtp_dropped_total"
-#define DROPPED_HELP "RTP packets not relayed, by reason"
-
-GW_COUNTER(m_malformed, DROPPED, DROPPED_HELP, "reason=\"malformed\"");
-GW_COUNTER(m_gated, DROPPED, DROPPED_HELP, "reason=\"gate\"");
-GW_COUNTER(m_no_codec, DROPPED, DROPPED_HELP, "reason=\"codec\"");
-GW_COUNTER(m_empty, DROPPED, DROPPED_HELP, "reason=\"empty\"");
-GW_COUNTER(m_duplicate, DROPPED, DROPPED_HELP, "reason=\"duplicate\"");
-GW_COUNTER(m_too_old, DROPPED, DROPPED_HELP, "reason=\"old\"");
-GW_COUNTER(m_jump, DROPPED, DROPPED_HELP, "reason=\"jump\"");
-GW_COUNTER(m_old_source, DROPPED, DROPPED_HELP, "reason=\"source\"");
 GW_COUNTER(m_switches, "isthmus_rtp_source_switches_total",
 	   "Sources replaced by another SSRC or a new numbering", "");
 
 static const struct {
 	const char *name;
-	struct gw_metric *metric;
+	enum gw_discard discard;
 } verdicts[GW_FLOW_NVERDICTS] = {
-	[GW_FLOW_SEND] = {"send",       NULL         },
-	[GW_FLOW_MALFORMED] = { "malformed", &m_malformed },
-	[GW_FLOW_GATED] = { "gate",      &m_gated     },
-	[GW_FLOW_NO_CODEC] = { "codec",     &m_no_codec  },
-	[GW_FLOW_EMPTY] = { "empty",     &m_empty     },
-	[GW_FLOW_DUPLICATE] = { "duplicate", &m_duplicate },
-	[GW_FLOW_TOO_OLD] = { "old",       &m_too_old   },
-	[GW_FLOW_JUMP] = { "jump",      &m_jump      },
-	[GW_FLOW_OLD_SOURCE] = { "source",    &m_old_source},
+	[GW_FLOW_SEND] = {"send",       GW_NDISCARDS         },
+	[GW_FLOW_MALFORMED] = { "malformed", GW_DISCARD_MALFORMED },
+	[GW_FLOW_GATED] = { "gate",      GW_DISCARD_GATED     },
+	[GW_FLOW_NO_CODEC] = { "codec",     GW_DISCARD_NO_CODEC  },
+	[GW_FLOW_EMPTY] = { "empty",     GW_DISCARD_EMPTY     },
+	[GW_FLOW_DUPLICATE] = { "duplicate", GW_DISCARD_DUPLICATE },
+	[GW_FLOW_TOO_OLD] = { "old",       GW_DISCARD_TOO_OLD   },
+	[GW_FLOW_JUMP] = { "jump",      GW_DISCARD_JUMP      },
+	[GW_FLOW_OLD_SOURCE] = { "source",    GW_DISCARD_OLD_SOURCE},
 };
 
 /* A packet on its way through. */
@@ -481,6 +471,27 @@ static enum gw_flow_verdict take(struct gw_flow *f, struct transit *k,
 	return k->row->event ? take_event(f, k) : take_media(f, k);
 }
 
+bool gw_flow_is_stale(const struct gw_flow *f, const uint8_t *data, size_t len,
+		      uint64_t now_us)
+{
+	const struct gw_rtp_source *src = &f->src;
+	const struct gw_flow_row *row;
+	struct gw_rtp h;
+	int64_t late_us;
+
+	if (!src->started || !src->has_transit || gw_rtp_parse(&h, data, len) ||
+	    h.ssrc != src->ssrc || !f->row_of[h.pt])
+		return false;
+	/* All packets of an event carry the time of its start. */
+	row = &f->row[f->row_of[h.pt] - 1];
+	if (row->event || row->clock_hz != src->last_clock_hz)
+		return false;
+	late_us = (int64_t)(now_us - src->last_us) -
+		  (int64_t)(int32_t)(h.timestamp - src->last_ts) * 1000000 /
+			  (int64_t)row->clock_hz;
+	return late_us > GW_FLOW_STALE_US;
+}
+
 enum gw_flow_verdict gw_flow_packet(struct gw_flow *f, uint8_t *data,
 				    size_t len, uint64_t now_us,
 				    struct gw_flow_result *res)
@@ -493,10 +504,8 @@ enum gw_flow_verdict gw_flow_packet(struct gw_flow *f, uint8_t *data,
 	f->rx_packets++;
 	f->rx_bytes += len;
 	v = take(f, &k, len);
-	if (v != GW_FLOW_SEND) {
-		f->rx_discarded++;
-		gw_metric_add(verdicts[v].metric, 1);
-	}
+	if (v != GW_FLOW_SEND)
+		gw_discard(f->rx_discarded, verdicts[v].discard);
 	return v;
 }
 

@@ -110,7 +110,8 @@ struct gw_flow {
 	uint64_t sent_us;      /* last packet */
 
 	/* counters */
-	uint64_t rx_packets, rx_bytes, rx_discarded;
+	uint64_t rx_packets, rx_bytes;
+	uint32_t rx_discarded[GW_NDISCARDS];
 	int64_t rx_lost_before; /* of sources that are gone */
 	uint32_t switches;
 	uint64_t tx_packets, tx_bytes, tx_octets; /* octets: payload only */
@@ -139,6 +140,18 @@ void gw_flow_configure(struct gw_flow *f, const struct gw_stream *from,
  * packet after opening follows the last one without a gap, at the time that
  * has passed, with the marker bit. */
 void gw_flow_gate(struct gw_flow *f, bool open);
+
+/* Later than this behind the packets before it, a packet is of no use to a
+ * listener: his jitter buffer has gone on. */
+#define GW_FLOW_STALE_US 200000
+
+/*
+ * Has this packet waited, against the source's last one, for longer than that?
+ * Asked only when the worker knows that it was held up: what the network
+ * delays is for the to-end to judge.  Changes nothing.
+ */
+bool gw_flow_is_stale(const struct gw_flow *f, const uint8_t *data, size_t len,
+		      uint64_t now_us);
 
 /* What a packet came to, beside the verdict. */
 struct gw_flow_result {

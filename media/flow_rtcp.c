@@ -1,6 +1,8 @@
 /* Both flows of a termination as its peer's RTCP and our operator see them. */
 #include "media/flow.h"
 
+#include <string.h>
+
 #include "gateway/base/metrics.h"
 
 /* RFC 3550 6.4: who has sent since the report before the last one is a sender,
@@ -135,7 +137,8 @@ void gw_flow_stats(const struct gw_flow *from_x, const struct gw_flow *to_x,
 			lost = UINT32_MAX;
 		out->rx.packets = from_x->rx_packets;
 		out->rx.bytes = from_x->rx_bytes;
-		out->rx.discarded = from_x->rx_discarded;
+		memcpy(out->rx.discarded, from_x->rx_discarded,
+		       sizeof(out->rx.discarded));
 		out->rx.lost = lost > 0 ? (uint32_t)lost : 0;
 		out->rx.jitter_us = gw_rtp_source_jitter_us(&from_x->src);
 	}

@@ -3,8 +3,10 @@
  *
  * One stream, one component: everything is bundled and multiplexed.  Decides
  * which address of the peer is real; carries packets, and does not look into
- * them.  Full ICE by libnice (ice.c); the packets themselves come on sockets
- * of ours beside libnice's, split in the kernel (ice_split.h).
+ * them.  Two of a kind behind one face (ice_ops.h): full ICE by libnice
+ * (ice_full.c), whose packets come on sockets of ours beside libnice's, split
+ * in the kernel (ice_split.h); and ICE-lite (ice_lite.c), which answers checks
+ * on the worker's one port (lite_port.h).
  *
  * Owner: one worker thread.  Handlers run from that thread's loop, never from
  * inside a function here, and must not free the agent.
@@ -23,6 +25,7 @@
 #include "media/worker_poll.h"
 
 struct gw_ice;
+struct gw_lite_port;
 
 struct gw_ice_handlers {
 	/* Local candidates are complete: gw_ice_local() tells them. */
@@ -44,6 +47,9 @@ struct gw_ice_options {
 	const char *stun_server;     /* "host:port", "" none */
 	bool controlling;
 	bool no_split; /* all packets through libnice: the fall-back path */
+	/* ICE-lite on this port, which outlives the agent; the rest but timers
+	 * and log is not looked at.  NULL: full ICE. */
+	struct gw_lite_port *lite;
 };
 
 /* Starts gathering.  0, -EINVAL (no usable address), -ENOMEM, -EADDRINUSE. */
@@ -54,7 +60,8 @@ void gw_ice_free(struct gw_ice *ice);
 /* Our credentials and candidates into @end; the rest of it is not touched. */
 void gw_ice_local(struct gw_ice *ice, struct gw_end *end);
 
-/* The peer's.  What did not change is not touched.  0 or -EINVAL. */
+/* The peer's.  What did not change is not touched.  0, -EINVAL, or
+ * -EOPNOTSUPP: both ends are lite, and nobody would send checks. */
 int gw_ice_configure(struct gw_ice *ice, const struct gw_end *remote);
 
 /* Are @remote's credentials those that are set?  Not after a restart. */

@@ -7,8 +7,8 @@
 #include <unistd.h>
 
 #include "gateway/base/metrics.h"
+#include "media/discard.h"
 
-#define PACKETS_A_TURN 32
 /* About 100 ms of video, more of audio: a longer queue is delay, not
  * quality. */
 #define RCVBUF_BYTES (96 * 1024)
@@ -19,11 +19,10 @@ GW_COUNTER(m_rx, "isthmus_media_ice_packets_total",
 GW_COUNTER(m_tx, "isthmus_media_ice_packets_total",
 	   "Packets of ICE transports, by the path they took",
 	   "direction=\"out\",path=\"kernel\"");
-GW_COUNTER(m_oversized, "isthmus_media_discarded_total",
-	   "Packets not relayed, by reason", "reason=\"oversized_kernel\"");
 GW_GAUGE(m_sockets, "isthmus_media_sockets", "Open media sockets",
 	 "kind=\"ice\"");
 
+/* One packet a turn, as in rtpsock.c. */
 static void readable(struct gw_poll *p, void *arg)
 {
 	struct gw_ice_split *s = arg;
@@ -31,21 +30,17 @@ static void readable(struct gw_poll *p, void *arg)
 	uint8_t buf[GW_ICE_PACKET_ROOM];
 	struct sockaddr_storage ss;
 	struct gw_addr from;
+	socklen_t slen = sizeof(ss);
+	ssize_t n = recvfrom(p->fd, buf, GW_ICE_PACKET_MAX, MSG_TRUNC,
+			     (struct sockaddr *)&ss, &slen);
 
-	for (int i = 0; i < PACKETS_A_TURN; i++) {
-		socklen_t slen = sizeof(ss);
-		ssize_t n = recvfrom(p->fd, buf, GW_ICE_PACKET_MAX, MSG_TRUNC,
-				     (struct sockaddr *)&ss, &slen);
-
-		if (n < 0)
-			break;
-		gw_metric_add(&m_rx, 1);
-		if (n > GW_ICE_PACKET_MAX)
-			gw_metric_add(&m_oversized, 1);
-		else if (!gw_addr_from_sockaddr(&from, (struct sockaddr *)&ss))
-			all->handler(&from, buf, (size_t)n, sizeof(buf),
-				     all->arg);
-	}
+	if (n < 0)
+		return;
+	gw_metric_add(&m_rx, 1);
+	if (n > GW_ICE_PACKET_MAX)
+		gw_discard(NULL, GW_DISCARD_OVERSIZED);
+	else if (!gw_addr_from_sockaddr(&from, (struct sockaddr *)&ss))
+		all->handler(&from, buf, (size_t)n, sizeof(buf), all->arg);
 }
 
 static int attach_program(int fd)

@@ -144,11 +144,46 @@ enum gw_dtls_state {
 	GW_DTLS_CLOSED /* close_notify from the peer */
 };
 
+/* Why a packet went no further. */
+enum gw_discard {
+	/* at the door */
+	GW_DISCARD_CLASS,     /* nothing that belongs here (RFC 7983) */
+	GW_DISCARD_SOURCE,    /* not from the ICE-validated pair */
+	GW_DISCARD_STRANGER,  /* not from the signalled or locked source */
+	GW_DISCARD_NO_REMOTE, /* the peer has no address yet */
+	GW_DISCARD_OVERSIZED,
+	GW_DISCARD_NO_KEYS, /* media before DTLS, in either direction */
+	GW_DISCARD_AUTH,
+	GW_DISCARD_REPLAY,
+	GW_DISCARD_SSRCS,     /* more sources than SRTP keeps */
+	GW_DISCARD_NO_STREAM, /* belongs to no m-line */
+	GW_DISCARD_NO_ROUTE,  /* the other termination has none */
+	GW_DISCARD_POLICED,   /* above what the other end takes (b=) */
+	GW_DISCARD_STALE,     /* waited here while the worker was held up */
+	/* in the flow */
+	GW_DISCARD_MALFORMED,
+	GW_DISCARD_GATED,
+	GW_DISCARD_NO_CODEC,
+	GW_DISCARD_EMPTY, /* nothing but padding: a keep-alive */
+	GW_DISCARD_DUPLICATE,
+	GW_DISCARD_TOO_OLD,
+	GW_DISCARD_JUMP,
+	GW_DISCARD_OLD_SOURCE, /* SSRC that another one has replaced */
+	/* made, and not sent */
+	GW_DISCARD_NO_PEER, /* no address, or no pair, to send to */
+	GW_DISCARD_SEND,
+	GW_NDISCARDS
+};
+const char *gw_discard_name(enum gw_discard why); /* as in the metrics */
+uint64_t gw_discard_sum(const uint32_t counts[GW_NDISCARDS]);
+
 /* One direction of one stream at one termination. */
 struct gw_flow_stats {
 	uint64_t packets, bytes;
-	uint64_t discarded; /* sum of the reasons, which are metrics */
-	uint32_t lost;      /* RFC 3550 A.3; received side */
+	uint32_t discarded[GW_NDISCARDS]; /* what a transport discards before
+					     it knows the stream is its first
+					     stream's */
+	uint32_t lost;                    /* RFC 3550 A.3; received side */
 	uint32_t jitter_us;
 };
 
@@ -184,12 +219,17 @@ struct gw_media_config {
 	char core_address[46];   /* where IMS-side RTP sockets bind */
 	char core_address6[46];  /* "" : no IPv6 on that side */
 	uint16_t port_min, port_max; /* IMS-side RTP: even ports from here */
-	uint16_t web_port_min, web_port_max; /* ICE; 0: any */
-	char stun_server[64];                /* "host:port" literal, "" none */
+	uint16_t web_port_min, web_port_max; /* full ICE; 0: any */
+	uint16_t lite_port;     /* ICE-lite: worker i takes this + i, on each of
+			       web_address, one a family.  0: full ICE */
+	char stun_server[64];   /* "host:port" literal, "" none */
 	uint32_t learn_ms;      /* SIP side: window to learn the real source */
 	uint32_t inactivity_ms; /* 0: no event */
 	uint32_t quality_ms;    /* period of GW_E_QUALITY; 0: none */
+	uint32_t tick_ms;       /* packets are taken once in so long; 0: at
+				   once */
 	bool prefer_x25519;     /* DTLS group order */
+	bool no_split; /* ICE transports: all packets through libnice */
 };
 
 typedef void(gw_media_event_h)(const struct gw_media_event *ev, void *arg);

@@ -9,15 +9,22 @@
 
 #include "gateway/base/check.h"
 #include "gateway/base/metrics.h"
+#include "media/discard.h"
 
-#define RTPSOCK_MAGIC  0x4745f00d
-#define BIND_TRIES     64 /* pairs that others may hold, before we give up */
-#define PACKETS_A_TURN 32
-#define PACKET_MAX     2048
-#define PACKET_ROOM    (PACKET_MAX + 256)
-/* About 200 ms of audio, or 100 ms of video, at the kernel's overhead a
- * packet: a longer queue is delay, not quality. */
-#define RCVBUF_BYTES (48 * 1024)
+#define RTPSOCK_MAGIC 0x4745f00d
+#define BIND_TRIES    64 /* pairs that others may hold, before we give up */
+#define PACKET_MAX    2048
+#define PACKET_ROOM   (PACKET_MAX + 256)
+/*
+ * About 100 ms of the stream: a longer queue is delay, not quality.  The kernel
+ * doubles what it is asked for, and charges some 2.3 KB a packet that comes by
+ * a network card: ten packets of audio at the densest usual rate (10 ms), 100
+ * ms of video at 2.5 Mbit/s with a key frame among it.
+ */
+#define RCVBUF_AUDIO_BYTES (12 * 1024)
+#define RCVBUF_VIDEO_BYTES (96 * 1024)
+/* RTCP: a few a second. */
+#define RCVBUF_RTCP_BYTES (8 * 1024)
 
 /* One of the two sockets, and whom it listens to. */
 struct half {
@@ -30,6 +37,7 @@ struct half {
 	struct gw_addr known;     /* the last that was real: see set_remote() */
 	struct gw_addr source;    /* heard; family 0: none yet */
 	bool locked;
+	bool connected; /* to the source, which is locked */
 	uint64_t window_end_us;
 };
 
@@ -39,19 +47,17 @@ struct gw_rtpsock {
 	struct gw_ports *ports;
 	uint16_t port;
 	uint64_t learn_us;
+	bool video;
 	struct half half[2]; /* RTP, RTCP */
+	uint32_t *discarded; /* the owner's counts; NULL: none */
 	gw_rtpsock_h *handler;
 	void *arg;
 };
 
 GW_GAUGE(m_sockets, "isthmus_media_sockets", "Open media sockets",
 	 "kind=\"rtp\"");
-GW_COUNTER(m_stranger, "isthmus_media_discarded_total",
-	   "Packets not relayed, by reason", "reason=\"stranger\"");
-GW_COUNTER(m_early, "isthmus_media_discarded_total",
-	   "Packets not relayed, by reason", "reason=\"no_remote\"");
-GW_COUNTER(m_oversized, "isthmus_media_discarded_total",
-	   "Packets not relayed, by reason", "reason=\"oversized_rtp\"");
+GW_COUNTER(m_unreachable, "isthmus_media_unreachable_total",
+	   "ICMP errors about packets to locked sources", "");
 GW_COUNTER(m_learned, "isthmus_media_learned_total",
 	   "Sources learned other than signalled", "");
 
@@ -76,6 +82,33 @@ static bool may_learn(const struct half *h, const struct gw_addr *from)
 }
 
 /*
+ * From here on the kernel keeps strangers away, and looks for the way to the
+ * source once instead of for each packet.  What a stranger had in the queue
+ * before is still refused by accept_source().  Where the kernel knows no way
+ * the socket stays as it was.
+ */
+static void lock_source(struct half *h)
+{
+	struct sockaddr_storage ss;
+	socklen_t len = gw_addr_to_sockaddr(&h->source, &ss);
+
+	h->locked = true;
+	h->connected = !connect(h->fd, (struct sockaddr *)&ss, len);
+}
+
+/* The port stays ours: it was bound by name (Linux keeps that over this). */
+static void unlock_source(struct half *h)
+{
+	const struct sockaddr none = { .sa_family = AF_UNSPEC };
+
+	if (h->connected)
+		(void)connect(h->fd, &none, sizeof(none));
+	h->connected = false;
+	h->locked = false;
+	memset(&h->source, 0, sizeof(h->source));
+}
+
+/*
  * The lock.  The signalled source is always right, and ends the window at
  * once.  Any other one is taken only as the first that is heard, and only if
  * a window is configured; it is final when the window ends.
@@ -88,7 +121,7 @@ static bool accept_source(struct half *h, const struct gw_addr *from)
 		return gw_addr_equal(from, &h->source);
 	if (gw_addr_equal(from, &h->known)) {
 		h->source = *from;
-		h->locked = true;
+		lock_source(h);
 		return true;
 	}
 	if (!h->sock->learn_us)
@@ -104,10 +137,24 @@ static bool accept_source(struct half *h, const struct gw_addr *from)
 		return true;
 	}
 	if (now >= h->window_end_us)
-		h->locked = true;
+		lock_source(h);
 	return gw_addr_equal(from, &h->source);
 }
 
+/* What a connected socket tells of earlier packets, once: the port is closed,
+ * a filter stands between, the protocol is not spoken, the path's MTU is
+ * smaller (Linux, icmp_err_convert[] and udp_err()). */
+static bool is_icmp_error(int err)
+{
+	return err == ECONNREFUSED || err == EHOSTUNREACH ||
+	       err == ENOPROTOOPT || err == EMSGSIZE;
+}
+
+/*
+ * One packet a turn: epoll tells of the next, together with those of the other
+ * sockets, so that no call is spent on learning that there is none, and a flood
+ * at one port waits its turn behind the others.
+ */
 static void half_readable(struct gw_poll *p, void *arg)
 {
 	struct half *h = arg;
@@ -115,32 +162,40 @@ static void half_readable(struct gw_poll *p, void *arg)
 	uint8_t buf[PACKET_ROOM];
 	struct sockaddr_storage ss;
 	struct gw_addr from;
+	socklen_t slen = sizeof(ss);
+	ssize_t n;
 
 	GW_CHECK(s, RTPSOCK_MAGIC);
-	for (int i = 0; i < PACKETS_A_TURN; i++) {
-		socklen_t slen = sizeof(ss);
-		ssize_t n = recvfrom(p->fd, buf, PACKET_MAX, MSG_TRUNC,
-				     (struct sockaddr *)&ss, &slen);
-
-		if (n < 0)
-			break;
-		if (n > PACKET_MAX)
-			gw_metric_add(&m_oversized, 1);
-		else if (!h->signalled.family)
-			gw_metric_add(&m_early, 1);
-		else if (gw_addr_from_sockaddr(&from, (struct sockaddr *)&ss) ||
-			 !accept_source(h, &from))
-			gw_metric_add(&m_stranger, 1);
-		else
-			s->handler(h->rtcp, buf, (size_t)n, sizeof(buf),
-				   s->arg);
+	n = recvfrom(p->fd, buf, PACKET_MAX, MSG_TRUNC, (struct sockaddr *)&ss,
+		     &slen);
+	if (n < 0) {
+		/* Reading took it away. */
+		if (is_icmp_error(errno))
+			gw_metric_add(&m_unreachable, 1);
+		return;
 	}
+	if (n > PACKET_MAX)
+		gw_discard(s->discarded, GW_DISCARD_OVERSIZED);
+	else if (!h->signalled.family)
+		gw_discard(s->discarded, GW_DISCARD_NO_REMOTE);
+	else if (gw_addr_from_sockaddr(&from, (struct sockaddr *)&ss) ||
+		 !accept_source(h, &from))
+		gw_discard(s->discarded, GW_DISCARD_STRANGER);
+	else
+		s->handler(h->rtcp, buf, (size_t)n, sizeof(buf), s->arg);
+}
+
+static int rcvbuf_bytes(const struct half *h)
+{
+	if (h->rtcp)
+		return RCVBUF_RTCP_BYTES;
+	return h->sock->video ? RCVBUF_VIDEO_BYTES : RCVBUF_AUDIO_BYTES;
 }
 
 static int open_half(struct half *h, const struct gw_addr *addr)
 {
 	const int one = 1;
-	const int rcvbuf = RCVBUF_BYTES;
+	const int rcvbuf = rcvbuf_bytes(h);
 	struct sockaddr_storage ss;
 	socklen_t len = gw_addr_to_sockaddr(addr, &ss);
 	int fd = socket(ss.ss_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC,
@@ -229,6 +284,8 @@ int gw_rtpsock_new(struct gw_rtpsock **out,
 	s->timers = opt->timers;
 	s->ports = opt->ports;
 	s->learn_us = (uint64_t)opt->learn_ms * 1000;
+	s->discarded = opt->discarded;
+	s->video = opt->video;
 	s->handler = handler;
 	s->arg = arg;
 	for (int i = 0; i < 2; i++) {
@@ -278,8 +335,7 @@ static void set_remote(struct half *h, const struct gw_addr *addr)
 	if (!is_real(addr) || gw_addr_equal(&h->known, addr))
 		return;
 	h->known = *addr;
-	memset(&h->source, 0, sizeof(h->source));
-	h->locked = false;
+	unlock_source(h);
 }
 
 void gw_rtpsock_remote(struct gw_rtpsock *s, const struct gw_addr *rtp,
@@ -287,6 +343,18 @@ void gw_rtpsock_remote(struct gw_rtpsock *s, const struct gw_addr *rtp,
 {
 	set_remote(&s->half[0], rtp);
 	set_remote(&s->half[1], rtcp);
+}
+
+/* An ICMP error about an earlier packet is told in place of sending this one:
+ * a second time it goes. */
+static int send_connected(int fd, const void *data, size_t len)
+{
+	if (send(fd, data, len, MSG_DONTWAIT) >= 0)
+		return 0;
+	if (!is_icmp_error(errno))
+		return -errno;
+	gw_metric_add(&m_unreachable, 1);
+	return send(fd, data, len, MSG_DONTWAIT) < 0 ? -errno : 0;
 }
 
 int gw_rtpsock_send(struct gw_rtpsock *s, bool rtcp, const void *data,
@@ -302,6 +370,8 @@ int gw_rtpsock_send(struct gw_rtpsock *s, bool rtcp, const void *data,
 	/* A peer on hold by 0.0.0.0 (RFC 3264 8.4) gets nothing. */
 	if (!is_real(&h->signalled) || to->family != h->local.family)
 		return -ENOTCONN;
+	if (h->connected)
+		return send_connected(h->fd, data, len);
 	slen = gw_addr_to_sockaddr(to, &ss);
 	if (sendto(h->fd, data, len, MSG_DONTWAIT, (struct sockaddr *)&ss,
 		   slen) < 0)

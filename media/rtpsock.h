@@ -45,7 +45,9 @@ struct gw_rtpsock_options {
 	struct gw_ports *ports;
 	const char *address; /* literal, of this machine */
 	uint8_t dscp;
-	uint32_t learn_ms; /* 0: the signalled address only */
+	bool video;          /* a deeper queue */
+	uint32_t learn_ms;   /* 0: the signalled address only */
+	uint32_t *discarded; /* GW_NDISCARDS counts, the owner's; or NULL */
 };
 
 /* 0, -EINVAL, -ENOMEM, -EADDRINUSE: no pair is free. */

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #define HASH_NONFATAL_OOM 1
@@ -17,6 +18,8 @@
 #include "gateway/base/log.h"
 #include "gateway/base/metrics.h"
 #include "media/context.h"
+#include "media/lag.h"
+#include "media/lite_port.h"
 #include "media/worker_poll.h"
 
 #define WORKER_MAGIC     0x303ce701
@@ -25,7 +28,8 @@
 #define PENDING_COMMANDS 256  /* events owed, above which none is taken */
 #define PENDING_MAX      4096 /* ... above which news are dropped */
 #define PENDING_RETRY_MS 5
-#define SLOW_PASS_US     20000
+#define CATCH_UP_US      1000000 /* after a stall: queues are empty by then */
+#define TICK_PASSES      64      /* one packet a socket each */
 
 struct entry {
 	gw_ctx_id id;
@@ -67,8 +71,6 @@ GW_COUNTER(m_late, "isthmus_media_events_delayed_total",
 	   "Events that had to wait for the signalling thread", "");
 GW_COUNTER(m_gone, "isthmus_media_gone_total",
 	   "Commands for a context that is not there", "");
-GW_COUNTER(m_slow, "isthmus_media_slow_passes_total",
-	   "Passes of a media loop that took over 20 ms", "");
 
 static const struct gw_logctx wlog = { .module = "media" };
 
@@ -264,20 +266,61 @@ static int next_timeout_ms(const struct gw_worker *w)
 	return ms < (uint64_t)limit ? (int)ms : limit;
 }
 
+/* Until the tick is over, when something has come before it is. */
+static void sleep_out_tick(const struct gw_worker *w)
+{
+	uint64_t tick_us = (uint64_t)w->env.cfg->tick_ms * 1000;
+	uint64_t now = gw_timers_now_us(w->env.timers);
+	uint64_t due = (now / tick_us + 1) * tick_us;
+	const struct timespec ts = {
+		.tv_sec = (time_t)(due / 1000000),
+		.tv_nsec = (long)(due % 1000000 * 1000),
+	};
+
+	(void)clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &ts, NULL);
+}
+
+/* What has come since the last tick.  Bounded, so that a flood does not keep
+ * timers and commands waiting. */
+static void drain(struct gw_worker *w)
+{
+	gw_poller_dispatch(w->env.poller);
+	for (int i = 1; w->env.cfg->tick_ms && i < TICK_PASSES; i++) {
+		if (!gw_poller_poll(w->env.poller, 0))
+			break;
+		gw_poller_dispatch(w->env.poller);
+	}
+}
+
+/* What came since @begin has waited for as long; what was due before, for
+ * longer. */
+static void mind_lag(struct gw_worker *w, uint64_t begin, uint64_t due)
+{
+	uint64_t now = gw_timers_now_us(w->env.timers);
+
+	if (gw_lag_pass(now - (due < begin ? due : begin)))
+		w->env.catching_up_until_us = now + CATCH_UP_US;
+}
+
 static void *run(void *arg)
 {
 	struct gw_worker *w = arg;
 	uint64_t begin;
+	uint64_t due;
 
 	while (!atomic_load(&w->stop)) {
-		gw_poller_wait(w->env.poller, next_timeout_ms(w));
+		int n = gw_poller_poll(w->env.poller, next_timeout_ms(w));
+
+		if (n && w->env.cfg->tick_ms)
+			sleep_out_tick(w);
+		due = gw_timers_next_us(w->env.timers);
 		begin = gw_timers_now_us(w->env.timers);
+		drain(w);
 		(void)gw_timers_run(w->env.timers);
 		if (w->more_commands)
 			take_commands(w);
 		pay(w);
-		if (gw_timers_now_us(w->env.timers) - begin > SLOW_PASS_US)
-			gw_metric_add(&m_slow, 1);
+		mind_lag(w, begin, due);
 	}
 
 	/* libnice and DTLS must go on the thread they lived on. */
@@ -325,6 +368,15 @@ static int make_env(struct gw_worker *w, const struct gw_media_config *cfg,
 	if (!err)
 		err = gw_dtls_ctx_new(&env->dtls, env->cert,
 				      cfg->prefer_x25519);
+	if (!err && cfg->lite_port)
+		err = gw_lite_port_new(
+			&env->lite,
+			&(struct gw_lite_port_options){
+				.poller = env->poller,
+				.timers = env->timers,
+				.address = cfg->web_address,
+				.port = (uint16_t)(cfg->lite_port + w->index),
+			});
 	if (!err && cfg->port_min)
 		err = gw_ports_new(&env->ports, cfg->port_min, cfg->port_max,
 				   w->index, count);
@@ -401,6 +453,7 @@ void gw_worker_free(struct gw_worker *w)
 	if (w->stop_fd >= 0)
 		(void)close(w->stop_fd);
 	gw_dtls_ctx_free(w->env.dtls);
+	gw_lite_port_free(w->env.lite);
 	gw_ports_free(w->env.ports);
 	gw_timers_free(w->env.timers);
 	gw_poller_free(w->env.poller);

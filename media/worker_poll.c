@@ -5,7 +5,8 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
-#define BATCH 64
+/* Sockets of one pass: a burst of all calls at once costs few of them. */
+#define BATCH 512
 
 struct gw_poller {
 	int fd;
@@ -68,12 +69,17 @@ void gw_poller_del(struct gw_poll *p)
 	p->fd = -1;
 }
 
-void gw_poller_wait(struct gw_poller *poller, int timeout_ms)
+int gw_poller_poll(struct gw_poller *poller, int timeout_ms)
 {
 	int n = epoll_wait(poller->fd, poller->event, BATCH, timeout_ms);
 
 	/* EINTR is a pass without events. */
 	poller->n = n > 0 ? n : 0;
+	return poller->n;
+}
+
+void gw_poller_dispatch(struct gw_poller *poller)
+{
 	for (poller->at = 0; poller->at < poller->n; poller->at++) {
 		struct gw_poll *p = poller->event[poller->at].data.ptr;
 
@@ -82,4 +88,10 @@ void gw_poller_wait(struct gw_poller *poller, int timeout_ms)
 	}
 	poller->n = 0;
 	poller->at = 0;
+}
+
+void gw_poller_wait(struct gw_poller *poller, int timeout_ms)
+{
+	(void)gw_poller_poll(poller, timeout_ms);
+	gw_poller_dispatch(poller);
 }

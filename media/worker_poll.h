@@ -30,7 +30,11 @@ int gw_poller_add(struct gw_poller *poller, struct gw_poll *p, int fd,
 /* Before the fd is closed.  Legal when not in a set. */
 void gw_poller_del(struct gw_poll *p);
 
-/* One pass; @timeout_ms as in epoll_wait(2).  Handlers run inside. */
+/* The two halves of a pass: how many are ready, @timeout_ms as in
+ * epoll_wait(2); and their handlers. */
+int gw_poller_poll(struct gw_poller *poller, int timeout_ms);
+void gw_poller_dispatch(struct gw_poller *poller);
+/* Both. */
 void gw_poller_wait(struct gw_poller *poller, int timeout_ms);
 
 #endif

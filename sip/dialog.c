@@ -14,6 +14,8 @@
 
 #include "sip/ims_cause.h"
 
+#define RECV_INFO "Recv-Info: " GW_SIP_INFO_PACKAGE
+
 static const char *method_name(sip_method_t method)
 {
 	switch (method) {
@@ -213,6 +215,7 @@ int gw_dialog_invite(struct gw_session *s)
 		TAG_IF(ident, TPTAG_IDENT(ident)),
 		TAG_IF(loose, SIPTAG_ROUTE_STR(route)),
 		SIPTAG_CONTACT_STR(s->contact), SIPTAG_ALLOW_STR(GW_SIP_ALLOW),
+		SIPTAG_HEADER_STR(RECV_INFO),
 		TAG_IF(*set->user_agent,
 		       SIPTAG_USER_AGENT_STR(set->user_agent)),
 		TAG_IF(s->headers, SIPTAG_HEADER_STR(s->headers)),
@@ -319,6 +322,11 @@ void gw_dialog_ack_bye(struct gw_session *s, struct gw_branch *b)
 				   TAG_END());
 	gw_stack_count_request(true, sip_method_bye);
 	nta_outgoing_destroy(bye);
+}
+
+bool gw_dialog_unheard(nta_outgoing_t *orq)
+{
+	return orq && nta_outgoing_status(orq) < 100;
 }
 
 bool gw_dialog_cancel(nta_outgoing_t *invite, const char *headers)
@@ -430,8 +438,8 @@ int gw_dialog_reply(struct gw_session *s, nta_incoming_t *irq, int status,
 	r = nta_incoming_treply(
 		irq, status, gw_ims_cause_phrase((unsigned)status),
 		TAG_IF(refresh, SIPTAG_CONTACT_STR(s->contact)),
-		TAG_IF(refresh || status == 405,
-		       SIPTAG_ALLOW_STR(GW_SIP_ALLOW)),
+		TAG_IF(refresh, SIPTAG_ALLOW_STR(GW_SIP_ALLOW)),
+		TAG_IF(refresh, SIPTAG_HEADER_STR(RECV_INFO)),
 		TAG_IF(*set->user_agent && status > 100,
 		       SIPTAG_SERVER_STR(set->user_agent)),
 		TAG_IF(m && m->headers,

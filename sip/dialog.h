@@ -41,6 +41,9 @@ void gw_dialog_ack_bye(struct gw_session *s, struct gw_branch *b);
 /* CANCEL; false when there is nothing left to cancel. */
 bool gw_dialog_cancel(nta_outgoing_t *invite, const char *headers);
 
+/* Has nobody answered @orq yet, not even with 100? */
+bool gw_dialog_unheard(nta_outgoing_t *orq);
+
 /* UAS: leg and tag for an INVITE; s->dialog and s->inv_irq. */
 int gw_dialog_accept(struct gw_session *s, nta_incoming_t *irq,
 		     const sip_t *request);

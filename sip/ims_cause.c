@@ -55,6 +55,7 @@ static const struct row table[] = {
 	{ 423,   0, 0, "Interval Too Brief" },
 	{ 428,   0, 0, "Use Identity Header" },		/* RFC 8224 */
 	{ 433,   0, 0, "Anonymity Disallowed" },	/* RFC 5079 */
+	{ 469,   0, 0, "Bad Info Package" },		/* RFC 6086 */
 	{ 480,   0, 0, "Temporarily Unavailable" },
 	{ 481,   0, ENDS_DIALOG, "Call/Transaction Does Not Exist" },
 	{ 482,   0, ENDS_DIALOG, "Loop Detected" },
@@ -64,6 +65,7 @@ static const struct row table[] = {
 	{ 486,   0, 0, "Busy Here" },
 	{ 487,   0, 0, "Request Terminated" },
 	{ 488,   0, 0, "Not Acceptable Here" },
+	{ 489,   0, 0, "Bad Event" },			/* RFC 6665 */
 	{ 491,   0, 0, "Request Pending" },
 	{ 493,   0, 0, "Undecipherable" },
 	{ 494,   0, 0, "Security Agreement Required" },	/* RFC 3329 */

@@ -225,13 +225,14 @@ void gw_ims_tell_accept(struct gw_session *s, const sip_t *message,
 	tell(s, &msg);
 }
 
-void gw_ims_tell_info(struct gw_session *s, const sip_t *request)
+void gw_ims_tell_digit(struct gw_session *s, const struct gw_dtmf_relay *d)
 {
+	char text[GW_DTMF_RELAY_SIZE];
 	const struct gw_msg msg = {
 		.verb = GW_V_INFO,
-		.content_type = request->sip_content_type->c_type,
-		.content = request->sip_payload->pl_data,
-		.content_len = request->sip_payload->pl_len,
+		.content_type = GW_DTMF_RELAY_TYPE,
+		.content_len = gw_dtmf_relay_print(text, d),
+		.content = text,
 	};
 
 	tell(s, &msg);
@@ -347,6 +348,18 @@ void gw_ims_tell_release(struct gw_session *s, unsigned status,
 	tell(s, &msg);
 }
 
+/* Of our own making. */
+void gw_ims_tell_failure(struct gw_session *s, unsigned status,
+			 const char *text)
+{
+	const struct gw_msg msg = {
+		.verb = GW_V_RELEASE,
+		.cause = {.status = (uint16_t)status, .text = text},
+	};
+
+	tell(s, &msg);
+}
+
 /* ---- what the call says ---- */
 
 static char *take(struct gw_buf *b)
@@ -412,14 +425,21 @@ static int send_setup(struct gw_session *s, const struct gw_msg *msg)
 	if (!gw_ident_uri_ok(msg->target.uri)) {
 		gw_metric_add(&m_bad_target, 1);
 		gw_info(&s->log, "target cannot be called");
-		gw_session_fail_later(s, 484);
+		gw_session_fail_later(s, 484, NULL);
 		return 0;
 	}
 	sips = !strncasecmp(msg->target.uri, "sips:", 5);
+	if (sips && *core && !gw_stack_core_is_tls(s->sip)) {
+		/* RFC 3261 26.2.2, RFC 5630 4: never in clear. */
+		gw_metric_add(&m_bad_target, 1);
+		gw_info(&s->log, "a sips: target, and sip.core is not TLS");
+		gw_session_fail_later(s, 480, "SIPS Not Allowed");
+		return 0;
+	}
 	if (!*core || gw_stack_contact(s->sip, s->contact, sizeof(s->contact),
 				       core, NULL, sips)) {
 		gw_warn(&s->log, "no listener for the transport of sip.core");
-		gw_session_fail_later(s, 503);
+		gw_session_fail_later(s, 503, NULL);
 		return 0;
 	}
 	s->late = msg->desc.role == GW_DESC_NONE;

@@ -90,75 +90,18 @@ struct gw_session *gw_session_find(const void *id)
 
 /* ---- state ---- */
 
-struct row {
-	bool expected;
-	enum gw_ses_state next;
-};
-
-/* clang-format off */
-#define TO(next) { true, GW_SES_##next }
-#define AT(state, ev) [GW_SES_##state][GW_SEV_##ev]
-static const struct row table[GW_SES_NSTATES][GW_NSEV] = {
-	AT(IDLE, START) = TO(CALLING),
-	AT(IDLE, INVITE) = TO(INCOMING),
-	AT(IDLE, RELEASE) = TO(DEAD),
-
-	AT(CALLING, OK) = TO(UP),
-	AT(CALLING, OK_OFFER) = TO(ACKING),
-	AT(CALLING, FAIL) = TO(DEAD),
-	AT(CALLING, RELEASE) = TO(CANCELLING),
-
-	AT(CANCELLING, OK) = TO(ENDING),	/* RFC 3261 9.1: crossed */
-	AT(CANCELLING, FAIL) = TO(DEAD),
-
-	AT(INCOMING, ANSWER) = TO(ANSWERED),
-	AT(INCOMING, RELEASE) = TO(DEAD),
-	AT(INCOMING, PEER_ENDS) = TO(DEAD),
-
-	AT(ANSWERED, ACK) = TO(UP),
-	AT(ANSWERED, RELEASE) = TO(BYE_WAIT),
-	AT(ANSWERED, NO_ACK) = TO(ENDING),	/* RFC 3261 13.3.1.4 */
-	AT(ANSWERED, PEER_ENDS) = TO(DEAD),
-
-	AT(ACKING, ACK) = TO(UP),
-	AT(ACKING, RELEASE) = TO(ENDING),
-	AT(ACKING, PEER_ENDS) = TO(DEAD),
-
-	AT(UP, RELEASE) = TO(ENDING),
-	AT(UP, NO_ACK) = TO(ENDING),		/* of a re-INVITE */
-	AT(UP, PEER_ENDS) = TO(DEAD),
-
-	AT(BYE_WAIT, ACK) = TO(ENDING),
-	AT(BYE_WAIT, NO_ACK) = TO(ENDING),
-	AT(BYE_WAIT, PEER_ENDS) = TO(DEAD),
-
-	AT(ENDING, ENDED) = TO(DEAD),
-	AT(ENDING, PEER_ENDS) = TO(DEAD),	/* BYEs crossed */
-};
-/* clang-format on */
-
-const char *gw_session_state_name(enum gw_ses_state st)
-{
-	static const char *const names[GW_SES_NSTATES] = {
-		"IDLE",   "CALLING", "CANCELLING", "INCOMING", "ANSWERED",
-		"ACKING", "UP",      "BYE_WAIT",   "ENDING",   "DEAD",
-	};
-
-	return names[st];
-}
-
 bool gw_session_event(struct gw_session *s, enum gw_ses_event ev)
 {
-	const struct row *row = &table[s->state][ev];
+	enum gw_ses_state next;
 
-	if (!row->expected) {
-		gw_debug(&s->log, "event %d ignored in %s", ev,
+	if (!gw_session_fsm_row(s->state, ev, &next)) {
+		gw_debug(&s->log, "%s ignored in %s", gw_session_event_name(ev),
 			 gw_session_state_name(s->state));
 		return false;
 	}
-	gw_debug(&s->log, "%s -> %s", gw_session_state_name(s->state),
-		 gw_session_state_name(row->next));
-	s->state = row->next;
+	gw_debug(&s->log, "%s: %s -> %s", gw_session_event_name(ev),
+		 gw_session_state_name(s->state), gw_session_state_name(next));
+	s->state = next;
 	if (s->state != GW_SES_CALLING && s->state != GW_SES_INCOMING)
 		gw_timer_stop(&s->ring);
 	return true;
@@ -336,14 +279,20 @@ static void on_later(struct gw_timer *t, void *arg)
 
 	(void)t;
 	gw_session_enter(s);
-	if (s->state == GW_SES_IDLE)
-		(void)gw_session_event(s, GW_SEV_RELEASE);
-	gw_ims_tell_release(s, s->later_status, NULL);
+	if (s->state == GW_SES_CALLING) {
+		gw_session_uac_failed(s, s->later_status);
+	} else {
+		if (s->state == GW_SES_IDLE)
+			(void)gw_session_event(s, GW_SEV_RELEASE);
+		gw_ims_tell_failure(s, s->later_status, s->later_text);
+	}
 	gw_session_leave(s);
 }
 
-void gw_session_fail_later(struct gw_session *s, uint16_t status)
+void gw_session_fail_later(struct gw_session *s, uint16_t status,
+			   const char *text)
 {
+	s->later_text = text;
 	s->later_status = status;
 	gw_session_start_timer(s, &s->later, 0);
 }

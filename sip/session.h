@@ -15,43 +15,16 @@
 #ifndef GW_SIP_SESSION_H
 #define GW_SIP_SESSION_H
 
+#include "gateway/base/dtmf_relay.h"
 #include "gateway/base/timers.h"
 #include "sip/digest.h"
 #include "sip/ident.h"
+#include "sip/session_fsm.h"
 #include "sip/stack.h"
 
 /* Early dialogs of one INVITE.  RFC 3261 sets no bound; a peer that makes more
  * is answered as far as this, and NTA ends the others (ACK and BYE). */
 #define GW_SESSION_BRANCHES 16
-
-enum gw_ses_state {
-	GW_SES_IDLE,       /* a leg that has not called yet */
-	GW_SES_CALLING,    /* our INVITE is out */
-	GW_SES_CANCELLING, /* our CANCEL too, or a 200 that we must undo */
-	GW_SES_INCOMING,   /* the peer's INVITE waits for our final response */
-	GW_SES_ANSWERED,   /* our 200 is out, its ACK not seen */
-	GW_SES_ACKING, /* the peer's 200 offers; our ACK waits for the answer */
-	GW_SES_UP,
-	GW_SES_BYE_WAIT, /* RFC 3261 15: a callee's BYE waits for the ACK */
-	GW_SES_ENDING,   /* our BYE is out */
-	GW_SES_DEAD,
-	GW_SES_NSTATES
-};
-
-enum gw_ses_event {
-	GW_SEV_START,     /* we send INVITE */
-	GW_SEV_INVITE,    /* the peer did */
-	GW_SEV_OK,        /* 2xx to our INVITE */
-	GW_SEV_OK_OFFER,  /* the same, its body is the offer */
-	GW_SEV_FAIL,      /* other final, or none */
-	GW_SEV_ANSWER,    /* we send 2xx */
-	GW_SEV_ACK,       /* the ACK came, or goes out */
-	GW_SEV_NO_ACK,    /* 64*T1 without it */
-	GW_SEV_PEER_ENDS, /* BYE or CANCEL received, or the dialog is lost */
-	GW_SEV_RELEASE,   /* we want it to end */
-	GW_SEV_ENDED,     /* our BYE was answered, or nobody will */
-	GW_NSEV
-};
 
 /* Whose offer, inside the established session, waits for its answer. */
 enum gw_offer_state {
@@ -128,7 +101,8 @@ struct gw_session {
 	struct gw_timer overdue; /* our re-INVITE has no final response */
 	struct gw_timer later;   /* a failure to be told outside send() */
 	uint16_t later_status;
-	char reason[160]; /* Reason of the BYE that waits */
+	const char *later_text; /* a constant; NULL: the status says it */
+	char reason[160];       /* Reason of the BYE that waits */
 };
 
 /* ---- session.c: life, state ---- */
@@ -148,7 +122,10 @@ void gw_session_leave(struct gw_session *s);
 
 /* The only writer of state.  False, logged, when the table has no row. */
 bool gw_session_event(struct gw_session *s, enum gw_ses_event ev);
-const char *gw_session_state_name(enum gw_ses_state st);
+
+/* The next hop cannot be reached: an INVITE that nobody has answered yet fails
+ * with 503 (RFC 3261 16.9). */
+void gw_session_unreachable(struct gw_session *s);
 
 /* The leg says nothing any more and is being freed. */
 void gw_session_detach(struct gw_session *s);
@@ -160,7 +137,8 @@ void gw_body_clear(struct gw_body *b);
 void gw_session_release(struct gw_session *s, const struct gw_cause *cause);
 /* Our BYE, now. */
 void gw_session_bye(struct gw_session *s);
-void gw_session_fail_later(struct gw_session *s, uint16_t status);
+void gw_session_fail_later(struct gw_session *s, uint16_t status,
+			   const char *text);
 
 /* Milliseconds of 64*T1 as configured. */
 uint32_t gw_session_t1x64(const struct gw_session *s);
@@ -170,6 +148,8 @@ void gw_session_start_timer(struct gw_session *s, struct gw_timer *t,
 /* ---- session_uac.c ---- */
 
 int gw_session_call(struct gw_session *s);
+/* CALLING: as if a final @status had come. */
+void gw_session_uac_failed(struct gw_session *s, int status);
 void gw_session_cancel(struct gw_session *s, const struct gw_cause *cause);
 /* ACKING: the answer to the offer in the 200. */
 int gw_session_ack_answer(struct gw_session *s, const void *sdp, size_t len);
@@ -233,7 +213,9 @@ void gw_ims_tell_accept(struct gw_session *s, const sip_t *message,
 			enum gw_desc_role role);
 void gw_ims_tell_refuse(struct gw_session *s, unsigned status,
 			const sip_t *response);
-void gw_ims_tell_info(struct gw_session *s, const sip_t *request);
+void gw_ims_tell_digit(struct gw_session *s, const struct gw_dtmf_relay *d);
+void gw_ims_tell_failure(struct gw_session *s, unsigned status,
+			 const char *text);
 /* @message may be NULL.  @status 200: a normal end. */
 void gw_ims_tell_release(struct gw_session *s, unsigned status,
 			 const sip_t *message);

@@ -422,7 +422,7 @@ int gw_session_refuse_offer(struct gw_session *s, const struct gw_cause *cause)
 		/* RFC 3261 14.1: an offer in a 2xx cannot be refused; the ACK
 		 * goes out, and then the session ends. */
 		gw_session_release(s, &end);
-		gw_session_fail_later(s, 488);
+		gw_session_fail_later(s, 488, NULL);
 		return 0;
 	}
 	if (s->offer == GW_OFF_PEER)

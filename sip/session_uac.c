@@ -216,6 +216,17 @@ void gw_session_on_invite_response(struct gw_session *s, nta_outgoing_t *orq,
 			     response);
 }
 
+void gw_session_uac_failed(struct gw_session *s, int status)
+{
+	on_final_failure(s, status, NULL);
+}
+
+void gw_session_unreachable(struct gw_session *s)
+{
+	if (s->state == GW_SES_CALLING && gw_dialog_unheard(s->invite))
+		gw_session_fail_later(s, 503, NULL);
+}
+
 int gw_session_ack_answer(struct gw_session *s, const void *sdp, size_t len)
 {
 	const struct gw_dialog_msg m = { .body = sdp, .len = len };

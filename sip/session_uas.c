@@ -3,11 +3,14 @@
 
 #include <errno.h>
 #include <string.h>
+#include <strings.h>
 
 #include "gateway/base/metrics.h"
 #include "sip/dialog.h"
 #include "sip/ims_cause.h"
 
+GW_COUNTER(m_bad_info, "isthmus_sip_rejected_total",
+	   "Calls and requests refused here, by reason", "reason=\"info\"");
 GW_COUNTER(m_no_ack, "isthmus_sip_timeouts_total",
 	   "Waits that ended unanswered", "what=\"ack\"");
 
@@ -189,29 +192,76 @@ static void on_bye(struct gw_session *s, nta_leg_t *leg, nta_incoming_t *irq,
 	}
 }
 
+/* A package that was not agreed on is refused by name (RFC 6086 4.2.2); Sofia
+ * does not know the header. */
+static bool foreign_package(const sip_t *request)
+{
+	const msg_header_t *h = (const msg_header_t *)request->sip_unknown;
+
+	for (; h; h = h->sh_next) {
+		const sip_unknown_t *u = (const sip_unknown_t *)h;
+
+		if (u->un_name && !strcasecmp(u->un_name, "Info-Package") &&
+		    u->un_value) {
+			size_t n = strcspn(u->un_value, "; \t");
+
+			return n != strlen(GW_SIP_INFO_PACKAGE) ||
+			       strncasecmp(u->un_value, GW_SIP_INFO_PACKAGE,
+					   n) != 0;
+		}
+	}
+	return false;
+}
+
+static void refuse_info(struct gw_session *s, nta_incoming_t *irq, int status,
+			const char *headers, const char *why)
+{
+	const struct gw_dialog_msg m = { .headers = headers };
+
+	gw_metric_add(&m_bad_info, 1);
+	gw_info(&s->log, "INFO refused: %d, %s", status, why);
+	(void)gw_dialog_reply(s, irq, status, &m, false);
+}
+
 static void on_info(struct gw_session *s, nta_incoming_t *irq,
 		    const sip_t *request)
 {
+	const sip_payload_t *body = request->sip_payload;
 	const char *type = request->sip_content_type
 				   ? request->sip_content_type->c_type
 				   : NULL;
-	struct gw_dialog_msg m = { 0 };
+	struct gw_dtmf_relay d;
+	int bad;
 
-	if (!request->sip_payload || !request->sip_payload->pl_len) {
+	if (foreign_package(request)) {
+		refuse_info(s, irq, 469,
+			    "Recv-Info: " GW_SIP_INFO_PACKAGE "\r\n",
+			    "another package");
+		return;
+	}
+	if (!body || !body->pl_len) {
 		/* RFC 6086 4.2.2: an empty INFO is a legacy keep-alive. */
 		(void)gw_dialog_reply(s, irq, 200, NULL, false);
 		return;
 	}
-	if (!type || (strcasecmp(type, "application/dtmf-relay") != 0 &&
-		      strcasecmp(type, "application/dtmf") != 0)) {
-		m.headers = "Accept: application/dtmf-relay, "
-			    "application/dtmf\r\n";
-		(void)gw_dialog_reply(s, irq, 415, &m, false);
+	if (type && !strcasecmp(type, GW_DTMF_RELAY_TYPE)) {
+		bad = gw_dtmf_relay_parse(&d, body->pl_data, body->pl_len);
+	} else if (type && !strcasecmp(type, "application/dtmf")) {
+		bad = gw_dtmf_digit_parse(&d, body->pl_data, body->pl_len);
+	} else {
+		refuse_info(s, irq, 415,
+			    "Accept: " GW_DTMF_RELAY_TYPE ", "
+			    "application/dtmf\r\n",
+			    "neither of the types that are taken");
+		return;
+	}
+	if (bad) {
+		refuse_info(s, irq, 400, NULL, "no digit in it");
 		return;
 	}
 	(void)gw_dialog_reply(s, irq, 200, NULL, false);
 	if (s->state == GW_SES_UP || s->state == GW_SES_ANSWERED)
-		gw_ims_tell_info(s, request);
+		gw_ims_tell_digit(s, &d);
 }
 
 void gw_session_on_request(struct gw_session *s, nta_leg_t *leg,
@@ -256,7 +306,8 @@ void gw_session_on_request(struct gw_session *s, nta_leg_t *leg,
 		break;
 	}
 	default:
-		(void)gw_dialog_reply(s, irq, 405, NULL, false);
+		gw_stack_refuse_method(s->sip, irq, request);
+		gw_dialog_drop_incoming(&irq);
 		break;
 	}
 }

@@ -1,5 +1,6 @@
 #include "sip/stack.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,7 +22,7 @@
 #include "gateway/base/metrics.h"
 #include "sip/ims_cause.h"
 #include "sip/session.h"
-#include "sip/tls_check.h"
+#include "sip/tls.h"
 
 #define SIP_MAGIC   0x4e544131 /* "NTA1" */
 #define MESSAGE_MAX 65536
@@ -69,6 +70,7 @@ GW_COUNTER(m_draining, REJ, REJ_HELP, "reason=\"draining\"");
 GW_COUNTER(m_malformed, REJ, REJ_HELP, "reason=\"malformed\"");
 GW_COUNTER(m_dialogless, REJ, REJ_HELP, "reason=\"dialog\"");
 GW_COUNTER(m_method, REJ, REJ_HELP, "reason=\"method\"");
+GW_COUNTER(m_event, REJ, REJ_HELP, "reason=\"event\"");
 GW_COUNTER(m_memory, REJ, REJ_HELP, "reason=\"memory\"");
 GW_COUNTER(m_again_rq, AGAIN, AGAIN_HELP, "what=\"request\"");
 GW_COUNTER(m_again_rs, AGAIN, AGAIN_HELP, "what=\"response\"");
@@ -108,7 +110,46 @@ void gw_stack_count_response(bool sent, int status)
 
 /* ---- Sofia's own log ---- */
 
+/* Exported by the library, declared by none of its public headers. */
+extern su_log_t nta_log[];
+
 static const struct gw_logctx sofia_log = { .module = "sofia" };
+static const struct gw_logctx garbage_log = { .module = "sip" };
+
+/* Of what cannot be answered, or only by NTA itself: so many lines a second,
+ * the others are counted. */
+#define GARBAGE_LINES 5
+static unsigned garbage_lines;
+
+/* NTA refuses, or drops, what it cannot read, and says so only here. */
+static bool is_garbage(const char *line)
+{
+	const char *p = line + 5;
+
+	if (!strncmp(line, "nta_agent: received garbage from ", 33))
+		return true;
+	if (strncmp(line, "nta: ", 5) != 0)
+		return false;
+	/* "nta: METHOD has bad ...", "nta: STATUS has bad ...": nothing else
+	 * that a peer writes stands there. */
+	while (isalnum((unsigned char)*p))
+		p++;
+	return p > line + 5 && !strncmp(p, " has bad ", 9);
+}
+
+static void say_sofia(const char *line)
+{
+	const char *bad = strstr(line, " has bad ");
+
+	if (!is_garbage(line)) {
+		gw_debug(&sofia_log, "%s", line);
+	} else if (garbage_lines++ < GARBAGE_LINES) {
+		/* Which header, it does not know for sure. */
+		gw_info(&garbage_log, "malformed message: %.*s%s",
+			bad ? (int)(bad - line) : (int)strlen(line), line,
+			bad ? ", a header is bad or missing" : "");
+	}
+}
 
 /* Sofia prints a line in pieces. */
 static void on_sofia_log(void *unused, const char *fmt, va_list ap)
@@ -130,15 +171,19 @@ static void on_sofia_log(void *unused, const char *fmt, va_list ap)
 		return;
 	if (nl)
 		*nl = '\0';
-	gw_debug(&sofia_log, "%s", line);
+	say_sofia(line);
 	at = 0;
 }
 
 static void redirect_log(void)
 {
 	su_log_redirect(su_log_default, on_sofia_log, NULL);
+	su_log_redirect(nta_log, on_sofia_log, NULL);
 	su_log_set_level(su_log_default,
 			 gw_log_enabled(GW_DEBUG, &sofia_log) ? 3 : 1);
+	/* A line for each message sent and received, and for what is wrong in
+	 * one, which is wanted at any level of ours. */
+	su_log_set_level(nta_log, 5);
 }
 
 /* ---- addresses ---- */
@@ -243,6 +288,14 @@ int gw_stack_contact(struct gw_sip *sip, char *buf, size_t size,
 		   : contact_for_uri(sip, buf, size, uri, sips);
 }
 
+bool gw_stack_core_is_tls(const struct gw_sip *sip)
+{
+	const char *core = sip->set->sip.core;
+
+	return !strncasecmp(core, "sips:", 5) ||
+	       strcasestr(core, ";transport=tls");
+}
+
 const char *gw_stack_ident(const char *host)
 {
 	if (!host || !*host)
@@ -324,6 +377,21 @@ static int refuse(struct gw_sip *sip, nta_incoming_t *irq, int status,
 		gw_info(&sip->log, "%s refused: %d",
 			nta_incoming_method_name(irq), status);
 	return status;
+}
+
+int gw_stack_refuse_method(struct gw_sip *sip, nta_incoming_t *irq,
+			   const sip_t *request)
+{
+	switch (request->sip_request->rq_method) {
+	case sip_method_subscribe:
+	case sip_method_publish:
+		return refuse(sip, irq, 489, NULL, &m_event);
+	case sip_method_notify:
+		return refuse(sip, irq, 481, NULL, &m_event);
+	default:
+		return refuse(sip, irq, 405, "Allow: " GW_SIP_ALLOW "\r\n",
+			      &m_method);
+	}
 }
 
 static int check_invite(struct gw_sip *sip, nta_incoming_t *irq,
@@ -426,27 +494,40 @@ static int on_request(void *arg, nta_leg_t *leg, nta_incoming_t *irq,
 			      "Supported: \r\n",
 			      NULL);
 	default:
-		return refuse(sip, irq, 405, "Allow: " GW_SIP_ALLOW "\r\n",
-			      &m_method);
+		return gw_stack_refuse_method(sip, irq, request);
 	}
 }
 
 /* ---- life ---- */
 
+/* Who waits for the core waits for nothing.  The INVITE is not NTA's to fail:
+ * to it the connection is only closed. */
+static void on_tls_refused(const struct gw_addr *peer, void *arg)
+{
+	struct gw_sip *sip = arg;
+	struct gw_session *s;
+
+	(void)peer;
+	GW_CHECK(sip, SIP_MAGIC);
+	if (!gw_stack_core_is_tls(sip))
+		return;
+	for (s = sip->sessions; s; s = s->next)
+		gw_session_unreachable(s);
+}
+
 static int add_listener(struct gw_sip *sip, const char *uri)
 {
 	const struct gw_set_sip *set = &sip->set->sip;
-	bool tls = !strncasecmp(uri, "sips:", 5) || strstr(uri, "=tls");
-	unsigned policy =
-		set->tls_verify ? TPTLS_VERIFY_ALL : TPTLS_VERIFY_NONE;
-	char why[640];
+	bool tls = !strncasecmp(uri, "sips:", 5) || strcasestr(uri, "=tls");
 	int r = 0;
 
-	if (tls)
-		r = gw_tls_check(set->tls_dir, set->tls_verify, why,
-				 sizeof(why));
+	if (tls && !sip->tls)
+		r = gw_tls_new(&sip->tls, sip->loop, sip->set, on_tls_refused,
+			       sip);
+	if (tls && !r)
+		r = gw_tls_watch(sip->tls);
 	if (r) {
-		gw_error(&sip->log, "cannot listen on %s: %s", uri, why);
+		gw_error(&sip->log, "cannot listen on %s", uri);
 		return r;
 	}
 	errno = 0;
@@ -455,7 +536,15 @@ static int add_listener(struct gw_sip *sip, const char *uri)
 		TPTAG_UDP_WMEM(UDP_BUFFER), TPTAG_PONG2PING(1),
 		TPTAG_IDENT(strchr(uri, '[') ? "ip6" : "ip4"),
 		TAG_IF(tls, TPTAG_CERTIFICATE(set->tls_dir)),
-		TAG_IF(tls, TPTAG_TLS_VERIFY_POLICY(policy)), TAG_END());
+		/* gw_tls decides, and follows a reload. */
+		TAG_IF(tls, TPTAG_TLS_VERIFY_POLICY(TPTLS_VERIFY_NONE)),
+		TAG_END());
+	if (tls) {
+		int err = errno;
+
+		gw_tls_adopt(sip->tls);
+		errno = err;
+	}
 	if (!r) {
 		gw_info(&sip->log, "listening on %s", uri);
 		return 0;
@@ -485,6 +574,10 @@ static void on_stats(struct gw_timer *t, void *arg)
 	gw_metric_add(&m_garbage, (int64_t)(now.bad - old->bad));
 	gw_metric_add(&m_silent, (int64_t)(now.timeout - old->timeout));
 	*old = now;
+	if (garbage_lines > GARBAGE_LINES)
+		gw_info(&sip->log, "%u more malformed messages",
+			garbage_lines - GARBAGE_LINES);
+	garbage_lines = 0;
 	(void)gw_timer_start_ms(gw_loop_timers(sip->loop), t, STATS_MS);
 }
 
@@ -518,6 +611,7 @@ int gw_sip_new(struct gw_sip **out, struct gw_loop *loop,
 	sip->log = (struct gw_logctx){ .module = "sip" };
 	gw_timer_init(&sip->stats, on_stats, sip);
 	redirect_log();
+	garbage_lines = 0;
 	sip->agent = nta_agent_create(
 		gw_loop_su_root(loop), NO_URL, NULL, NULL, NTATAG_UA(1),
 		NTATAG_MAXSIZE(MESSAGE_MAX), NTATAG_MERGE_482(1),
@@ -556,6 +650,7 @@ void gw_sip_free(struct gw_sip *sip)
 		nta_leg_destroy(sip->default_leg);
 	if (sip->agent)
 		nta_agent_destroy(sip->agent);
+	gw_tls_free(sip->tls);
 	sip->magic = 0;
 	free(sip);
 }
@@ -565,6 +660,8 @@ void gw_sip_reload(struct gw_sip *sip, const struct gw_settings *set)
 	sip->set = set;
 	redirect_log();
 	set_timers(sip);
+	if (sip->tls)
+		(void)gw_tls_reload(sip->tls, set);
 }
 
 void gw_sip_set_draining(struct gw_sip *sip, uint16_t retry_after_s)

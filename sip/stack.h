@@ -22,12 +22,15 @@
 struct gw_session;
 
 #define GW_SIP_ALLOW "INVITE, ACK, BYE, CANCEL, UPDATE, INFO, OPTIONS"
+/* Of DTMF; the one that we take (RFC 6086). */
+#define GW_SIP_INFO_PACKAGE "infoDtmf"
 
 struct gw_sip {
 	uint32_t magic;
 	struct gw_loop *loop;
 	const struct gw_settings *set;
 	nta_agent_t *agent;
+	struct gw_tls *tls; /* NULL: no TLS listener */
 	nta_leg_t *default_leg;
 	gw_leg_incoming_h *incoming;
 	void *arg;
@@ -62,6 +65,15 @@ const char *gw_stack_ident(const char *host);
 
 /* Is @host an address that we listen on? */
 bool gw_stack_is_ours(const struct gw_sip *sip, const char *host);
+
+/* Is the core reached over TLS? */
+bool gw_stack_core_is_tls(const struct gw_sip *sip);
+
+/* A final response to a method that nobody here serves, counted: 489 for an
+ * event package (RFC 6665 4.2.1.1, RFC 3903 6), 481 for a NOTIFY that nobody
+ * subscribed to, else 405.  Returns it. */
+int gw_stack_refuse_method(struct gw_sip *sip, nta_incoming_t *irq,
+			   const sip_t *request);
 
 /* What every request must pass, in a dialog or not: Require.  0, or the final
  * status that has been sent. */

@@ -2,10 +2,12 @@
 // What the IMS does and must see is in the scenario of the same name.
 import assert from 'node:assert/strict';
 import dgram from 'node:dgram';
+import fs from 'node:fs';
+import net from 'node:net';
 import { PORT, pause, until } from './lib/bench.mjs';
 import { startRelay } from './lib/relay.mjs';
-import { answerOverTls, callOverTls, isTurnedAway, makeCertificates }
-	from './lib/tls_peer.mjs';
+import { answerOverTls, callOverTls, isTurnedAway, listenOverTls, makeCertificate,
+	makeCertificates, shownCertificate, useCertificate } from './lib/tls_peer.mjs';
 import { answer, description } from './lib/web.mjs';
 
 const BOB = 'sip:bob@far.example';
@@ -253,10 +255,119 @@ export const groups = [
 			{ name: 'term_answer_tls', async web(web, gateway) {
 				await Promise.all([callOverTls(gateway.dir), acceptAndWait(web)]);
 			} },
+			{ name: 'orig_answer_tls_uri', async web(web, gateway) {
+				const peer = await answerOverTls(gateway.dir, 'by_uri');
+
+				await callAndHangUp(web);
+				await peer.done;
+			} },
 			{ name: 'tls_strangers', async web(web, gateway) {
 				assert.ok(await isTurnedAway(gateway.dir, 'stranger'), 'unknown CA');
+				assert.ok(await isTurnedAway(gateway.dir, 'expired'), 'its time is over');
 				assert.ok(await isTurnedAway(gateway.dir, null), 'no TLS at all');
 				assert.ok(!await isTurnedAway(gateway.dir, 'peer'), 'the neighbour is served');
+				const refused = /TLS from 127\.0\.0\.1:\d+ refused: .*/g;
+				const [stranger, expired] = gateway.text().match(refused);
+				assert.match(stranger, /self-signed certificate/);
+				assert.match(expired, /has expired \(certificate: IP Address:127\.0\.0\.1/);
+			} },
+			...[['stranger', 'chain', /self-signed/],
+				['by_cn', 'name', /another name \(certificate: URI:sip:other\.example/],
+				['misnamed', 'name', /another name \(certificate: DNS:other\.example/],
+				['expired', 'date', /has expired/]].map(([name, reason, said]) => ({
+				name: `tls_core_${name}`, async web(web, gateway) {
+					const metric = `isthmus_sip_tls_refused_total{reason="${reason}"}`;
+					const before = await gateway.metric(metric);
+					const core = await listenOverTls(gateway.dir, name);
+					const began = Date.now();
+
+					await failsWith(503)(web);
+					assert.ok(Date.now() - began < 1000, 'at once');
+					assert.equal(await gateway.metric(metric), before + 1);
+					assert.match(gateway.text(), new RegExp(
+						`TLS to 127.0.0.1:${PORT.peer} refused: .*${said.source}`));
+					await core.stop();
+					// With a good certificate the next call goes through.
+					const peer = await answerOverTls(gateway.dir);
+					await callAndHangUp(web);
+					await peer.done;
+				} })),
+			{ name: 'tls_reload', async web(web, gateway) {
+				const { dir } = gateway;
+				const names = 'IP:127.0.0.1';
+
+				assert.equal(await shownCertificate(dir), 'isthmus test');
+				// During a call, whose connection goes on.
+				const peer = await answerOverTls(dir, 'peer', async () => {
+					makeCertificate(dir, 'renewed', names, { cn: 'renewed once' });
+					useCertificate(dir, 'renewed');
+					await gateway.reload('TLS certificate: /CN=renewed once, valid until');
+					assert.equal(await shownCertificate(dir), 'renewed once');
+
+					// A bad one changes nothing.
+					fs.writeFileSync(`${dir}/agent.pem`, 'garbage');
+					await gateway.reload('the TLS certificate of before stays');
+					assert.equal(await shownCertificate(dir), 'renewed once');
+
+					makeCertificate(dir, 'again', names, { cn: 'renewed twice' });
+					useCertificate(dir, 'again');
+					await gateway.reload('TLS certificate: /CN=renewed twice');
+					assert.equal(await shownCertificate(dir), 'renewed twice');
+
+					// Of another key type: the old one must not stay beside it.
+					makeCertificate(dir, 'rsa', names, { cn: 'renewed as rsa', rsa: true });
+					useCertificate(dir, 'rsa');
+					await gateway.reload('TLS certificate: /CN=renewed as rsa');
+					assert.equal(await shownCertificate(dir), 'renewed as rsa');
+				});
+				const id = await web.call(BOB);
+
+				await web.state(id, 'connected');
+				await until(async () => gateway.text().includes('renewed as rsa'), 'reloaded');
+				await until(async () => await gateway.metric('isthmus_sip_tls_connections') === 1,
+					'only the call is connected');
+				await web.hangUp(id);
+				await peer.done;
+			} },
+			{ name: 'tls_verify_reload', async web(web, gateway) {
+				const file = `${gateway.dir}/isthmus.yaml`;
+				const strict = fs.readFileSync(file, 'utf8');
+
+				fs.writeFileSync(file, strict.replace('  tls_dir:', '  tls_verify: false\n  tls_dir:'));
+				await gateway.reload('TLS certificate:');
+				assert.ok(!await isTurnedAway(gateway.dir, 'stranger'), 'nobody is asked');
+				fs.writeFileSync(file, strict);
+				await gateway.reload('TLS certificate:');
+				assert.ok(await isTurnedAway(gateway.dir, 'stranger'), 'asked again');
+				fs.writeFileSync(file, strict.replace('  tls_dir:',
+					'  tls_names: [ other.example ]\n  tls_dir:'));
+				await gateway.reload('TLS certificate:');
+				assert.ok(await isTurnedAway(gateway.dir, 'peer'), 'not one of the names');
+				assert.ok(!await isTurnedAway(gateway.dir, 'misnamed'), 'one of them');
+				fs.writeFileSync(file, strict);
+				await gateway.reload('TLS certificate:');
+				assert.ok(!await isTurnedAway(gateway.dir, 'peer'), 'as before');
+			} },
+			{ name: 'tls_memory', async web(web, gateway) {
+				const rss = () => Number(/VmRSS:\s*(\d+)/.exec(
+					fs.readFileSync(`/proc/${gateway.pid}/status`, 'utf8'))[1]);
+				const many = async (n) => {
+					for (let i = 0; i < n; i++)
+						await shownCertificate(gateway.dir);
+					for (let i = 0; i < n / 4; i++)
+						await new Promise((done) => net.connect(PORT.tls, '127.0.0.1')
+							.on('connect', function on() { this.end('junk\r\n\r\n'); })
+							.on('error', () => {}).on('close', done).resume());
+					await until(async () => await gateway.metric('isthmus_sip_tls_connections') === 0,
+						'no connection is left');
+				};
+
+				await many(100);
+				const before = rss();
+				await many(200);
+				// One kept SSL object is 40 kB and more.
+				assert.ok(process.env.ASAN_OPTIONS || rss() - before < 200 * 10,
+					`${rss() - before} kB more after 200 connections`);
 			} },
 		],
 	},

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "gateway/base/dtmf_relay.h"
 #include "gateway/base/ids.h"
 
 #define SESSION_ID_CHARS 22    /* 131 bits */
@@ -303,41 +304,6 @@ static int send_refuse(struct gw_rleg *l, const struct gw_msg *msg)
 	return 0;
 }
 
-/* "Signal=5\r\nDuration=160" */
-static bool parse_dtmf(const char *text, size_t len, char signal[2],
-		       uint32_t *ms)
-{
-	char copy[128], *line, *save = NULL;
-	bool found = false;
-
-	if (len >= sizeof(copy))
-		return false;
-	memcpy(copy, text, len);
-	copy[len] = '\0';
-	*ms = 160;
-	for (line = strtok_r(copy, "\r\n", &save); line;
-	     line = strtok_r(NULL, "\r\n", &save)) {
-		char *value = strchr(line, '=');
-
-		if (!value)
-			continue;
-		*value++ = '\0';
-		value += strspn(value, " ");
-		if (!strncasecmp(line, "Signal", 6) && *value &&
-		    strchr("0123456789*#ABCDabcd", *value)) {
-			signal[0] = *value;
-			signal[1] = '\0';
-			found = true;
-		} else if (!strncasecmp(line, "Duration", 8)) {
-			unsigned long n = strtoul(value, NULL, 10);
-
-			if (n >= 20 && n <= 10000)
-				*ms = (uint32_t)n;
-		}
-	}
-	return found;
-}
-
 /* What the other party's application says to this one's. */
 static int send_user_data(struct gw_rleg *l, const struct gw_msg *msg)
 {
@@ -355,17 +321,20 @@ static int send_user_data(struct gw_rleg *l, const struct gw_msg *msg)
 static int send_info(struct gw_rleg *l, const struct gw_msg *msg)
 {
 	struct gw_rout o = { 0 };
-	char signal[2];
+	struct gw_dtmf_relay d;
+	char signal[2] = "";
 
 	if ((l->state != GW_RL_UP && l->state != GW_RL_CALLING) ||
 	    !msg->content_type || !msg->content)
 		return -EPROTO;
 	if (!strcasecmp(msg->content_type, GW_WIRE_USER_DATA_TYPE))
 		return send_user_data(l, msg);
-	if (strcasecmp(msg->content_type, "application/dtmf-relay") != 0 ||
-	    !parse_dtmf(msg->content, msg->content_len, signal, &o.dtmf_ms))
+	if (strcasecmp(msg->content_type, GW_DTMF_RELAY_TYPE) != 0 ||
+	    gw_dtmf_relay_parse(&d, msg->content, msg->content_len))
 		return -EPROTO;
+	signal[0] = d.signal;
 	o.dtmf_signal = signal;
+	o.dtmf_ms = d.duration_ms;
 	gw_rleg_tell(l, &o, 0);
 	return 0;
 }

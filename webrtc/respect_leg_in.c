@@ -5,6 +5,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "gateway/base/dtmf_relay.h"
 #include "gateway/base/ids.h"
 #include "webrtc/respect_leg.h"
 
@@ -241,9 +242,9 @@ static void client_dtmf(struct gw_rconn *c, const struct gw_rmsg *m,
 {
 	struct gw_reg *reg = c->reg;
 	uint64_t serial = l->serial;
-	char content[64];
+	char content[GW_DTMF_RELAY_SIZE];
 	struct gw_msg msg = { .verb = GW_V_INFO,
-			      .content_type = "application/dtmf-relay",
+			      .content_type = GW_DTMF_RELAY_TYPE,
 			      .content = content };
 
 	if (l->state != GW_RL_UP && !l->early_answered) {
@@ -254,9 +255,9 @@ static void client_dtmf(struct gw_rconn *c, const struct gw_rmsg *m,
 	}
 	accept_update(c, m, l);
 	for (size_t i = 0; i < m->ndtmf; i++) {
-		msg.content_len = (size_t)snprintf(
-			content, sizeof(content),
-			"Signal=%c\r\nDuration=%u\r\n", m->dtmf[i], m->dtmf_ms);
+		const struct gw_dtmf_relay d = { m->dtmf[i], m->dtmf_ms };
+
+		msg.content_len = gw_dtmf_relay_print(content, &d);
 		gw_rleg_deliver(l, &msg);
 		/* A digit may have ended the session. */
 		if (c->reg != reg)

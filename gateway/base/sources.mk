@@ -1,6 +1,7 @@
 base_SRCS := \
 	gateway/base/addr.c \
 	gateway/base/buf.c \
+	gateway/base/dtmf_relay.c \
 	gateway/base/epoll_shim.c \
 	gateway/base/ids.c \
 	gateway/base/log.c \
@@ -8,6 +9,6 @@ base_SRCS := \
 	gateway/base/mailbox.c \
 	gateway/base/metrics.c \
 	gateway/base/timers.c
-base_TESTS := test_addr test_buf test_ids test_log test_loop test_mailbox \
-	test_metrics test_timers
+base_TESTS := test_addr test_buf test_dtmf_relay test_ids test_log test_loop \
+	test_mailbox test_metrics test_timers
 base_FUZZ :=

@@ -9,27 +9,57 @@ import { PORT } from './bench.mjs';
 const SDP = 'v=0\r\no=tls 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n' +
 	'm=audio 22900 RTP/AVP 8 0\r\n';
 
-/** A CA, the gateway's agent.pem and cafile.pem, our own certificate, and one
- * that nobody trusts. */
-export function makeCertificates(dir) {
-	const openssl = (...args) => execFileSync('openssl', args, { cwd: dir, stdio: 'pipe' });
-	const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes'];
-	const names = 'subjectAltName=IP:127.0.0.1,DNS:localhost';
+const KEY = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes'];
 
-	openssl('req', '-x509', ...key, '-keyout', 'ca.key', '-out', 'cafile.pem',
-		'-subj', '/CN=test CA', '-days', '2');
-	for (const name of ['gateway', 'peer']) {
-		openssl('req', ...key, '-keyout', `${name}.key`, '-out', `${name}.csr`,
-			'-subj', '/CN=127.0.0.1', '-addext', names);
-		fs.writeFileSync(`${dir}/ext`, names);
-		openssl('x509', '-req', '-in', `${name}.csr`, '-CA', 'cafile.pem', '-CAkey',
-			'ca.key', '-CAcreateserial', '-out', `${name}.crt`, '-days', '2',
-			'-extfile', 'ext');
+const RSA = ['-newkey', 'rsa:2048', '-nodes'];
+
+const opensslIn = (dir) => (...args) => execFileSync('openssl', args, { cwd: dir, stdio: 'pipe' });
+
+/** NAME.key and NAME.crt, signed by the CA of @dir. */
+export function makeCertificate(dir, name, names, { days = 2, cn = 'isthmus test', rsa = false } = {}) {
+	const openssl = opensslIn(dir);
+
+	openssl('req', ...rsa ? RSA : KEY, '-keyout', `${name}.key`, '-out', `${name}.csr`,
+		'-subj', `/CN=${cn}`);
+	fs.writeFileSync(`${dir}/ext`, `subjectAltName=${names}`);
+	if (days > 0) {
+		openssl('x509', '-req', '-in', `${name}.csr`, '-CA', 'cafile.pem', '-CAkey', 'ca.key',
+			'-CAcreateserial', '-out', `${name}.crt`, '-days', `${days}`, '-extfile', 'ext');
+		return;
 	}
-	openssl('req', '-x509', ...key, '-keyout', 'stranger.key', '-out', 'stranger.crt',
-		'-subj', '/CN=127.0.0.1', '-addext', names, '-days', '2');
-	fs.writeFileSync(`${dir}/agent.pem`, fs.readFileSync(`${dir}/gateway.crt`) +
-		fs.readFileSync(`${dir}/gateway.key`).toString());
+	// Long past: only "openssl ca" takes dates.
+	fs.writeFileSync(`${dir}/index.txt`, '');
+	fs.writeFileSync(`${dir}/ca.cnf`, '[ca]\ndefault_ca=c\n[c]\ndatabase=index.txt\n' +
+		'default_md=sha256\nrand_serial=yes\npolicy=p\nnew_certs_dir=.\n[p]\ncommonName=supplied\n');
+	openssl('ca', '-batch', '-config', 'ca.cnf', '-cert', 'cafile.pem', '-keyfile', 'ca.key',
+		'-in', `${name}.csr`, '-out', `${name}.crt`, '-notext', '-startdate', '20200101000000Z',
+		'-enddate', '20200201000000Z', '-extfile', 'ext');
+}
+
+/** What the gateway shows from now on, once it has read it. */
+export function useCertificate(dir, name) {
+	fs.writeFileSync(`${dir}/agent.new`, fs.readFileSync(`${dir}/${name}.crt`) +
+		fs.readFileSync(`${dir}/${name}.key`).toString());
+	fs.renameSync(`${dir}/agent.new`, `${dir}/agent.pem`);
+}
+
+/** A CA, the gateway's agent.pem and cafile.pem, our own certificate, one of
+ * another name, one that is over, and one that nobody trusts. */
+export function makeCertificates(dir) {
+	const openssl = opensslIn(dir);
+	const names = 'IP:127.0.0.1,DNS:localhost';
+
+	openssl('req', '-x509', ...KEY, '-keyout', 'ca.key', '-out', 'cafile.pem',
+		'-subj', '/CN=test CA', '-days', '2');
+	makeCertificate(dir, 'gateway', names);
+	makeCertificate(dir, 'peer', names);
+	makeCertificate(dir, 'by_uri', 'URI:sip:127.0.0.1');
+	makeCertificate(dir, 'by_cn', 'URI:sip:other.example', { cn: '127.0.0.1' });
+	makeCertificate(dir, 'misnamed', 'DNS:other.example,URI:sip:other.example');
+	makeCertificate(dir, 'expired', names, { days: 0 });
+	openssl('req', '-x509', ...KEY, '-keyout', 'stranger.key', '-out', 'stranger.crt',
+		'-subj', '/CN=127.0.0.1', '-addext', `subjectAltName=${names}`, '-days', '2');
+	useCertificate(dir, 'gateway');
 }
 
 const header = (text, name) =>
@@ -106,9 +136,10 @@ class Stream {
 	}
 }
 
-/** Answers one call over TLS; done resolves when it has been hung up. */
-export async function answerOverTls(dir) {
-	const server = tls.createServer({ ...credentials(dir, 'peer'), requestCert: true,
+/** Answers one call over TLS, showing @name's certificate; done resolves when it
+ * has been hung up.  @answered: before the BYE is awaited. */
+export async function answerOverTls(dir, name = 'peer', answered = () => {}) {
+	const server = tls.createServer({ ...credentials(dir, name), requestCert: true,
 		rejectUnauthorized: true });
 	const calling = new Promise((resolve) => server.once('secureConnection', resolve));
 
@@ -123,12 +154,39 @@ export async function answerOverTls(dir) {
 		peer.reply(invite, '180 Ringing');
 		peer.reply(invite, '200 OK', SDP);
 		await peer.expect('ACK ');
+		await answered(socket);
 		peer.reply(await peer.expect('BYE '), '200 OK');
 		socket.end();
 		await new Promise((closed) => server.close(closed));
 	})();
 	done.catch(() => server.close());
 	return { done };
+}
+
+/** A listener whose certificate is not liked; resolves with close(). */
+export async function listenOverTls(dir, name) {
+	const server = tls.createServer({ ...credentials(dir, name), requestCert: true });
+
+	server.on('tlsClientError', () => {});
+	server.on('secureConnection', (socket) => socket.on('error', () => {}));
+	await new Promise((open) => server.listen(PORT.peer, '127.0.0.1', open));
+	return { stop: () => new Promise((closed) => server.close(closed)) };
+}
+
+/** The subject of the certificate that the gateway shows now. */
+export async function shownCertificate(dir) {
+	const socket = tls.connect({ ...credentials(dir, 'peer'), host: '127.0.0.1', port: PORT.tls });
+
+	await new Promise((resolve, reject) => {
+		socket.once('secureConnect', resolve);
+		socket.once('error', reject);
+	});
+	const { subject } = socket.getPeerCertificate();
+	await new Promise((closed) => {
+		socket.once('close', closed);
+		socket.end();
+	});
+	return subject.CN;
 }
 
 /** Calls over TLS and hangs up. */

@@ -605,18 +605,37 @@ describe('charging records', () => {
 		assert.deepEqual([cdr.a.leg, cdr.b.leg], ['ims', 'respect']);
 	});
 
+	test('what was discarded, by its reason, also while the call lives', async () => {
+		const { web, sip } = await liveCall(alice);
+		const port = Number(/^m=audio (\d+)/m.exec(sip.offer)[1]);
+		const sender = dgram.createSocket('udp4');
+		for (let n = 0; n < 3; n++)
+			sender.send(Buffer.alloc(172, 1), port, '127.0.0.1');
+		const sides = async () => JSON.parse((await gateway.admin('/calls')).body)[0];
+		await until(async () => (await sides()).b_media.packets_discarded === 3,
+			'the admin view shows them');
+		assert.deepEqual((await sides()).b_media.discarded, { unknown_protocol: 3 });
+		await web.hangup();
+		assert.equal(await sip.ended, 'bye-received');
+		sender.close();
+		const cdr = (await recorded(5))[4];
+		assert.deepEqual(cdr.b.discarded, { unknown_protocol: 3 });
+		assert.equal(cdr.a.packets_discarded, 0);
+		assert.equal(cdr.a.discarded, undefined);
+	});
+
 	test('the file is opened anew by SIGHUP after it was renamed', async () => {
 		const file = path.join(gateway.dir, 'cdr.json');
 		const rotated = `${file}.1`;
 		fs.renameSync(file, rotated);
 		phone.onInvite = (sip) => sip.refuse(480);
 		assert.equal(await (await alice.call(PHONE)).ended, 480);
-		await until(() => fs.readFileSync(rotated, 'utf8').split('\n').length === 6,
+		await until(() => fs.readFileSync(rotated, 'utf8').split('\n').length === 7,
 			'until then the old file is written');
 		await reload(gateway, configOf(gateway));
 		assert.equal(await (await alice.call(PHONE)).ended, 480);
 		await recorded(1);
-		assert.equal(fs.readFileSync(rotated, 'utf8').split('\n').length, 6);
+		assert.equal(fs.readFileSync(rotated, 'utf8').split('\n').length, 7);
 		assert.equal(await gateway.metric('isthmus_cdr_lost_total'), 0);
 	});
 });

@@ -70,10 +70,11 @@ function confine(library, files)
 	confine("libwebsockets", "webrtc/ws_(server|lws_[a-z]+)\\.c")
 	confine("json-c/",
 		"webrtc/(respect_msg|jwt)\\.c|gateway/(cdr|core|admin)\\.c")
-	confine("openssl/", "media/(dtls|srtp)[a-z_]*\\.[ch]|sip/(digest|tls_check)\\.c|" \
+	confine("openssl/", "media/(dtls|srtp)[a-z_]*\\.[ch]|sip/(digest|tls|tls_files)\\.c|" \
 		"webrtc/(ws_tls|h2_tls|selfsigned|jwt|auth_[a-z]+)\\.c")
 	confine("srtp2/", "media/srtp(_openssl)?\\.c")
 	confine("nice/", "media/ice[a-z_]*\\.c")
+	confine("stun/", "media/lite_stun\\.c")
 	confine("glib", "media/ice[a-z_]*\\.c")
 	confine("yaml.h", "gateway/settings_yaml\\.c")
 	confine("crypt.h", "webrtc/auth_[a-z]+\\.c")

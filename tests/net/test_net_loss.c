@@ -92,12 +92,6 @@ static void all_set_ups_succeed_within_5_s_at_10_percent(void **state)
 	set_ups(100);
 }
 
-static void all_set_ups_succeed_within_5_s_at_30_percent(void **state)
-{
-	(void)state;
-	set_ups(300);
-}
-
 /* ---- audio ---- */
 
 static void talk_through(const char *name, const struct wire_terms *t,
@@ -182,7 +176,6 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(all_set_ups_succeed_without_loss),
 		cmocka_unit_test(all_set_ups_succeed_within_5_s_at_10_percent),
-		cmocka_unit_test(all_set_ups_succeed_within_5_s_at_30_percent),
 		cmocka_unit_test(tones_are_heard_without_impairment),
 		cmocka_unit_test(tones_are_heard_at_5_percent_loss),
 		cmocka_unit_test(tones_are_heard_at_30_percent_loss),

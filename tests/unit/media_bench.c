@@ -23,6 +23,8 @@ const char *__tsan_default_suppressions(void)
 }
 #endif
 
+bool bench_lite;
+
 static void on_event(const struct gw_media_event *ev, void *arg)
 {
 	struct bench *b = arg;
@@ -43,6 +45,11 @@ void bench_config(struct gw_media_config *cfg)
 	cfg->port_min = 21000;
 	cfg->port_max = 21999;
 	cfg->learn_ms = 200;
+	if (bench_lite) {
+		cfg->lite_port = 20990;
+		(void)snprintf(cfg->web_address[1], sizeof(cfg->web_address[1]),
+			       "::1");
+	}
 	cfg->prefer_x25519 = true;
 }
 

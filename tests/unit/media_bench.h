@@ -26,6 +26,9 @@ struct bench {
 	struct gw_media_event event[BENCH_EVENTS];
 };
 
+/* What bench_config() asks for: full ICE, or lite. */
+extern bool bench_lite;
+
 void bench_config(struct gw_media_config *cfg);
 void bench_start(struct bench *b, const struct gw_media_config *cfg);
 void bench_stop(struct bench *b);

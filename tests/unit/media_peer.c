@@ -109,7 +109,8 @@ static void make_ssl(struct media_peer *p)
 	SSL_set_bio(p->ssl, p->in, p->out);
 	SSL_set_options(p->ssl, SSL_OP_NO_QUERY_MTU);
 	SSL_set_mtu(p->ssl, 1200);
-	DTLS_set_timer_cb(p->ssl, retransmit_us);
+	if (p->opt.light)
+		DTLS_set_timer_cb(p->ssl, retransmit_us);
 	if (p->opt.active)
 		SSL_set_connect_state(p->ssl);
 	else
@@ -280,19 +281,24 @@ static void on_gathered(NiceAgent *agent, guint stream, gpointer arg)
 	p->gathered = true;
 }
 
-static void make_agent(struct media_peer *p)
+static void open_agent(struct media_peer *p, const char *address)
 {
-	const struct media_peer_options *opt = &p->opt;
 	NiceAddress a;
 
+	if (p->opt.light) {
+		p->light =
+			light_ice_new(address, p->opt.controlling, received, p);
+		return;
+	}
+	p->gathered = false;
+	p->ice_up = false;
 	p->gctx = g_main_context_new();
 	p->agent = nice_agent_new_full(p->gctx, NICE_COMPATIBILITY_RFC5245,
 				       NICE_AGENT_OPTION_CONSENT_FRESHNESS);
-	g_object_set(p->agent, "controlling-mode", (gboolean)opt->controlling,
+	g_object_set(p->agent, "controlling-mode", (gboolean)p->opt.controlling,
 		     "upnp", FALSE, "ice-tcp", FALSE, NULL);
 	nice_address_init(&a);
-	assert(nice_address_set_from_string(&a, opt->address ? opt->address
-							     : "127.0.0.1"));
+	assert(nice_address_set_from_string(&a, address));
 	nice_agent_add_local_address(p->agent, &a);
 	g_signal_connect(p->agent, "component-state-changed",
 			 G_CALLBACK(on_state), p);
@@ -315,30 +321,44 @@ struct media_peer *media_peer_new(const struct media_peer_options *opt)
 	assert(p);
 	p->opt = *opt;
 	make_ssl(p);
-	if (opt->light)
-		p->light =
-			light_ice_new(opt->address ? opt->address : "127.0.0.1",
-				      opt->controlling, received, p);
-	else
-		make_agent(p);
+	open_agent(p, opt->address ? opt->address : "127.0.0.1");
 	return p;
+}
+
+static void close_agent(struct media_peer *p)
+{
+	if (p->light) {
+		light_ice_free(p->light);
+		return;
+	}
+	nice_agent_attach_recv(p->agent, p->stream, 1, p->gctx, NULL, NULL);
+	nice_agent_remove_stream(p->agent, p->stream);
+	g_object_unref(p->agent);
+	for (int i = 0; i < 100; i++)
+		(void)g_main_context_iteration(p->gctx, FALSE);
+	g_main_context_unref(p->gctx);
+}
+
+void media_peer_move(struct media_peer *p, const char *address)
+{
+	if (p->light) {
+		light_ice_move(p->light, address);
+		return;
+	}
+	close_agent(p);
+	open_agent(p, address);
+}
+
+void media_peer_silence(struct media_peer *p)
+{
+	light_ice_silence(p->light);
 }
 
 void media_peer_free(struct media_peer *p)
 {
 	if (!p)
 		return;
-	if (p->light) {
-		light_ice_free(p->light);
-	} else {
-		nice_agent_attach_recv(p->agent, p->stream, 1, p->gctx, NULL,
-				       NULL);
-		nice_agent_remove_stream(p->agent, p->stream);
-		g_object_unref(p->agent);
-		for (int i = 0; i < 100; i++)
-			(void)g_main_context_iteration(p->gctx, FALSE);
-		g_main_context_unref(p->gctx);
-	}
+	close_agent(p);
 	SSL_free(p->ssl);
 	SSL_CTX_free(p->ctx);
 	if (p->tx)
@@ -431,16 +451,6 @@ void media_peer_restart(struct media_peer *p)
 		light_ice_restart(p->light);
 	else
 		assert(nice_agent_restart(p->agent));
-}
-
-void media_peer_move(struct media_peer *p, const char *address)
-{
-	light_ice_move(p->light, address);
-}
-
-void media_peer_silence(struct media_peer *p)
-{
-	light_ice_silence(p->light);
 }
 
 void media_peer_step(struct media_peer *p)

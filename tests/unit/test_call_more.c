@@ -466,9 +466,30 @@ static void a_page_that_says_goodbye_keeps_its_call(void **s)
 	media_tells(GW_E_ICE, GW_TERM_A, GW_ICE_CONNECTED);
 	media_tells(GW_E_DTLS, GW_TERM_A, GW_DTLS_UP);
 	media_tells(GW_E_DTLS, GW_TERM_A, GW_DTLS_CLOSED);
-	media_tells(GW_E_ICE, GW_TERM_A, GW_ICE_FAILED);
 	pass_ms(120000);
 	assert_int_equal(GW_CALL_UP, core.calls->fsm.state);
+	media_tells(GW_E_ICE, GW_TERM_A, GW_ICE_FAILED);
+	pass_ms(29000);
+	media_tells(GW_E_ICE, GW_TERM_A, GW_ICE_PAIR_CHANGED); /* and is back */
+	pass_ms(120000);
+	assert_int_equal(GW_CALL_UP, core.calls->fsm.state);
+}
+
+static void a_browser_that_disappears_is_released_with_a_reason(void **s)
+{
+	(void)s;
+	browser_calls_phone();
+	media_tells(GW_E_ICE, GW_TERM_A, GW_ICE_CONNECTED);
+	media_tells(GW_E_DTLS, GW_TERM_A, GW_DTLS_UP);
+	media_tells(GW_E_ICE, GW_TERM_A, GW_ICE_FAILED);
+	pass_ms(20000);
+	/* A restart that finds nothing either gives no more time. */
+	media_tells(GW_E_ICE, GW_TERM_A, GW_ICE_FAILED);
+	pass_ms(9000);
+	assert_int_equal(GW_CALL_UP, core.calls->fsm.state);
+	pass_ms(2000);
+	assert_int_equal(408, caller->last.cause.status);
+	assert_true(told(called, GW_V_RELEASE));
 }
 
 static void a_browser_that_never_finds_a_path_is_released(void **s)
@@ -545,6 +566,7 @@ int main(void)
 		T(an_answer_of_another_ip_version_ends_the_call),
 		T(media_that_cannot_be_secured_ends_the_call),
 		T(a_page_that_says_goodbye_keeps_its_call),
+		T(a_browser_that_disappears_is_released_with_a_reason),
 		T(a_browser_that_never_finds_a_path_is_released),
 		T(silence_ends_a_call_where_it_is_told_to),
 		T(a_lost_media_context_ends_the_call),

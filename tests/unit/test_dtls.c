@@ -8,6 +8,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "gateway/base/buf.h"
+#include "gateway/base/metrics.h"
 #include "media/dtls_priv.h"
 
 #define MAX_WIRE 256
@@ -32,6 +34,7 @@ static const struct gw_logctx dlog = { .module = "media" };
 static const struct gw_dtls_cert *cert;
 static struct gw_dtls_ctx *ctx;
 static struct gw_timers *timers;
+static uint64_t ahead_us; /* of the real clock */
 static struct end client, server;
 static struct datagram wire[MAX_WIRE];
 static unsigned nwire, taken;
@@ -67,9 +70,16 @@ static void on_state(enum gw_dtls_state state, const struct gw_srtp_keys *keys,
 	}
 }
 
+static uint64_t clock_h(void *arg)
+{
+	(void)arg;
+	return gw_clock_monotonic_us(NULL) + ahead_us;
+}
+
 static int setup(void **state)
 {
 	(void)state;
+	ahead_us = 0;
 	memset(&client, 0, sizeof(client));
 	memset(&server, 0, sizeof(server));
 	client.peer = &server;
@@ -79,7 +89,7 @@ static int setup(void **state)
 	longest = 0;
 	assert_int_equal(gw_dtls_cert_get(&cert), 0);
 	assert_int_equal(gw_dtls_ctx_new(&ctx, cert, true), 0);
-	assert_int_equal(gw_timers_new(&timers, NULL, NULL), 0);
+	assert_int_equal(gw_timers_new(&timers, clock_h, NULL), 0);
 	return 0;
 }
 
@@ -91,6 +101,22 @@ static int teardown(void **state)
 	gw_dtls_ctx_free(ctx);
 	gw_timers_free(timers);
 	return 0;
+}
+
+static int64_t objects(void)
+{
+	static const char line[] = "\nisthmus_dtls_objects ";
+	struct gw_buf buf;
+	const char *at;
+	int64_t v = -1;
+
+	gw_buf_init(&buf, 1 << 20);
+	gw_metrics_print(&buf);
+	at = buf.data ? strstr(buf.data, line) : NULL;
+	if (at)
+		v = strtoll(at + strlen(line), NULL, 10);
+	gw_buf_fini(&buf);
+	return v;
 }
 
 static void make(struct end *e, bool active, const uint8_t *sha256)
@@ -144,8 +170,8 @@ static void both_ends_derive_the_same_keys(void **state)
 	assert_memory_equal(client.keys.remote, server.keys.local, 28);
 	assert_memory_not_equal(client.keys.local, client.keys.remote, 16);
 	assert_true(longest <= GW_DTLS_MTU);
-	/* Nothing runs once it is done. */
-	assert_int_equal(gw_timers_count(timers), 0);
+	/* Nothing runs once it is done, but for the end of what is kept. */
+	assert_int_equal(gw_timers_count(timers), 2);
 }
 
 static void server_refuses_another_certificate(void **state)
@@ -272,6 +298,186 @@ static void freeing_says_close_notify(void **state)
 	assert_int_equal(server.ended, 1);
 }
 
+/* Half a minute later OpenSSL's part is gone. */
+static void let_go(void)
+{
+	int64_t before = objects();
+
+	ahead_us += 31000000;
+	(void)gw_timers_run(timers);
+	assert_int_equal(objects(), before - 2);
+	assert_true(gw_dtls_is_up(client.dtls));
+	assert_true(gw_dtls_is_up(server.dtls));
+	assert_int_equal(client.ended + server.ended, 0);
+	assert_int_equal(taken, nwire);
+}
+
+static void memory_goes_when_the_keys_are_out(void **state)
+{
+	int64_t before = objects();
+
+	(void)state;
+	make_both();
+	assert_int_equal(objects(), before + 2);
+	run(1000);
+	assert_int_equal(client.up + server.up, 2);
+	assert_int_equal(objects(), before + 2);
+	let_go();
+	assert_int_equal(objects(), before);
+}
+
+/* The last datagrams of the client's flight, which hold its Finished, come
+ * again; what the server answers is what it said the first time. */
+static void last_flight_is_sent_again_without_openssl(void **state)
+{
+	struct datagram *finished = NULL;
+	struct datagram *last = NULL;
+	unsigned sent;
+
+	(void)state;
+	make_both();
+	run(1000);
+	assert_int_equal(client.up + server.up, 2);
+	for (unsigned i = 0; i < nwire; i++) {
+		if (wire[i].to == &server)
+			finished = &wire[i];
+		else
+			last = &wire[i];
+	}
+	assert_non_null(finished);
+	assert_non_null(last);
+	let_go();
+
+	sent = server.sent;
+	for (unsigned i = 0; i < 100; i++)
+		gw_dtls_receive(server.dtls, finished->data, finished->len);
+	/* Not without end: the asking is not authenticated. */
+	assert_in_range(server.sent - sent, 16, 32);
+	assert_int_equal(wire[nwire - 1].len, last->len);
+	assert_memory_equal(wire[nwire - 1].data, last->data, last->len);
+	taken = nwire;
+
+	/* The client owes nothing. */
+	sent = client.sent;
+	gw_dtls_receive(client.dtls, last->data, last->len);
+	assert_int_equal(client.sent, sent);
+}
+
+static void last_flight_is_forgotten_in_the_end(void **state)
+{
+	struct datagram *finished = NULL;
+	unsigned sent;
+
+	(void)state;
+	make_both();
+	run(1000);
+	for (unsigned i = 0; i < nwire; i++)
+		if (wire[i].to == &server)
+			finished = &wire[i];
+	let_go();
+	ahead_us += 240000000;
+	(void)gw_timers_run(timers);
+	sent = server.sent;
+	gw_dtls_receive(server.dtls, finished->data, finished->len);
+	assert_int_equal(server.sent, sent);
+	assert_int_equal(gw_timers_count(timers), 0);
+}
+
+/* One end only lets go; the other still tells a true goodbye. */
+static void goodbye_is_said_without_openssl(void **state)
+{
+	struct gw_timers *all = timers;
+	struct gw_timers *own;
+
+	(void)state;
+	assert_int_equal(gw_timers_new(&own, clock_h, NULL), 0);
+	make(&client, true, gw_dtls_cert_sha256(cert));
+	timers = own;
+	make(&server, false, gw_dtls_cert_sha256(cert));
+	timers = all;
+	run(1000);
+	assert_int_equal(client.up + server.up, 2);
+	ahead_us += 31000000;
+	(void)gw_timers_run(own);
+	assert_int_equal(nwire, taken);
+	assert_int_equal(client.ended, 0);
+	gw_dtls_free(server.dtls);
+	server.dtls = NULL;
+	assert_int_equal(nwire, taken + 1);
+	deliver();
+	assert_int_equal(client.ended, 1);
+	assert_int_equal(client.last, GW_DTLS_CLOSED);
+	gw_timers_free(own);
+}
+
+/* Nobody can tell any more who sent them. */
+static void late_records_end_nothing(void **state)
+{
+	static const uint8_t alert[] = { 21, 0xfe, 0xfd, 0, 1, 0, 0, 0,
+					 0,  0,    9,    0, 2, 1, 0 };
+	uint8_t junk[64];
+
+	(void)state;
+	make_both();
+	run(1000);
+	let_go();
+	gw_dtls_receive(server.dtls, alert, sizeof(alert));
+	gw_dtls_receive(client.dtls, alert, sizeof(alert));
+	for (unsigned type = 20; type < 64; type++) {
+		for (size_t len = 1; len < sizeof(junk); len++) {
+			memset(junk, 0xff, sizeof(junk));
+			junk[0] = (uint8_t)type;
+			gw_dtls_receive(server.dtls, junk, len);
+		}
+	}
+	assert_true(gw_dtls_is_up(server.dtls));
+	assert_true(gw_dtls_is_up(client.dtls));
+	assert_int_equal(client.ended + server.ended, 0);
+}
+
+/* The named curve (RFC 8422 5.4) of the first ServerKeyExchange that went over
+ * the wire; 0: none. */
+static unsigned agreed_group(void)
+{
+	for (unsigned i = 0; i < nwire; i++) {
+		const uint8_t *p = wire[i].data;
+		size_t left = wire[i].len;
+
+		while (left > 28) {
+			size_t record = 13 + (size_t)(p[11] << 8 | p[12]);
+
+			/* Handshake, server_key_exchange, named_curve. */
+			if (p[0] == 22 && p[13] == 12 && p[25] == 3)
+				return (unsigned)(p[26] << 8 | p[27]);
+			if (record >= left)
+				break;
+			p += record;
+			left -= record;
+		}
+	}
+	return 0;
+}
+
+static void keys_are_agreed_on_x25519(void **state)
+{
+	(void)state;
+	make_both();
+	run(1000);
+	assert_int_equal(client.up + server.up, 2);
+	assert_int_equal(agreed_group(), 29);
+}
+
+static void keys_are_agreed_on_p256_where_it_is_preferred(void **state)
+{
+	(void)state;
+	gw_dtls_ctx_free(ctx);
+	assert_int_equal(gw_dtls_ctx_new(&ctx, cert, false), 0);
+	make_both();
+	run(1000);
+	assert_int_equal(client.up + server.up, 2);
+	assert_int_equal(agreed_group(), 23);
+}
+
 static void garbage_does_not_disturb_a_handshake(void **state)
 {
 	static const uint8_t junk[][16] = {
@@ -369,6 +575,13 @@ int main(void)
 		T(lost_last_flight_is_sent_again_when_asked),
 		T(thirty_percent_loss_is_survived),
 		T(freeing_says_close_notify),
+		T(memory_goes_when_the_keys_are_out),
+		T(last_flight_is_sent_again_without_openssl),
+		T(last_flight_is_forgotten_in_the_end),
+		T(goodbye_is_said_without_openssl),
+		T(late_records_end_nothing),
+		T(keys_are_agreed_on_x25519),
+		T(keys_are_agreed_on_p256_where_it_is_preferred),
 		T(garbage_does_not_disturb_a_handshake),
 		T(new_client_hello_after_the_handshake_changes_nothing),
 		T(handshake_without_an_answer_times_out),

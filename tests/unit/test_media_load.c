@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #define CALLS 500
 
@@ -110,6 +111,43 @@ static void five_hundred_contexts_leave_no_trace(void **state)
 	bench_stop(&b);
 }
 
+static long rss_kb(void)
+{
+	long pages[2] = { 0, 0 };
+	FILE *f = fopen("/proc/self/statm", "r");
+
+	assert_non_null(f);
+	assert_int_equal(fscanf(f, "%ld %ld", &pages[0], &pages[1]), 2);
+	(void)fclose(f);
+	return pages[1] * (sysconf(_SC_PAGESIZE) / 1024);
+}
+
+static void memory_of_ended_calls_is_given_back(void **state)
+{
+	static const char trims[] = "isthmus_media_memory_returned_total";
+	struct gw_media_config cfg;
+	int64_t trims_before;
+	long before;
+
+	(void)state;
+	raise_fd_limit();
+	bench_config(&cfg);
+	bench_start(&b, &cfg);
+	all_up_and_down(CALLS);
+	trims_before = bench_metric(trims);
+	before = rss_kb();
+	all_up_and_down(CALLS);
+	/* Once for each halving, not for each call. */
+	assert_in_range(bench_metric(trims) - trims_before, 1, 5);
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+	/* 500 contexts hold 14 MB and more. */
+	assert_true(rss_kb() < before + 4096);
+#else
+	(void)before;
+#endif
+	bench_stop(&b);
+}
+
 static void contexts_on_two_workers_leave_no_trace(void **state)
 {
 	struct gw_media_config cfg;
@@ -206,6 +244,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(five_hundred_contexts_leave_no_trace),
+		cmocka_unit_test(memory_of_ended_calls_is_given_back),
 		cmocka_unit_test(contexts_on_two_workers_leave_no_trace),
 		cmocka_unit_test(ports_that_run_out_refuse_one_call_only),
 		cmocka_unit_test(new_ids_spread_over_the_workers),

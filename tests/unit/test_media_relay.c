@@ -101,6 +101,41 @@ static void packets_of_ice_never_enter_libnice(void **state)
 	assert_int_equal(bench_metric(out), out_before);
 }
 
+/* Where the kernel cannot split, libnice carries them: the same call. */
+static void fall_back_path_carries_the_call_and_is_counted(void **state)
+{
+	static const char nice_in[] = "isthmus_media_ice_packets_total{"
+				      "direction=\"in\",path=\"libnice\"}";
+	static const char nice_out[] = "isthmus_media_ice_packets_total{"
+				       "direction=\"out\",path=\"libnice\"}";
+	static const char kernel_in[] = "isthmus_media_ice_packets_total{"
+					"direction=\"in\",path=\"kernel\"}";
+	static const char kernel_out[] = "isthmus_media_ice_packets_total{"
+					 "direction=\"out\",path=\"kernel\"}";
+	int64_t in = bench_metric(nice_in);
+	int64_t out = bench_metric(nice_out);
+	int64_t in_kernel = bench_metric(kernel_in);
+	int64_t out_kernel = bench_metric(kernel_out);
+	struct gw_media_config cfg;
+	struct bench_call c;
+
+	(void)state;
+	bench_stop(&b);
+	bench_config(&cfg);
+	cfg.no_split = true;
+	bench_start(&b, &cfg);
+	bench_call(&b, &c,
+		   &(struct media_peer_options){ .active = true,
+						 .controlling = true });
+	bench_talk(&b, &c);
+	bench_hang_up(&b, &c);
+	/* Five of audio each way, and the handshake. */
+	assert_true(bench_metric(nice_in) >= in + 7);
+	assert_true(bench_metric(nice_out) >= out + 7);
+	assert_int_equal(bench_metric(kernel_in), in_kernel);
+	assert_int_equal(bench_metric(kernel_out), out_kernel);
+}
+
 static void closed_gate_lets_nothing_through(void **state)
 {
 	struct bench_call c;
@@ -139,30 +174,48 @@ static void closed_gate_lets_nothing_through(void **state)
 	ev = bench_release(&b, c.ctx);
 	assert_int_equal(ev->type, GW_E_RELEASED);
 	assert_int_equal(ev->stats[GW_TERM_A][0].rx.packets, 11);
-	assert_int_equal(ev->stats[GW_TERM_A][0].rx.discarded, 6);
+	assert_int_equal(ev->stats[GW_TERM_A][0].rx.discarded[GW_DISCARD_GATED],
+			 6);
+	assert_int_equal(gw_discard_sum(ev->stats[GW_TERM_A][0].rx.discarded),
+			 6);
 	assert_int_equal(ev->stats[GW_TERM_B][0].tx.packets, 5);
 	b.peer[0] = NULL;
 	media_peer_free(c.peer);
 	phone_close(&c.phone);
 }
 
+/* At the RTP port the kernel knows the phone by now; RTCP is not locked yet. */
 static void stranger_is_not_heard_once_the_source_is_locked(void **state)
 {
 	static const char metric[] =
 		"isthmus_media_discarded_total{reason=\"stranger\"}";
 	int64_t before = bench_metric(metric);
 	struct bench_call c;
+	const struct gw_media_event *ev;
 	struct phone stranger;
+	struct sockaddr_storage ss;
+	socklen_t len;
 	unsigned heard;
+	char buf[16];
 
 	(void)state;
 	bench_call(&b, &c,
 		   &(struct media_peer_options){ .active = true,
 						 .controlling = true });
 	bench_talk(&b, &c);
-	phone_open(&stranger, "127.0.0.1");
+	phone_open(&stranger, "127.0.0.2");
 	stranger.gw_rtp = c.phone.gw_rtp;
+	len = gw_addr_to_sockaddr(&stranger.gw_rtp, &ss);
+	assert_int_equal(connect(stranger.rtp, (struct sockaddr *)&ss, len), 0);
 	heard = media_peer_rtp_count(c.peer);
+	for (int i = 0; i < 5; i++) {
+		(void)phone_talk(&stranger);
+		assert_int_equal(recv(stranger.rtp, buf, sizeof(buf), 0), -1);
+		assert_int_equal(errno, ECONNREFUSED);
+	}
+	phone_close(&stranger);
+	phone_open(&stranger, "127.0.0.2");
+	stranger.gw_rtp = c.phone.gw_rtcp;
 	for (int i = 0; i < 5; i++)
 		(void)phone_talk(&stranger);
 	bench_until(&b, bench_metric(metric) == before + 5);
@@ -170,7 +223,14 @@ static void stranger_is_not_heard_once_the_source_is_locked(void **state)
 	assert_false(phone_hear(&stranger));
 	bench_talk(&b, &c);
 	phone_close(&stranger);
-	bench_hang_up(&b, &c);
+	ev = bench_release(&b, c.ctx);
+	assert_int_equal(
+		ev->stats[GW_TERM_B][0].rx.discarded[GW_DISCARD_STRANGER], 5);
+	assert_int_equal(gw_discard_sum(ev->stats[GW_TERM_A][0].rx.discarded),
+			 0);
+	b.peer[0] = NULL;
+	media_peer_free(c.peer);
+	phone_close(&c.phone);
 }
 
 static void phone_behind_nat_is_learned_and_answered(void **state)
@@ -278,6 +338,37 @@ static void ipv6_carries_audio_on_both_sides(void **state)
 	bench_hang_up(&b, &c);
 }
 
+/* Ticks are multiples of 20 ms of the clock: what comes between two of them
+ * comes out together, and all of it, though a pass takes one packet. */
+static void with_a_tick_packets_are_relayed_together(void **state)
+{
+	static const char passes[] =
+		"isthmus_media_loop_lag_seconds_bucket{le=\"+Inf\"}";
+	struct gw_media_config cfg;
+	struct bench_call c;
+	unsigned heard;
+	int64_t before;
+
+	(void)state;
+	bench_stop(&b);
+	bench_config(&cfg);
+	cfg.tick_ms = 20;
+	bench_start(&b, &cfg);
+	bench_call(&b, &c,
+		   &(struct media_peer_options){ .active = true,
+						 .controlling = true });
+	bench_talk(&b, &c);
+	heard = media_peer_rtp_count(c.peer);
+	before = bench_metric(passes);
+	assert_true(before > 0);
+	for (int i = 0; i < 8; i++)
+		(void)phone_talk(&c.phone);
+	bench_until(&b, media_peer_rtp_count(c.peer) == heard + 8);
+	/* STUN and timers may have woken it too. */
+	assert_in_range(bench_metric(passes) - before, 1, 6);
+	bench_hang_up(&b, &c);
+}
+
 static void command_for_an_unknown_context_is_answered_gone(void **state)
 {
 	struct gw_media_cmd cmd = { .verb = GW_M_CONFIGURE };
@@ -372,6 +463,7 @@ int main(void)
 		T(sha1_profile_is_used_with_a_peer_that_has_no_other),
 		T(peer_without_candidates_is_found_by_its_checks),
 		T(packets_of_ice_never_enter_libnice),
+		T(fall_back_path_carries_the_call_and_is_counted),
 		T(closed_gate_lets_nothing_through),
 		T(stranger_is_not_heard_once_the_source_is_locked),
 		T(phone_behind_nat_is_learned_and_answered),
@@ -379,6 +471,7 @@ int main(void)
 		T(echo_sends_the_browsers_audio_back),
 		T(ipv6_carries_audio_on_both_sides),
 		T(refused_m_line_takes_no_port_until_it_comes_alive),
+		T(with_a_tick_packets_are_relayed_together),
 		T(command_for_an_unknown_context_is_answered_gone),
 		T(impossible_commands_fail_and_the_context_lives),
 	};

@@ -4,10 +4,14 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "gateway/base/buf.h"
+#include "gateway/base/metrics.h"
+#include "media/media.h"
 #include "media/rtpsock.h"
 
 static struct gw_poller *poller;
@@ -17,6 +21,7 @@ static struct gw_rtpsock *sock;
 static uint64_t now_us;
 static unsigned rtp, rtcp;
 static uint8_t first_byte;
+static uint32_t discarded[GW_NDISCARDS];
 
 struct source {
 	int fd;
@@ -48,7 +53,8 @@ static int make(const char *address, uint32_t learn_ms)
 					  .ports = ports,
 					  .address = address,
 					  .dscp = 46,
-					  .learn_ms = learn_ms };
+					  .learn_ms = learn_ms,
+					  .discarded = discarded };
 
 	return gw_rtpsock_new(&sock, &opt, on_packet, NULL);
 }
@@ -59,6 +65,7 @@ static int setup(void **state)
 	now_us = 1000000;
 	rtp = 0;
 	rtcp = 0;
+	memset(discarded, 0, sizeof(discarded));
 	assert_int_equal(gw_poller_new(&poller), 0);
 	assert_int_equal(gw_timers_new(&timers, clock_h, NULL), 0);
 	assert_int_equal(gw_ports_new(&ports, 21900, 21999, 0, 1), 0);
@@ -91,8 +98,7 @@ static void open_source(struct source *s, const char *address)
 		gw_addr_from_sockaddr(&s->addr, (struct sockaddr *)&ss), 0);
 }
 
-/* Loopback delivers before sendto() returns: one pass is enough. */
-static void send_from(const struct source *s, bool to_rtcp)
+static void queue_from(const struct source *s, bool to_rtcp)
 {
 	struct gw_addr a[2];
 	struct sockaddr_storage ss;
@@ -103,7 +109,20 @@ static void send_from(const struct source *s, bool to_rtcp)
 	assert_int_equal(
 		sendto(s->fd, "\x80packet", 7, 0, (struct sockaddr *)&ss, len),
 		7);
-	gw_poller_wait(poller, 100);
+}
+
+/* Loopback delivers before sendto() returns: one pass is enough, and one that
+ * finds nothing need not wait. */
+static void send_from(const struct source *s, bool to_rtcp)
+{
+	queue_from(s, to_rtcp);
+	gw_poller_wait(poller, 0);
+}
+
+static void close_source(struct source *s)
+{
+	(void)close(s->fd);
+	s->fd = -1;
 }
 
 static bool heard(const struct source *s)
@@ -111,6 +130,22 @@ static bool heard(const struct source *s)
 	char buf[100];
 
 	return recv(s->fd, buf, sizeof(buf), 0) > 0;
+}
+
+/* @line: "\nname " */
+static int64_t metric(const char *line)
+{
+	struct gw_buf buf;
+	const char *at;
+	int64_t v = -1;
+
+	gw_buf_init(&buf, 1 << 20);
+	gw_metrics_print(&buf);
+	at = buf.data ? strstr(buf.data, line) : NULL;
+	if (at)
+		v = strtoll(at + strlen(line), NULL, 10);
+	gw_buf_fini(&buf);
+	return v;
 }
 
 static void pairs_are_even_and_odd_and_used_in_turn(void **state)
@@ -317,6 +352,121 @@ static void rtcp_is_learned_from_the_rtp_sources_machine_only(void **state)
 	(void)close(nat.fd);
 }
 
+static void each_pass_takes_one_packet_of_a_socket(void **state)
+{
+	struct source peer;
+
+	(void)state;
+	assert_int_equal(make("127.0.0.1", 0), 0);
+	open_source(&peer, "127.0.0.1");
+	gw_rtpsock_remote(sock, &peer.addr, &peer.addr);
+	for (int i = 0; i < 3; i++)
+		queue_from(&peer, false);
+	queue_from(&peer, true);
+	for (unsigned i = 1; i <= 3; i++) {
+		gw_poller_wait(poller, 0);
+		assert_int_equal(rtp, i);
+		assert_int_equal(rtcp, 1);
+	}
+	close_source(&peer);
+}
+
+/* It is told "port unreachable", as by a machine without such a port. */
+static void kernel_keeps_strangers_from_a_locked_socket(void **state)
+{
+	struct source peer;
+	struct source stranger;
+	struct sockaddr_storage ss;
+	struct gw_addr a[2];
+	socklen_t len;
+	char buf[16];
+
+	(void)state;
+	assert_int_equal(make("127.0.0.1", 200), 0);
+	open_source(&peer, "127.0.0.1");
+	open_source(&stranger, "127.0.0.1");
+	gw_rtpsock_remote(sock, &peer.addr, &peer.addr);
+	send_from(&peer, false);
+	assert_int_equal(rtp, 1);
+	gw_rtpsock_local(sock, &a[0], &a[1]);
+	len = gw_addr_to_sockaddr(&a[0], &ss);
+	assert_int_equal(connect(stranger.fd, (struct sockaddr *)&ss, len), 0);
+	assert_int_equal(send(stranger.fd, "\x80packet", 7, 0), 7);
+	assert_int_equal(recv(stranger.fd, buf, sizeof(buf), 0), -1);
+	assert_int_equal(errno, ECONNREFUSED);
+	/* The other port is not locked by this one. */
+	assert_int_equal(gw_rtpsock_send(sock, false, "x", 1), 0);
+	assert_true(heard(&peer));
+	send_from(&peer, true);
+	assert_int_equal(rtcp, 1);
+
+	/* Signalled itself it is let in, at the same port, and answered. */
+	gw_rtpsock_remote(sock, &stranger.addr, &stranger.addr);
+	assert_int_equal(send(stranger.fd, "\x80packet", 7, 0), 7);
+	gw_poller_wait(poller, 0);
+	assert_int_equal(rtp, 2);
+	assert_int_equal(gw_rtpsock_send(sock, false, "x", 1), 0);
+	assert_true(heard(&stranger));
+	assert_false(heard(&peer));
+	close_source(&peer);
+	close_source(&stranger);
+}
+
+static void stranger_in_the_queue_before_the_lock_is_refused(void **state)
+{
+	struct source peer;
+	struct source stranger;
+
+	(void)state;
+	assert_int_equal(make("127.0.0.1", 200), 0);
+	open_source(&peer, "127.0.0.1");
+	open_source(&stranger, "127.0.0.1");
+	gw_rtpsock_remote(sock, &peer.addr, &peer.addr);
+	queue_from(&peer, false);
+	queue_from(&stranger, false);
+	queue_from(&peer, false);
+	for (int i = 0; i < 3; i++)
+		gw_poller_wait(poller, 0);
+	assert_int_equal(rtp, 2);
+	assert_int_equal(discarded[GW_DISCARD_STRANGER], 1);
+	close_source(&peer);
+	close_source(&stranger);
+}
+
+/* A phone that restarts: its port is closed for a moment. */
+static void closed_port_of_the_peer_costs_no_packet_after_it(void **state)
+{
+	static const char line[] = "\nisthmus_media_unreachable_total ";
+	struct sockaddr_storage ss;
+	struct source peer;
+	int64_t before = metric(line);
+	socklen_t len;
+
+	(void)state;
+	assert_true(before >= 0);
+	assert_int_equal(make("127.0.0.1", 0), 0);
+	open_source(&peer, "127.0.0.1");
+	gw_rtpsock_remote(sock, &peer.addr, &peer.addr);
+	send_from(&peer, false);
+	assert_int_equal(rtp, 1);
+	close_source(&peer);
+	assert_int_equal(gw_rtpsock_send(sock, false, "x", 1), 0);
+
+	peer.fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0);
+	len = gw_addr_to_sockaddr(&peer.addr, &ss);
+	assert_int_equal(bind(peer.fd, (struct sockaddr *)&ss, len), 0);
+	assert_int_equal(gw_rtpsock_send(sock, false, "x", 1), 0);
+	assert_true(heard(&peer));
+	assert_int_equal(metric(line), before + 1);
+
+	/* The other way to learn of it: by listening. */
+	close_source(&peer);
+	assert_int_equal(gw_rtpsock_send(sock, false, "x", 1), 0);
+	gw_poller_wait(poller, 0);
+	assert_int_equal(metric(line), before + 2);
+	assert_int_equal(rtp, 1);
+}
+
 static void hold_by_the_any_address_sends_nothing(void **state)
 {
 	struct gw_addr any;
@@ -431,6 +581,10 @@ int main(void)
 		T(signalled_source_wins_within_the_window),
 		T(another_description_opens_the_window_anew),
 		T(rtcp_is_learned_from_the_rtp_sources_machine_only),
+		T(each_pass_takes_one_packet_of_a_socket),
+		T(kernel_keeps_strangers_from_a_locked_socket),
+		T(stranger_in_the_queue_before_the_lock_is_refused),
+		T(closed_port_of_the_peer_costs_no_packet_after_it),
 		T(hold_by_the_any_address_sends_nothing),
 		T(hold_and_resume_keep_the_source),
 		T(packets_carry_the_dscp),

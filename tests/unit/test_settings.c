@@ -499,23 +499,34 @@ static void keys_that_belong_together_are_checked(void **state)
 {
 	static const char *const bad[][2] = {
 		{"auth:\n  keys: [ { alg: ES256, file: x } ]",
-                 "2: auth.keys"										 },
-		{ "web:\n  certificate: x",                               "2: web.certificate"                  },
+                 "2: auth.keys"											  },
+		{ "web:\n  certificate: x",                                        "2: web.certificate"                  },
 		{ "media:\n  port_min: 40000\n  port_max: 40000",
-                 "3: media.port_max"									    },
-		{ "media:\n  web_port_min: 2000",                         "1: media.web_port_max"               },
+                 "3: media.port_max"										     },
+		{ "media:\n  web_port_min: 2000",                                  "1: media.web_port_max"               },
 		{ "media:\n  web_port_min: 2000\n  web_port_max: 1000",
-                 "3: media.web_port_max"									},
+                 "3: media.web_port_max"										 },
+		{ "media:\n  ice: lite",					   "1: media.web_address"                },
+		{ "media:\n  ice: lite\n  web_address: [127.0.0.1, 127.0.0.2]",
+                 "3: media.web_address"										  },
+		{ "media:\n  web_address: [127.0.0.1]\n  ice: lite\n"
+		  "  stun_server: 127.0.0.1:3478",                "4: media.stun_server"                },
+		{ "media:\n  web_address: [127.0.0.1]\n  ice: lite\n"
+		  "  web_port_min: 50000\n  web_port_max: 50010", "4: media.web_port_min"               },
+		{ "media:\n  web_address: [127.0.0.1]\n  ice: lite\n"
+		  "  workers: 4\n  lite_port: 65533",             "5: media.lite_port"                  },
+		{ "media:\n  web_address: [127.0.0.1]\n  ice: lite\n"
+		  "  workers: 4\n  lite_port: 29997",             "5: media.lite_port"                  },
 		{ "media:\n  web_port_min: 20000\n  web_port_max: 30000",
-                 "3: media.web_port_max"									},
-		{ "sip:\n  listen: ['sips:127.0.0.1:5061']",              "1: sip.tls_dir"                      },
-		{ "sip:\n  core: 'sip:h;transport=tls'",                  "1: sip.tls_dir"                      },
-		{ "sip:\n  username: x",                                  "2: sip.username"                     },
-		{ "sip:\n  t1_ms: 5000\n  t1x64_ms: 4000",                "3: sip.t1x64_ms"                     },
+                 "3: media.web_port_max"										 },
+		{ "sip:\n  listen: ['sips:127.0.0.1:5061']",                       "1: sip.tls_dir"                      },
+		{ "sip:\n  core: 'sip:h;transport=tls'",                           "1: sip.tls_dir"                      },
+		{ "sip:\n  username: x",					   "2: sip.username"                     },
+		{ "sip:\n  t1_ms: 5000\n  t1x64_ms: 4000",                         "3: sip.t1x64_ms"                     },
 		{ "sip: { core: 'sip:h' }\nmedia:\n  core_address: ''",
-                 "3: media.core_address"									},
+                 "3: media.core_address"										 },
 		{ "users:\n - id: sip:a@b\n - id: sip:c@d\n"
-		  "   identities: [sip:a@b]",            "1: users: an identity is given twice"},
+		  "   identities: [sip:a@b]",		     "1: users: an identity is given twice"},
 	};
 
 	(void)state;

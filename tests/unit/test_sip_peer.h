@@ -22,7 +22,10 @@
 #include <unistd.h>
 #include <cmocka.h>
 
+#include "gateway/base/buf.h"
+#include "gateway/base/log.h"
 #include "gateway/base/loop.h"
+#include "gateway/base/metrics.h"
 #include "sip/sip.h"
 
 #define OFFER    "v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=offer\r\n"
@@ -64,6 +67,24 @@ struct fix {
 	unsigned cseq;
 	bool refuse_at_once;
 };
+
+/* Value of the metric @name{labels}. */
+static inline int64_t metric(const char *name)
+{
+	struct gw_buf out;
+	char want[200];
+	const char *at;
+	int64_t value = -1;
+
+	gw_buf_init(&out, 1 << 20);
+	gw_metrics_print(&out);
+	(void)snprintf(want, sizeof(want), "\n%s ", name);
+	at = out.data ? strstr(out.data, want) : NULL;
+	if (at)
+		value = atoll(at + strlen(want));
+	gw_buf_fini(&out);
+	return value;
+}
 
 static inline void note(struct fix *f, const struct gw_msg *m)
 {

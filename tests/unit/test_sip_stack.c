@@ -48,14 +48,18 @@ static void requests_without_a_dialog_are_refused(void **state)
 	static const struct {
 		const char *method, *headers, *start;
 	} row[] = {
-		{"REGISTER",    NULL,                       "SIP/2.0 405"},
-		{ "MESSAGE",    NULL,                       "SIP/2.0 405"},
-		{ "FROBNICATE", NULL,                       "SIP/2.0 405"},
-		{ "BYE",        NULL,                       "SIP/2.0 481"},
-		{ "UPDATE",     NULL,                       "SIP/2.0 481"},
-		{ "INFO",       NULL,                       "SIP/2.0 481"},
-		{ "PRACK",      "RAck: 1 1 INVITE\r\n",     "SIP/2.0 481"},
-		{ "INVITE",     "Require: 100rel, foo\r\n", "SIP/2.0 420"},
+		{"REGISTER",    NULL,						"SIP/2.0 405"},
+		{ "MESSAGE",    NULL,						"SIP/2.0 405"},
+		{ "FROBNICATE", NULL,						"SIP/2.0 405"},
+		{ "SUBSCRIBE",  "Event: presence\r\n",                               "SIP/2.0 489"},
+		{ "PUBLISH",    "Event: presence\r\n",                               "SIP/2.0 489"},
+		{ "NOTIFY",     "Event: presence\r\nSubscription-State: active\r\n",
+                 "SIP/2.0 481"								    },
+		{ "BYE",        NULL,						"SIP/2.0 481"},
+		{ "UPDATE",     NULL,						"SIP/2.0 481"},
+		{ "INFO",       NULL,						"SIP/2.0 481"},
+		{ "PRACK",      "RAck: 1 1 INVITE\r\n",                              "SIP/2.0 481"},
+		{ "INVITE",     "Require: 100rel, foo\r\n",                          "SIP/2.0 420"},
 	};
 	struct fix *f = *state;
 	struct packet p;
@@ -175,6 +179,59 @@ static void strangers_are_refused(void **state)
 	gw_sip_reload(f->sip, &f->set);
 }
 
+/* A flood fills no disk: five lines a second, and how many more. */
+static void garbage_is_logged_and_a_flood_of_it_counted(void **state)
+{
+	struct fix *f = *state;
+	FILE *log = tmpfile();
+	char text[8192], from[40];
+	unsigned lines = 0;
+	size_t n;
+
+	assert_non_null(log);
+	gw_log_setup(GW_LOG_TEXT, GW_INFO, fileno(log));
+	for (int i = 0; i < 200; i++)
+		send_text(f, i & 1 ? "hello\r\n\r\n"
+				   : "INVITE sip:a@b SIP/2.0\r\nX: y\r\n\r\n");
+	do {
+		gw_loop_step(f->loop, 10);
+		n = (size_t)pread(fileno(log), text, sizeof(text) - 1, 0);
+		text[n] = '\0';
+	} while (!strstr(text, " more malformed messages"));
+	gw_log_setup(GW_LOG_TEXT, GW_INFO, STDERR_FILENO);
+	(void)fclose(log);
+	/* Sofia names the listener that it came to. */
+	(void)snprintf(from, sizeof(from), "127.0.0.1:%u", f->port - 1);
+	assert_non_null(strstr(text, from));
+	assert_non_null(strstr(text, "INVITE, a header is bad"));
+	for (const char *p = text; (p = strstr(p, "malformed message:")); p++)
+		lines++;
+	assert_true(lines >= 1 && lines <= 10);
+}
+
+static void words_of_a_valid_request_are_no_garbage(void **state)
+{
+	struct fix *f = *state;
+	FILE *log = tmpfile();
+	char text[4096];
+	struct packet p;
+	size_t n;
+
+	assert_non_null(log);
+	gw_log_setup(GW_LOG_TEXT, GW_INFO, fileno(log));
+	send_text(f, "OPTIONS sip:garbage@x;a=%20has%20bad%20 SIP/2.0\r\nVia: "
+		     "SIP/2.0/UDP 127.0.0.1:22121;branch=z9hG4bKg1\r\nFrom: "
+		     "\"nta: INVITE has bad From\" <sip:p@x>;tag=1\r\n"
+		     "To: <sip:garbage@x>\r\nCall-ID: g1\r\nCSeq: 1 OPTIONS\r\n"
+		     "Content-Length: 0\r\n\r\n");
+	expect(f, &p, "SIP/2.0 200");
+	n = (size_t)pread(fileno(log), text, sizeof(text) - 1, 0);
+	text[n] = '\0';
+	gw_log_setup(GW_LOG_TEXT, GW_INFO, STDERR_FILENO);
+	(void)fclose(log);
+	assert_null(strstr(text, "malformed"));
+}
+
 static void garbage_is_survived(void **state)
 {
 	static const char *const junk[] = {
@@ -280,6 +337,8 @@ int main(void)
 		T(draining_refuses_new_calls_with_a_time),
 		T(strangers_are_refused),
 		T(garbage_is_survived),
+		T(garbage_is_logged_and_a_flood_of_it_counted),
+		T(words_of_a_valid_request_are_no_garbage),
 		cmocka_unit_test(tcp_serves_on_the_same_agent),
 		T(busy_or_wrong_listener_fails_to_start),
 	};

@@ -146,6 +146,24 @@ static void target_with_headers_is_refused(void **state)
 	wait_live(f, 0);
 }
 
+static void secure_target_does_not_go_out_in_clear(void **state)
+{
+	struct fix *f = *state;
+	struct gw_msg m = { .verb = GW_V_SETUP };
+	const struct told *t;
+
+	m.target.uri = "sips:bob@far.test";
+	assert_int_equal(gw_ims_leg_new(&f->leg, f->sip), 0);
+	f->leg->handler = on_leg;
+	f->leg->arg = f;
+	assert_int_equal(gw_leg_send(f->leg, &m), 0);
+	t = expect_told(f, GW_V_RELEASE);
+	assert_int_equal(t->status, 480);
+	assert_string_equal(t->text, "SIPS Not Allowed");
+	expect_silence(f, 50);
+	wait_live(f, 0);
+}
+
 static void failure_is_told_and_acknowledged(void **state)
 {
 	static const struct {
@@ -735,6 +753,7 @@ int main(void)
 		T(repeated_200_is_acknowledged_again),
 		T(privacy_makes_from_anonymous),
 		T(target_with_headers_is_refused),
+		T(secure_target_does_not_go_out_in_clear),
 		T(failure_is_told_and_acknowledged),
 		T(silence_of_the_peer_is_408),
 		T(release_while_ringing_cancels),

@@ -440,8 +440,17 @@ static void info_carries_dtmf_both_ways(void **state)
 	t = expect_told(f, GW_V_INFO);
 	assert_string_equal(t->type, "application/dtmf-relay");
 	assert_string_equal(t->content, digit);
-	request(f, "INFO", NULL, "text/plain", "hello");
-	expect(f, &p, "SIP/2.0 415");
+	/* RFC 6086, and the digit alone, come to the same. */
+	request(f, "INFO",
+		"Info-Package: infoDtmf;x=y\r\n"
+		"Content-Disposition: Info-Package\r\n",
+		"application/dtmf-relay", digit);
+	expect(f, &p, "SIP/2.0 200");
+	assert_string_equal(expect_told(f, GW_V_INFO)->content, digit);
+	request(f, "INFO", NULL, "application/dtmf", "5");
+	expect(f, &p, "SIP/2.0 200");
+	assert_string_equal(expect_told(f, GW_V_INFO)->content, digit);
+
 	request(f, "INFO", NULL, NULL, NULL);
 	expect(f, &p, "SIP/2.0 200");
 	nothing_told(f);
@@ -451,6 +460,39 @@ static void info_carries_dtmf_both_ways(void **state)
 			    "application/dtmf-relay");
 	assert_string_equal(body(&p), digit);
 	reply(f, &p, 200, NULL, NULL, NULL);
+	hang_up(f);
+}
+
+static void info_that_makes_no_sense_is_refused_and_counted(void **state)
+{
+	static const struct {
+		const char *headers, *type, *body, *start;
+	} row[] = {
+		{NULL,				 "text/plain",             "hello",                     "SIP/2.0 415"},
+		{ NULL,				"application/dtmf-relay", "Signal=zz",                 "SIP/2.0 400"},
+		{ NULL,				"application/dtmf-relay", "Duration=160",
+                 "SIP/2.0 400"											     },
+		{ NULL,				"application/dtmf-relay", "Signal=1\r\nDuration=ever",
+                 "SIP/2.0 400"											     },
+		{ NULL,				"application/dtmf",       "55",                        "SIP/2.0 400"},
+		{ "Info-Package: g.3gpp.mid-call\r\n", "application/dtmf-relay",
+                 "Signal=5",										  "SIP/2.0 469"},
+	};
+	struct fix *f = *state;
+	struct packet p;
+	int64_t before = metric("isthmus_sip_rejected_total{reason=\"info\"}");
+
+	established(f);
+	for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
+		request(f, "INFO", row[i].headers, row[i].type, row[i].body);
+		expect(f, &p, row[i].start);
+		if (!strncmp(row[i].start, "SIP/2.0 469", 11))
+			assert_string_equal(header(&p, "Recv-Info"),
+					    "infoDtmf");
+	}
+	nothing_told(f);
+	assert_int_equal(metric("isthmus_sip_rejected_total{reason=\"info\"}"),
+			 before + 6);
 	hang_up(f);
 }
 
@@ -511,6 +553,7 @@ int main(void)
 		T(offer_made_before_the_ack_goes_out_after_it),
 		T(callee_repeats_a_refused_offer_sooner),
 		T(info_carries_dtmf_both_ways),
+		T(info_that_makes_no_sense_is_refused_and_counted),
 		T(methods_without_a_place_get_405),
 		T(bye_ends_what_is_pending),
 	};

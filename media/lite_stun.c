@@ -1,0 +1,249 @@
+#include "media/lite_stun.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <stun/stunagent.h>
+#include <stun/stunmessage.h>
+
+#include "gateway/base/check.h"
+
+struct gw_lite_stun {
+	StunAgent agent;
+};
+
+struct secret {
+	const char *pwd;
+};
+
+/* What a check may demand that we understand it (RFC 8445 16.1, RFC 8489).
+ * Attributes from 0x8000 on may be ignored, and are no part of this. */
+static const uint16_t known[] = {
+	STUN_ATTRIBUTE_USERNAME,
+	STUN_ATTRIBUTE_MESSAGE_INTEGRITY,
+	STUN_ATTRIBUTE_PRIORITY,
+	STUN_ATTRIBUTE_USE_CANDIDATE,
+	0,
+};
+
+int gw_lite_stun_new(struct gw_lite_stun **out)
+{
+	struct gw_lite_stun *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return -ENOMEM;
+	stun_agent_init(&s->agent, known, STUN_COMPATIBILITY_RFC5389,
+			STUN_AGENT_USAGE_SHORT_TERM_CREDENTIALS |
+				STUN_AGENT_USAGE_USE_FINGERPRINT);
+	*out = s;
+	return 0;
+}
+
+void gw_lite_stun_free(struct gw_lite_stun *s)
+{
+	free(s);
+}
+
+/* A message that stun_message_find() can be asked about before it is
+ * authenticated. */
+static StunMessage message(struct gw_lite_stun *s, uint8_t *data, size_t len)
+{
+	return (StunMessage){
+		.agent = &s->agent,
+		.buffer = data,
+		.buffer_len = len,
+	};
+}
+
+static bool has(const StunMessage *msg, StunAttribute type)
+{
+	uint16_t len;
+
+	return stun_message_find(msg, type, &len) != NULL;
+}
+
+/* libnice reads these two without a look at their length. */
+static bool has_of(const StunMessage *msg, StunAttribute type, uint16_t size)
+{
+	uint16_t len;
+
+	return stun_message_find(msg, type, &len) && len == size;
+}
+
+/* RFC 8445 7.3: "our ufrag:theirs". */
+static bool read_user(struct gw_lite_check *out, const StunMessage *msg)
+{
+	uint16_t len = 0;
+	const char *user =
+		stun_message_find(msg, STUN_ATTRIBUTE_USERNAME, &len);
+	const char *colon;
+
+	out->ufrag = NULL;
+	out->ufrag_len = 0;
+	if (!user || !has_of(msg, STUN_ATTRIBUTE_MESSAGE_INTEGRITY, 20))
+		return false;
+	/* Without a colon it is nobody's: an unknown user, not a bad one. */
+	colon = memchr(user, ':', len);
+	out->ufrag = user;
+	out->ufrag_len = colon ? (size_t)(colon - user) : 0;
+	return true;
+}
+
+enum gw_lite_kind gw_lite_stun_read(struct gw_lite_stun *s,
+				    struct gw_lite_check *out, uint8_t *data,
+				    size_t len)
+{
+	StunMessage msg = message(s, data, len);
+
+	if (len > GW_LITE_STUN_MAX ||
+	    stun_message_validate_buffer_length(data, len, true) != (int)len ||
+	    !stun_message_has_cookie(&msg))
+		return GW_LITE_NOT_STUN;
+	if (stun_message_get_class(&msg) != STUN_REQUEST ||
+	    stun_message_get_method(&msg) != STUN_BINDING)
+		return GW_LITE_NO_ANSWER;
+	/* RFC 8445 7.1: a check has it.  It costs little, and what lacks it is
+	 * not ours to answer (RFC 8489 6.3). */
+	if (!has_of(&msg, STUN_ATTRIBUTE_FINGERPRINT, 4))
+		return GW_LITE_NOT_STUN;
+	out->data = data;
+	out->len = len;
+	return read_user(out, &msg) ? GW_LITE_CHECK : GW_LITE_NO_USER;
+}
+
+static size_t finish(struct gw_lite_stun *s, StunMessage *msg, const char *pwd)
+{
+	size_t len = stun_agent_finish_message(
+		&s->agent, msg, (const uint8_t *)pwd, pwd ? strlen(pwd) : 0);
+
+	assert(len <= GW_LITE_ANSWER);
+	return len;
+}
+
+static size_t error(struct gw_lite_stun *s, const StunMessage *req,
+		    StunError code, const char *pwd, uint8_t *out)
+{
+	StunMessage rsp;
+
+	if (!stun_agent_init_error(&s->agent, &rsp, out, GW_LITE_ANSWER, req,
+				   code))
+		return 0;
+	return finish(s, &rsp, pwd);
+}
+
+/* stun_agent_build_unknown_attributes_error() would list as many as the
+ * request holds, in a buffer of its own idea; ours is bounded, and tells the
+ * first ones (RFC 8489 6.3.1 wants no more than that they be named). */
+static size_t unknown_attributes(struct gw_lite_stun *s, const StunMessage *req,
+				 const char *pwd, uint8_t *out)
+{
+	uint8_t list[16];
+	size_t n = 0;
+	StunMessage rsp;
+	size_t at = 20;
+
+	while (at + 4 <= req->buffer_len && n + 2 <= sizeof(list)) {
+		uint16_t type =
+			(uint16_t)(req->buffer[at] << 8 | req->buffer[at + 1]);
+		size_t len = (size_t)(req->buffer[at + 2] << 8 |
+				      req->buffer[at + 3]);
+		bool is_known = type >= 0x8000;
+
+		for (size_t i = 0; known[i]; i++)
+			is_known |= known[i] == type;
+		if (!is_known) {
+			list[n++] = (uint8_t)(type >> 8);
+			list[n++] = (uint8_t)type;
+		}
+		if (type == STUN_ATTRIBUTE_MESSAGE_INTEGRITY)
+			break;
+		at += 4 + ((len + 3) & ~(size_t)3);
+	}
+	if (!stun_agent_init_error(&s->agent, &rsp, out, GW_LITE_ANSWER, req,
+				   STUN_ERROR_UNKNOWN_ATTRIBUTE) ||
+	    stun_message_append_bytes(&rsp, STUN_ATTRIBUTE_UNKNOWN_ATTRIBUTES,
+				      list, n) != STUN_MESSAGE_RETURN_SUCCESS)
+		return 0;
+	return finish(s, &rsp, pwd);
+}
+
+static size_t success(struct gw_lite_stun *s, const StunMessage *req,
+		      const char *pwd, const struct gw_addr *from, uint8_t *out)
+{
+	struct sockaddr_storage ss;
+	socklen_t slen = gw_addr_to_sockaddr(from, &ss);
+	StunMessage rsp;
+
+	if (!stun_agent_init_response(&s->agent, &rsp, out, GW_LITE_ANSWER,
+				      req) ||
+	    stun_message_append_xor_addr(&rsp,
+					 STUN_ATTRIBUTE_XOR_MAPPED_ADDRESS, &ss,
+					 slen) != STUN_MESSAGE_RETURN_SUCCESS)
+		return 0;
+	return finish(s, &rsp, pwd);
+}
+
+static bool password(StunAgent *agent, StunMessage *msg, uint8_t *user,
+		     uint16_t user_len, uint8_t **pwd, size_t *pwd_len,
+		     void *arg)
+{
+	const struct secret *secret = arg;
+
+	(void)agent;
+	(void)msg;
+	(void)user;
+	(void)user_len;
+	*pwd = (uint8_t *)(uintptr_t)secret->pwd; /* it is only read */
+	*pwd_len = strlen(secret->pwd);
+	return true;
+}
+
+enum gw_lite_result
+gw_lite_stun_answer(struct gw_lite_stun *s, const struct gw_lite_check *check,
+		    const char *pwd, const struct gw_addr *from, uint8_t *out,
+		    size_t *out_len, bool *nominates)
+{
+	struct secret secret = { .pwd = pwd };
+	StunMessage req;
+
+	*out_len = 0;
+	*nominates = false;
+	memset(&req, 0, sizeof(req));
+	switch (stun_agent_validate(&s->agent, &req, check->data, check->len,
+				    password, &secret)) {
+	case STUN_VALIDATION_SUCCESS:
+		break;
+	case STUN_VALIDATION_UNKNOWN_REQUEST_ATTRIBUTE:
+		*out_len = unknown_attributes(s, &req, pwd, out);
+		return GW_LITE_UNKNOWN;
+	case STUN_VALIDATION_UNAUTHORIZED:
+	case STUN_VALIDATION_UNAUTHORIZED_BAD_REQUEST:
+		*out_len = gw_lite_stun_refuse(s, check, 401, out);
+		return GW_LITE_FORGED;
+	default:
+		/* All else was seen to before: it is the FINGERPRINT. */
+		return GW_LITE_BROKEN;
+	}
+	/* RFC 8445 6.1.1, 7.3.1.1: a lite agent faces a full one and never
+	 * controls, whatever the tie-breakers are. */
+	if (has(&req, STUN_ATTRIBUTE_ICE_CONTROLLED)) {
+		*out_len = error(s, &req, STUN_ERROR_ROLE_CONFLICT, pwd, out);
+		return GW_LITE_CONFLICT;
+	}
+	*nominates = has(&req, STUN_ATTRIBUTE_USE_CANDIDATE);
+	*out_len = success(s, &req, pwd, from, out);
+	return GW_LITE_VALID;
+}
+
+size_t gw_lite_stun_refuse(struct gw_lite_stun *s,
+			   const struct gw_lite_check *check, int code,
+			   uint8_t *out)
+{
+	StunMessage req = message(s, check->data, check->len);
+
+	return error(s, &req,
+		     code == 400 ? STUN_ERROR_BAD_REQUEST
+				 : STUN_ERROR_UNAUTHORIZED,
+		     NULL, out);
+}
