@@ -49,6 +49,11 @@ LIBS = $(DEPS_LIBS) -lm -lpthread
 LIB := $(BUILD)/libisthmus.a
 LIB_OBJS := $(LIB_SRCS:%.c=$(BUILD)/%.o)
 TEST_BINS := $(TESTS:%=$(BUILD)/tests/%)
+# Through a bad network, in namespaces of their own.
+NET_TESTS := test_net_loss
+NET_BINS := $(NET_TESTS:%=$(BUILD)/net/%)
+NET_OBJS := $(addprefix $(BUILD)/tests/,net/wire.o net/net_call.o \
+	unit/media_bench.o unit/media_peer.o unit/light_ice.o)
 
 all: $(BUILD)/isthmus
 
@@ -84,6 +89,11 @@ $(BUILD)/tests/%: $(BUILD)/tests/unit/%.o $(LIB)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(CMOCKA_LIBS) $(LIBS)
 
+$(BUILD)/net/%: $(BUILD)/tests/net/%.o $(NET_OBJS) $(LIB)
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(CMOCKA_LIBS) $(LIBS)
+
 # What make bench runs: the load, our relay alone, and the floor.
 BENCH_BINS := $(addprefix $(BUILD)/bench/,load relay forwarder)
 bench-bins: $(BENCH_BINS)
@@ -95,6 +105,7 @@ $(BUILD)/bench/%: $(BUILD)/tests/bench/%.o $(BUILD)/tests/bench/ng.o $(LIB)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
 
 -include $(wildcard $(BUILD)/tests/bench/*.d)
+-include $(wildcard $(BUILD)/tests/net/*.d)
 -include $(LIB_OBJS:.o=.d) $(BUILD)/gateway/main.d \
 	$(wildcard $(BUILD)/tests/unit/*.d)
 .SECONDARY:
@@ -108,6 +119,9 @@ bench: all bench-bins
 
 unit: $(TEST_BINS)
 	tests/run-unit.sh $(TEST_BINS)
+
+net: $(NET_BINS)
+	tests/net/run.sh $(NET_BINS)
 
 sipp: all
 	sipp-scenarios/run.sh $(BUILD)/isthmus
@@ -156,4 +170,4 @@ install: all
 clean:
 	rm -rf build
 
-.PHONY: all deps bench bench-bins unit sipp e2e check demo fuzz asan tsan lint format install clean
+.PHONY: all deps bench bench-bins unit net sipp e2e check demo fuzz asan tsan lint format install clean

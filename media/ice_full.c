@@ -14,12 +14,15 @@
 #include "media/ice_loop.h"
 #include "media/ice_split.h"
 
-#define IDLE_MS    50u
-#define ICE_MAGIC  0x1ce1ce1c
-#define MAX_ROUNDS 64
-#define GATHER_MS  1500 /* a STUN server that does not answer */
-#define COMPONENT  1
-#define MAX_OTHERS 8
+/* RFC 5389 7.2.1, Rc; libnice's own are 3, with which every eighth check fails
+ * at 30 % loss. */
+#define MAX_RETRANSMISSIONS 7u
+#define IDLE_MS             50u
+#define ICE_MAGIC           0x1ce1ce1c
+#define MAX_ROUNDS          64
+#define GATHER_MS           1500 /* a STUN server that does not answer */
+#define COMPONENT           1
+#define MAX_OTHERS          8
 
 struct full {
 	struct gw_ice base; /* first */
@@ -331,7 +334,8 @@ static int make_agent(struct full *ice, const struct gw_ice_options *opt)
 	if (!ice->agent)
 		return -ENOMEM;
 	g_object_set(ice->agent, "controlling-mode", (gboolean)opt->controlling,
-		     "upnp", FALSE, "ice-tcp", FALSE, NULL);
+		     "upnp", FALSE, "ice-tcp", FALSE,
+		     "stun-max-retransmissions", MAX_RETRANSMISSIONS, NULL);
 	if (opt->stun_server && opt->stun_server[0]) {
 		char ip[GW_ADDR_STRLEN];
 

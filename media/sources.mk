@@ -16,4 +16,4 @@ media_TESTS += test_srtp test_dtls test_ice test_ice_lite test_media_rtpsock tes
 # The tests' own browser.
 $(BUILD)/tests/test_media_relay $(BUILD)/tests/test_media_webrtc \
 $(BUILD)/tests/test_media_load: $(BUILD)/tests/unit/media_peer.o \
-	$(BUILD)/tests/unit/media_bench.o
+	$(BUILD)/tests/unit/media_bench.o $(BUILD)/tests/unit/light_ice.o

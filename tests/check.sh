@@ -14,6 +14,7 @@ fi
 
 suite unit make -s -j"$(nproc)" unit
 suite lint make -s lint
+suite net make -s net
 suite sipp make -s sipp
 suite e2e make -s e2e
 

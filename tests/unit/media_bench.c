@@ -280,31 +280,45 @@ size_t bench_rtp(uint8_t *pkt, uint8_t pt, uint16_t seq, uint32_t ts,
 	return 172;
 }
 
+void phone_send(struct phone *ph, const void *pkt, size_t len)
+{
+	struct sockaddr_storage ss;
+	socklen_t slen = gw_addr_to_sockaddr(&ph->gw_rtp, &ss);
+
+	assert_int_equal(
+		sendto(ph->rtp, pkt, len, 0, (struct sockaddr *)&ss, slen),
+		(ssize_t)len);
+}
+
 uint8_t phone_talk(struct phone *ph)
 {
 	uint8_t pkt[172];
-	struct sockaddr_storage ss;
-	socklen_t slen = gw_addr_to_sockaddr(&ph->gw_rtp, &ss);
 	uint8_t fill = (uint8_t)(++ph->seq * 7);
 	size_t len;
 
 	ph->timestamp += 160;
 	len = bench_rtp(pkt, 0, ph->seq, ph->timestamp, ph->ssrc, fill);
-	assert_int_equal(
-		sendto(ph->rtp, pkt, len, 0, (struct sockaddr *)&ss, slen),
-		(ssize_t)len);
+	phone_send(ph, pkt, len);
 	return fill;
+}
+
+bool phone_take(struct phone *ph)
+{
+	ssize_t n = recv(ph->rtp, ph->last, sizeof(ph->last), 0);
+
+	if (n <= 0)
+		return false;
+	ph->len = (size_t)n;
+	ph->got++;
+	return true;
 }
 
 bool phone_hear(struct phone *ph)
 {
 	unsigned before = ph->got;
-	ssize_t n;
 
-	while ((n = recv(ph->rtp, ph->last, sizeof(ph->last), 0)) > 0) {
-		ph->len = (size_t)n;
-		ph->got++;
-	}
+	while (phone_take(ph))
+		continue;
 	return ph->got != before;
 }
 

@@ -15,7 +15,7 @@
 #include "tests/unit/media_peer.h"
 
 #define BENCH_EVENTS 4096
-#define BENCH_PEERS  4
+#define BENCH_PEERS  32
 
 struct bench {
 	struct gw_loop *loop;
@@ -97,8 +97,11 @@ struct phone {
 
 void phone_open(struct phone *ph, const char *address);
 void phone_close(struct phone *ph);
+void phone_send(struct phone *ph, const void *pkt, size_t len);
 /* 20 ms of PCMU; returns the payload's first byte, which differs each time. */
 uint8_t phone_talk(struct phone *ph);
+/* Takes the next that has come, into @last; false: there is none. */
+bool phone_take(struct phone *ph);
 /* Takes what has come; true when a packet was among it. */
 bool phone_hear(struct phone *ph);
 const struct gw_media_event *bench_configure_phone(struct bench *b,

@@ -14,6 +14,7 @@
 #include <srtp2/srtp.h>
 
 #include "gateway/base/check.h"
+#include "tests/unit/light_ice.h"
 
 struct queue {
 	unsigned count; /* ever */
@@ -23,6 +24,7 @@ struct queue {
 
 struct media_peer {
 	struct media_peer_options opt;
+	struct light_ice *light; /* instead of the agent */
 	GMainContext *gctx;
 	NiceAgent *agent;
 	guint stream;
@@ -81,6 +83,13 @@ static void make_certificate(struct media_peer *p)
 	EVP_PKEY_free(key);
 }
 
+/* As Chromium: soon, then less and less often. */
+static unsigned retransmit_us(SSL *ssl, unsigned last_us)
+{
+	(void)ssl;
+	return last_us ? 2 * last_us : 50000;
+}
+
 static void make_ssl(struct media_peer *p)
 {
 	const struct media_peer *like = p->opt.certificate_of;
@@ -100,6 +109,8 @@ static void make_ssl(struct media_peer *p)
 	SSL_set_bio(p->ssl, p->in, p->out);
 	SSL_set_options(p->ssl, SSL_OP_NO_QUERY_MTU);
 	SSL_set_mtu(p->ssl, 1200);
+	if (p->opt.light)
+		DTLS_set_timer_cb(p->ssl, retransmit_us);
 	if (p->opt.active)
 		SSL_set_connect_state(p->ssl);
 	else
@@ -108,7 +119,10 @@ static void make_ssl(struct media_peer *p)
 
 static void send_raw(struct media_peer *p, const void *data, size_t len)
 {
-	(void)nice_agent_send(p->agent, p->stream, 1, (guint)len, data);
+	if (p->light)
+		light_ice_send(p->light, data, len);
+	else
+		(void)nice_agent_send(p->agent, p->stream, 1, (guint)len, data);
 }
 
 static void flush(struct media_peer *p)
@@ -203,15 +217,11 @@ static void keep(struct media_peer *p, bool rtcp, const uint8_t *data,
 	q->count++;
 }
 
-static void on_recv(NiceAgent *agent, guint stream, guint comp, guint len,
-		    gchar *data, gpointer arg)
+static void received(const uint8_t *data, size_t len, void *arg)
 {
 	struct media_peer *p = arg;
-	uint8_t first = (uint8_t)data[0];
+	uint8_t first = data[0];
 
-	(void)agent;
-	(void)stream;
-	(void)comp;
 	if (first >= 20 && first <= 63) {
 		if (p->skip) {
 			p->skip--;
@@ -222,10 +232,19 @@ static void on_recv(NiceAgent *agent, guint stream, guint comp, guint len,
 		BIO_write(p->in, data, (int)len);
 		advance(p);
 	} else if (len > 2) {
-		uint8_t second = (uint8_t)data[1];
+		uint8_t second = data[1];
 
-		keep(p, second >= 192 && second <= 223, (uint8_t *)data, len);
+		keep(p, second >= 192 && second <= 223, data, len);
 	}
+}
+
+static void on_recv(NiceAgent *agent, guint stream, guint comp, guint len,
+		    gchar *data, gpointer arg)
+{
+	(void)agent;
+	(void)stream;
+	(void)comp;
+	received((const uint8_t *)data, len, arg);
 }
 
 static void on_state(NiceAgent *agent, guint stream, guint comp, guint state,
@@ -266,6 +285,11 @@ static void open_agent(struct media_peer *p, const char *address)
 {
 	NiceAddress a;
 
+	if (p->opt.light) {
+		p->light =
+			light_ice_new(address, p->opt.controlling, received, p);
+		return;
+	}
 	p->gathered = false;
 	p->ice_up = false;
 	p->gctx = g_main_context_new();
@@ -303,6 +327,10 @@ struct media_peer *media_peer_new(const struct media_peer_options *opt)
 
 static void close_agent(struct media_peer *p)
 {
+	if (p->light) {
+		light_ice_free(p->light);
+		return;
+	}
 	nice_agent_attach_recv(p->agent, p->stream, 1, p->gctx, NULL, NULL);
 	nice_agent_remove_stream(p->agent, p->stream);
 	g_object_unref(p->agent);
@@ -313,8 +341,17 @@ static void close_agent(struct media_peer *p)
 
 void media_peer_move(struct media_peer *p, const char *address)
 {
+	if (p->light) {
+		light_ice_move(p->light, address);
+		return;
+	}
 	close_agent(p);
 	open_agent(p, address);
+}
+
+void media_peer_silence(struct media_peer *p)
+{
+	light_ice_silence(p->light);
 }
 
 void media_peer_free(struct media_peer *p)
@@ -331,13 +368,12 @@ void media_peer_free(struct media_peer *p)
 	free(p);
 }
 
-void media_peer_describe(struct media_peer *p, struct gw_end *end)
+static void describe_agent(struct media_peer *p, struct gw_end *end)
 {
 	gchar *ufrag;
 	gchar *pwd;
 	GSList *list;
 
-	end->transport = GW_TP_DTLS;
 	assert(nice_agent_get_local_credentials(p->agent, p->stream, &ufrag,
 						&pwd));
 	(void)snprintf(end->ufrag, sizeof(end->ufrag), "%s", ufrag);
@@ -362,6 +398,15 @@ void media_peer_describe(struct media_peer *p, struct gw_end *end)
 			       c->foundation);
 	}
 	g_slist_free_full(list, (GDestroyNotify)nice_candidate_free);
+}
+
+void media_peer_describe(struct media_peer *p, struct gw_end *end)
+{
+	end->transport = GW_TP_DTLS;
+	if (p->light)
+		light_ice_describe(p->light, end, p->opt.no_candidates);
+	else
+		describe_agent(p, end);
 	memcpy(end->sha256, p->sha256, sizeof(end->sha256));
 	end->setup = p->opt.active ? GW_DTLS_ACTIVE : GW_DTLS_PASSIVE;
 	end->controlling = p->opt.controlling;
@@ -371,6 +416,10 @@ void media_peer_set_remote(struct media_peer *p, const struct gw_end *end)
 {
 	GSList *list = NULL;
 
+	if (p->light) {
+		light_ice_set_remote(p->light, end);
+		return;
+	}
 	assert(nice_agent_set_remote_credentials(p->agent, p->stream,
 						 end->ufrag, end->pwd));
 	for (unsigned i = 0; i < end->ncandidate; i++) {
@@ -398,15 +447,21 @@ void media_peer_set_remote(struct media_peer *p, const struct gw_end *end)
 
 void media_peer_restart(struct media_peer *p)
 {
-	assert(nice_agent_restart(p->agent));
+	if (p->light)
+		light_ice_restart(p->light);
+	else
+		assert(nice_agent_restart(p->agent));
 }
 
 void media_peer_step(struct media_peer *p)
 {
-	for (int i = 0; i < 50; i++)
-		if (!g_main_context_iteration(p->gctx, FALSE))
-			break;
-	if (p->ice_up && p->opt.active && !p->started) {
+	if (p->light)
+		light_ice_step(p->light);
+	else
+		for (int i = 0; i < 50; i++)
+			if (!g_main_context_iteration(p->gctx, FALSE))
+				break;
+	if (media_peer_ice_up(p) && p->opt.active && !p->started) {
 		p->started = true;
 		advance(p);
 	}
@@ -416,7 +471,7 @@ void media_peer_step(struct media_peer *p)
 
 bool media_peer_ice_up(const struct media_peer *p)
 {
-	return p->ice_up;
+	return p->light ? light_ice_up(p->light) : p->ice_up;
 }
 
 bool media_peer_dtls_up(const struct media_peer *p)
@@ -436,7 +491,7 @@ bool media_peer_dtls_closed(const struct media_peer *p)
 
 unsigned media_peer_pairs(const struct media_peer *p)
 {
-	return p->pairs;
+	return p->light ? light_ice_pairs(p->light) : p->pairs;
 }
 
 const char *media_peer_profile(const struct media_peer *p)

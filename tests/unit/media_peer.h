@@ -21,6 +21,7 @@ struct media_peer_options {
 	const char *profiles; /* NULL: both, GCM first */
 	bool controlling;
 	bool active;        /* sends the ClientHello */
+	bool light;         /* ICE and DTLS at a browser's pace, no libnice */
 	bool no_candidates; /* found as peer-reflexive only */
 	const struct media_peer *certificate_of; /* NULL: a new one */
 };
@@ -45,6 +46,8 @@ void media_peer_restart(struct media_peer *p);
 /* Another network: what was at the old address is gone, ICE begins anew at
  * @address, keys stay.  describe and set_remote again after it. */
 void media_peer_move(struct media_peer *p, const char *address);
+/* Light: it neither checks nor answers checks any more. */
+void media_peer_silence(struct media_peer *p);
 
 void media_peer_step(struct media_peer *p);
 
