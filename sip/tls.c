@@ -17,6 +17,10 @@
 #include "gateway/base/metrics.h"
 #include "sip/tls_files.h"
 
+/* Of T1: 5 s by default.  A peer that takes the connection and says nothing
+ * would else be waited for until timer B (RFC 3261 17.1.1.2) is over. */
+#define PATIENCE_T1 10
+
 #define TLS_MAGIC    0x53544c53 /* "STLS" */
 #define MAX_CONTEXTS (2 * GW_SET_LISTEN)
 
@@ -28,6 +32,7 @@ GW_COUNTER(m_date, BAD, BAD_HELP, "reason=\"date\"");
 GW_COUNTER(m_name, BAD, BAD_HELP, "reason=\"name\"");
 GW_COUNTER(m_alert_out, BAD, BAD_HELP, "reason=\"handshake\"");
 GW_COUNTER(m_alert_in, BAD, BAD_HELP, "reason=\"peer_refused\"");
+GW_COUNTER(m_slow, BAD, BAD_HELP, "reason=\"timeout\"");
 GW_COUNTER(m_lost, BAD, BAD_HELP, "reason=\"closed\"");
 GW_GAUGE(m_live, "isthmus_sip_tls_connections",
 	 "TLS connections with SIP peers", "");
@@ -39,9 +44,10 @@ struct conn {
 	SSL *ssl;
 	struct gw_addr peer;
 	char text[GW_ADDR_STRLEN];
-	bool up;   /* the handshake is done */
-	bool told; /* why it failed is in the log */
-	bool over; /* Sofia has let go of it */
+	struct gw_timer patience; /* for the handshake */
+	bool up;                  /* the handshake is done */
+	bool told;                /* why it failed is in the log */
+	bool over;                /* Sofia has let go of it */
 };
 
 struct gw_tls {
@@ -265,6 +271,24 @@ static long on_bio(BIO *bio, int op, const char *argp, size_t len, int argi,
 	return ret;
 }
 
+static void out_of_patience(struct gw_timer *t, void *arg)
+{
+	struct conn *c = arg;
+
+	(void)t;
+	if (c->up || c->told)
+		return;
+	c->told = true;
+	gw_metric_add(&m_slow, 1);
+	gw_warn(&c->tls->log, "TLS %s %s: no handshake within %u ms",
+		SSL_is_server(c->ssl) ? "from" : "to", c->text,
+		PATIENCE_T1 * c->tls->set->sip.t1_ms);
+	/* Sofia sees the end of the stream, closes, and connects anew for the
+	 * next request. */
+	(void)shutdown(SSL_get_fd(c->ssl), SHUT_RDWR);
+	run_soon(c->tls);
+}
+
 static void find_peer(struct conn *c, int fd)
 {
 	struct sockaddr_storage ss;
@@ -302,6 +326,9 @@ static void begin(struct gw_tls *tls, SSL *ssl)
 	find_peer(c, fd);
 	LIST_INSERT_HEAD(&tls->conns, c, link);
 	gw_metric_set(&m_live, ++tls->nconn);
+	gw_timer_init(&c->patience, out_of_patience, c);
+	(void)gw_timer_start_ms(gw_loop_timers(tls->loop), &c->patience,
+				PATIENCE_T1 * tls->set->sip.t1_ms);
 }
 
 static void on_alert(struct conn *c, bool sent, int value)
@@ -326,9 +353,10 @@ static void on_info(const SSL *const_ssl, int where, int value)
 	GW_CHECK(tls, TLS_MAGIC);
 	if (!c && where & SSL_CB_HANDSHAKE_START)
 		begin(tls, ssl);
-	else if (c && where & SSL_CB_HANDSHAKE_DONE)
+	else if (c && where & SSL_CB_HANDSHAKE_DONE) {
 		c->up = true;
-	else if (c && !c->up && where & SSL_CB_ALERT)
+		gw_timer_stop(&c->patience);
+	} else if (c && !c->up && where & SSL_CB_ALERT)
 		on_alert(c, (where & SSL_CB_WRITE) != 0, value);
 	if (c && c->told)
 		run_soon(tls);
@@ -339,6 +367,7 @@ static void bury(struct conn *c)
 	struct gw_tls *tls = c->tls;
 
 	LIST_REMOVE(c, link);
+	gw_timer_stop(&c->patience);
 	gw_metric_set(&m_live, --tls->nconn);
 	SSL_free(c->ssl);
 	free(c);

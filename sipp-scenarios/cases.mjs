@@ -329,6 +329,24 @@ export const groups = [
 				await web.hangUp(id);
 				await peer.done;
 			} },
+			{ name: 'tls_core_silent', async web(web, gateway) {
+				// It takes the connection, and says nothing.
+				const sockets = [];
+				const server = net.createServer((socket) => sockets.push(socket.on('error', () => {}).resume()));
+				await new Promise((open) => server.listen(PORT.peer, '127.0.0.1', open));
+				const began = Date.now();
+
+				await failsWith(503)(web);
+				assert.ok(Date.now() - began < 1900, 'before anything else gives up');
+				assert.match(gateway.text(), new RegExp(
+					`TLS to 127.0.0.1:${PORT.peer}: no handshake within 1000 ms`));
+				// The next call does not queue behind it.
+				await until(() => sockets.every((socket) => socket.closed), 'hung up');
+				await new Promise((closed) => server.close(closed));
+				const peer = await answerOverTls(gateway.dir);
+				await callAndHangUp(web);
+				await peer.done;
+			} },
 			{ name: 'tls_verify_reload', async web(web, gateway) {
 				const file = `${gateway.dir}/isthmus.yaml`;
 				const strict = fs.readFileSync(file, 'utf8');

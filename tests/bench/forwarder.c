@@ -73,6 +73,12 @@ static void address_of(const char *sdp, struct sockaddr_in *out)
 	(void)inet_pton(AF_INET, addr, &out->sin_addr);
 }
 
+static void connect_half(const struct half *h)
+{
+	assert(!connect(h->fd, (const struct sockaddr *)&h->peer,
+			sizeof(h->peer)));
+}
+
 static void make(struct one *c)
 {
 	struct gw_srtp_keys keys = { .profile = cm ? GW_SRTP_AES128_CM_SHA1_80
@@ -130,7 +136,12 @@ static void on_control(void)
 	ng_begin(&o, cookie);
 	ng_text(&o, "result", "ok");
 	if (h) {
-		port = open_half(h, h->web);
+		port = open_half(h, h == &c->web);
+		/* Both are known once the answer is here. */
+		if (h == &c->web) {
+			connect_half(&c->web);
+			connect_half(&c->phone);
+		}
 		(void)snprintf(answer, sizeof(answer),
 			       "v=0\r\nc=IN IP4 127.0.0.1\r\n"
 			       "m=audio %u RTP/AVP 0\r\n",
@@ -154,8 +165,7 @@ static void on_packet(struct half *h)
 	h = h->other;
 	if (h->srtp && gw_srtp_protect(h->srtp, buf, &len, sizeof(buf)))
 		return;
-	(void)sendto(h->fd, buf, len, 0, (struct sockaddr *)&h->peer,
-		     sizeof(h->peer));
+	(void)send(h->fd, buf, len, 0);
 }
 
 int main(int argc, char **argv)

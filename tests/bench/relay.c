@@ -1,11 +1,12 @@
 /*
- * relay.c ADDR:PORT PORT_MIN PORT_MAX [lite] - our relay alone, under the
+ * relay.c ADDR:PORT PORT_MIN PORT_MAX - our relay alone, under the
  * control protocol that rtpengine has, so that both do the same work: media.h
  * and nothing of SIP, JSON or WebSocket.
  */
 #include <arpa/inet.h>
 #include <assert.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -47,10 +48,15 @@ static void reply(const struct one *c, const char *sdp)
 		     (const struct sockaddr *)&c->asker, sizeof(c->asker));
 }
 
+/* While a mailbox is full nothing more is taken: on_control() leaves it. */
+static bool posting;
+
 static void post(const struct gw_media_cmd *cmd)
 {
+	posting = true;
 	while (gw_media_post(media, cmd))
 		gw_loop_step(loop, 1);
+	posting = false;
 }
 
 static void pcmu(struct gw_end *end)
@@ -251,8 +257,8 @@ static void on_control(int fd, void *arg)
 	ssize_t n;
 
 	(void)arg;
-	while ((n = recvfrom(fd, data, NG_MAX, MSG_DONTWAIT,
-			     (struct sockaddr *)&from, &len)) > 0) {
+	while (!posting && (n = recvfrom(fd, data, NG_MAX, MSG_DONTWAIT,
+					 (struct sockaddr *)&from, &len)) > 0) {
 		data[n] = '\0';
 		on_request(data, (size_t)n, &from);
 	}

@@ -22,5 +22,7 @@ if [ -n "$missing" ]; then
 		echo "bench: cannot install$missing; measured without" >&2
 	fi
 fi
+# Two at once would spoil each other: cores are not in a namespace.
+exec 9>"/tmp/isthmus-bench-$(id -u).lock" && flock 9
 ulimit -n "$(ulimit -Hn)"
 exec node tests/bench/run.mjs "$build"
