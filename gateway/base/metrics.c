@@ -24,6 +24,53 @@ void gw_metric_register(struct gw_metric *m)
 	*at = m;
 }
 
+static const char *type_name(enum gw_metric_kind kind)
+{
+	switch (kind) {
+	case GW_METRIC_GAUGE:
+		return "gauge";
+	case GW_METRIC_HISTOGRAM:
+		return "histogram";
+	case GW_METRIC_COUNTER:
+		break;
+	}
+	return "counter";
+}
+
+static void print_histogram(struct gw_buf *out, struct gw_histogram *h)
+{
+	const char *name = h->metric.name;
+	int64_t n = 0;
+
+	for (unsigned i = 0; i < GW_HISTOGRAM_LIMITS && h->limit_us[i]; i++) {
+		n += atomic_load_explicit(&h->count[i], memory_order_relaxed);
+		gw_buf_printf(out, "%s_bucket{le=\"%g\"} %" PRId64 "\n", name,
+			      (double)h->limit_us[i] / 1e6, n);
+	}
+	n += atomic_load_explicit(&h->count[GW_HISTOGRAM_LIMITS],
+				  memory_order_relaxed);
+	gw_buf_printf(
+		out,
+		"%s_bucket{le=\"+Inf\"} %" PRId64 "\n"
+		"%s_sum %.6f\n%s_count %" PRId64 "\n",
+		name, n, name,
+		(double)atomic_load_explicit(&h->sum_us, memory_order_relaxed) /
+			1e6,
+		name, n);
+}
+
+static void print_sample(struct gw_buf *out, struct gw_metric *m)
+{
+	if (m->kind == GW_METRIC_HISTOGRAM)
+		print_histogram(out, (struct gw_histogram *)m);
+	else if (m->labels[0])
+		gw_buf_printf(out, "%s{%s} %" PRId64 "\n", m->name, m->labels,
+			      gw_metric_get(m));
+	else
+		gw_buf_printf(out, "%s %" PRId64 "\n", m->name,
+			      gw_metric_get(m));
+}
+
 void gw_metrics_print(struct gw_buf *out)
 {
 	const char *name = "";
@@ -32,15 +79,8 @@ void gw_metrics_print(struct gw_buf *out)
 		if (strcmp(name, m->name) != 0) {
 			name = m->name;
 			gw_buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n", name,
-				      m->help, name,
-				      m->kind == GW_METRIC_GAUGE ? "gauge"
-								 : "counter");
+				      m->help, name, type_name(m->kind));
 		}
-		if (m->labels[0])
-			gw_buf_printf(out, "%s{%s} %" PRId64 "\n", name,
-				      m->labels, gw_metric_get(m));
-		else
-			gw_buf_printf(out, "%s %" PRId64 "\n", name,
-				      gw_metric_get(m));
+		print_sample(out, m);
 	}
 }

@@ -18,7 +18,13 @@
 
 #include "gateway/base/buf.h"
 
-enum gw_metric_kind { GW_METRIC_COUNTER, GW_METRIC_GAUGE };
+enum gw_metric_kind {
+	GW_METRIC_COUNTER,
+	GW_METRIC_GAUGE,
+	GW_METRIC_HISTOGRAM /* the head of a struct gw_histogram */
+};
+
+#define GW_HISTOGRAM_LIMITS 8
 
 struct gw_metric {
 	enum gw_metric_kind kind;
@@ -58,6 +64,40 @@ static inline void gw_metric_set(struct gw_metric *m, int64_t v)
 static inline int64_t gw_metric_get(struct gw_metric *m)
 {
 	return atomic_load_explicit(&m->value, memory_order_relaxed);
+}
+
+/* Durations; printed in seconds, cumulative, as Prometheus has them. */
+struct gw_histogram {
+	struct gw_metric metric; /* first; its value is not used */
+	uint64_t limit_us[GW_HISTOGRAM_LIMITS]; /* rising; 0 ends them */
+	_Atomic int64_t count[GW_HISTOGRAM_LIMITS + 1]; /* the last: above */
+	_Atomic uint64_t sum_us;
+};
+
+#define GW_HISTOGRAM(sym, n, h, ...)                                           \
+	static struct gw_histogram sym = {                                     \
+		.metric = {.kind = GW_METRIC_HISTOGRAM,                       \
+                           .name = (n),                                       \
+                           .help = (h),                                       \
+                           .labels = "" },                                    \
+		.limit_us = { __VA_ARGS__                }                                    \
+	};                                                                     \
+	__attribute__((constructor)) static void sym##_register(void)          \
+	{                                                                      \
+		gw_metric_register(&sym.metric);                               \
+	}                                                                      \
+	_Static_assert(sizeof(n) > 1, "a metric needs a name")
+
+static inline void gw_histogram_add(struct gw_histogram *h, uint64_t us)
+{
+	unsigned i = 0;
+
+	while (i < GW_HISTOGRAM_LIMITS && h->limit_us[i] && us > h->limit_us[i])
+		i++;
+	if (i < GW_HISTOGRAM_LIMITS && !h->limit_us[i])
+		i = GW_HISTOGRAM_LIMITS;
+	atomic_fetch_add_explicit(&h->count[i], 1, memory_order_relaxed);
+	atomic_fetch_add_explicit(&h->sum_us, us, memory_order_relaxed);
 }
 
 /* All of them, grouped by name with one HELP and TYPE each. */

@@ -211,9 +211,9 @@ function parseMetrics(text) {
 	assert.ok(text.endsWith('\n'));
 	for (const line of text.slice(0, -1).split('\n')) {
 		const help = /^# HELP ([a-z_:][a-z0-9_:]*) \S.*$/i.exec(line);
-		const type = /^# TYPE ([a-z_:][a-z0-9_:]*) (counter|gauge)$/i.exec(line);
+		const type = /^# TYPE ([a-z_:][a-z0-9_:]*) (counter|gauge|histogram)$/i.exec(line);
 		const label = '[a-z_][a-z0-9_]*="(?:[^"\\\\\\n]|\\\\["\\\\n])*"';
-		const sample = new RegExp(`^([a-z_:][a-z0-9_:]*)(?:\\{(${label}(?:,${label})*)\\})? (-?\\d+)$`, 'i')
+		const sample = new RegExp(`^([a-z_:][a-z0-9_:]*)(?:\\{(${label}(?:,${label})*)\\})? (-?\\d+(?:\\.\\d+)?)$`, 'i')
 			.exec(line);
 		if (help) {
 			assert.ok(!families[help[1]], `${help[1]} has one HELP`);
@@ -224,10 +224,13 @@ function parseMetrics(text) {
 			current.type = type[2];
 		} else {
 			assert.ok(sample, `neither HELP, TYPE nor sample: ${line}`);
-			assert.equal(families[sample[1]], current, `samples are together: ${line}`);
+			const family = families[sample[1]] ?? families[sample[1].replace(/_(bucket|sum|count)$/, '')];
+			assert.equal(family, current, `samples are together: ${line}`);
+			assert.equal(sample[1] in families, current.type !== 'histogram', line);
 			assert.ok(current.type, `TYPE comes before samples: ${line}`);
-			assert.ok(!current.samples.has(sample[2] ?? ''), `once only: ${line}`);
-			current.samples.set(sample[2] ?? '', Number(sample[3]));
+			const key = current.type === 'histogram' ? `${sample[1]}${sample[2] ?? ''}` : sample[2] ?? '';
+			assert.ok(!current.samples.has(key), `once only: ${line}`);
+			current.samples.set(key, Number(sample[3]));
 		}
 	}
 	return families;

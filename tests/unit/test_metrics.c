@@ -42,6 +42,29 @@ static void names_are_grouped_with_one_help_and_type(void **state)
 	gw_buf_fini(&b);
 }
 
+GW_HISTOGRAM(m_lag, "isthmus_zz_lag_seconds", "A lag", 1000, 20000);
+
+static void a_histogram_is_cumulative(void **state)
+{
+	struct gw_buf b;
+
+	(void)state;
+	gw_histogram_add(&m_lag, 0);
+	gw_histogram_add(&m_lag, 1000);
+	gw_histogram_add(&m_lag, 1001);
+	gw_histogram_add(&m_lag, 2000000);
+	print(&b);
+	assert_non_null(strstr(b.data,
+			       "# HELP isthmus_zz_lag_seconds A lag\n"
+			       "# TYPE isthmus_zz_lag_seconds histogram\n"
+			       "isthmus_zz_lag_seconds_bucket{le=\"0.001\"} 2\n"
+			       "isthmus_zz_lag_seconds_bucket{le=\"0.02\"} 3\n"
+			       "isthmus_zz_lag_seconds_bucket{le=\"+Inf\"} 4\n"
+			       "isthmus_zz_lag_seconds_sum 2.002001\n"
+			       "isthmus_zz_lag_seconds_count 4\n"));
+	gw_buf_fini(&b);
+}
+
 static void every_name_is_announced_once(void **state)
 {
 	struct gw_buf b;
@@ -89,6 +112,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(names_are_grouped_with_one_help_and_type),
+		cmocka_unit_test(a_histogram_is_cumulative),
 		cmocka_unit_test(every_name_is_announced_once),
 		cmocka_unit_test(adding_from_several_threads_loses_nothing),
 	};
