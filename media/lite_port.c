@@ -13,7 +13,7 @@
 #include "gateway/base/log.h"
 #include "gateway/base/metrics.h"
 #include "media/discard.h"
-#include "media/lite_stun.h"
+#include "media/stun.h"
 
 /* More are left for the next turn, so that other sockets have theirs. */
 #define PACKETS_A_TURN 64
@@ -50,7 +50,7 @@ struct port_socket {
 struct gw_lite_port {
 	struct gw_poller *poller;
 	struct gw_timers *timers;
-	struct gw_lite_stun *stun;
+	struct gw_stun *stun;
 	unsigned nsocket;
 	struct port_socket socket[2];
 	unsigned nclient;
@@ -141,16 +141,16 @@ static bool stranger_may(struct gw_lite_port *port, const struct gw_addr *from)
 
 /* ---- checks ---- */
 
-static void refuse(struct gw_lite_port *port, const struct gw_lite_check *check,
+static void refuse(struct gw_lite_port *port, const struct gw_stun_check *check,
 		   int code, const struct gw_addr *from)
 {
-	uint8_t out[GW_LITE_ANSWER];
+	uint8_t out[GW_STUN_ANSWER];
 	size_t len;
 
 	if (!stranger_may(port, from))
 		return;
 	gw_metric_add(code == 400 ? &m_bad : &m_nobody, 1);
-	len = gw_lite_stun_refuse(port->stun, check, code, out);
+	len = gw_stun_refuse(port->stun, check, code, out);
 	if (len)
 		(void)gw_lite_port_send(port, from, out, len);
 }
@@ -167,7 +167,7 @@ static struct gw_lite_pair *find_pair(struct gw_lite_port *port,
 }
 
 static struct gw_lite_user *find_user(struct gw_lite_port *port,
-				      const struct gw_lite_check *check)
+				      const struct gw_stun_check *check)
 {
 	struct gw_lite_user *user = NULL;
 
@@ -198,21 +198,21 @@ static bool admit(struct gw_lite_port *port, struct gw_lite_user *user,
 	return client->check(user, pair, from, nominates, client->arg);
 }
 
-static void on_check(struct gw_lite_port *port, struct gw_lite_check *check,
+static void on_check(struct gw_lite_port *port, struct gw_stun_check *check,
 		     const struct gw_addr *from)
 {
 	static struct gw_metric *const metric[] = {
-		[GW_LITE_VALID] = &m_valid,
-		[GW_LITE_FORGED] = &m_forged,
-		[GW_LITE_UNKNOWN] = &m_unknown,
-		[GW_LITE_CONFLICT] = &m_conflict,
-		[GW_LITE_BROKEN] = &m_broken,
+		[GW_STUN_VALID] = &m_valid,
+		[GW_STUN_FORGED] = &m_forged,
+		[GW_STUN_UNKNOWN] = &m_unknown,
+		[GW_STUN_CONFLICT] = &m_conflict,
+		[GW_STUN_BROKEN] = &m_broken,
 	};
 	struct gw_lite_user *user = find_user(port, check);
 	struct gw_lite_pair *pair;
-	enum gw_lite_result result;
+	enum gw_stun_result result;
 	struct gw_lite_bucket *bucket;
-	uint8_t out[GW_LITE_ANSWER];
+	uint8_t out[GW_STUN_ANSWER];
 	bool nominates;
 	size_t len;
 
@@ -228,9 +228,9 @@ static void on_check(struct gw_lite_port *port, struct gw_lite_check *check,
 		gw_metric_add(&m_rate, 1);
 		return;
 	}
-	result = gw_lite_stun_answer(port->stun, check, user->pwd, from, out,
-				     &len, &nominates);
-	if (result == GW_LITE_VALID &&
+	result = gw_stun_answer(port->stun, check, user->pwd, from, out, &len,
+				&nominates);
+	if (result == GW_STUN_VALID &&
 	    !admit(port, user, pair, from, nominates))
 		return;
 	gw_metric_add(metric[result], 1);
@@ -241,19 +241,19 @@ static void on_check(struct gw_lite_port *port, struct gw_lite_check *check,
 static void on_stun(struct gw_lite_port *port, const struct gw_addr *from,
 		    uint8_t *data, size_t len)
 {
-	struct gw_lite_check check;
+	struct gw_stun_check check;
 
-	switch (gw_lite_stun_read(port->stun, &check, data, len)) {
-	case GW_LITE_CHECK:
+	switch (gw_stun_read(port->stun, &check, data, len)) {
+	case GW_STUN_CHECK:
 		on_check(port, &check, from);
 		return;
-	case GW_LITE_NO_USER:
+	case GW_STUN_NO_USER:
 		refuse(port, &check, 400, from);
 		return;
-	case GW_LITE_NO_ANSWER:
+	case GW_STUN_NO_ANSWER:
 		gw_metric_add(&m_silent, 1);
 		return;
-	case GW_LITE_NOT_STUN:
+	case GW_STUN_NOT:
 		gw_metric_add(&m_broken, 1);
 		return;
 	}
@@ -438,7 +438,7 @@ int gw_lite_port_new(struct gw_lite_port **out,
 	port->timers = opt->timers;
 	port->seed = gw_random_u64();
 	gw_timer_init(&port->drops, drops_due, port);
-	err = gw_lite_stun_new(&port->stun);
+	err = gw_stun_new(&port->stun);
 	if (!err)
 		err = open_sockets(port, opt);
 	if (err) {
@@ -462,7 +462,7 @@ void gw_lite_port_free(struct gw_lite_port *port)
 		(void)close(port->socket[i].fd);
 		gw_metric_add(&m_sockets, -1);
 	}
-	gw_lite_stun_free(port->stun);
+	gw_stun_free(port->stun);
 	free(port);
 }
 

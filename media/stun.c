@@ -1,4 +1,4 @@
-#include "media/lite_stun.h"
+#include "media/stun.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -9,7 +9,7 @@
 
 #include "gateway/base/check.h"
 
-struct gw_lite_stun {
+struct gw_stun {
 	StunAgent agent;
 };
 
@@ -27,9 +27,9 @@ static const uint16_t known[] = {
 	0,
 };
 
-int gw_lite_stun_new(struct gw_lite_stun **out)
+int gw_stun_new(struct gw_stun **out)
 {
-	struct gw_lite_stun *s = calloc(1, sizeof(*s));
+	struct gw_stun *s = calloc(1, sizeof(*s));
 
 	if (!s)
 		return -ENOMEM;
@@ -40,14 +40,14 @@ int gw_lite_stun_new(struct gw_lite_stun **out)
 	return 0;
 }
 
-void gw_lite_stun_free(struct gw_lite_stun *s)
+void gw_stun_free(struct gw_stun *s)
 {
 	free(s);
 }
 
 /* A message that stun_message_find() can be asked about before it is
  * authenticated. */
-static StunMessage message(struct gw_lite_stun *s, uint8_t *data, size_t len)
+static StunMessage message(struct gw_stun *s, uint8_t *data, size_t len)
 {
 	return (StunMessage){
 		.agent = &s->agent,
@@ -72,7 +72,7 @@ static bool has_of(const StunMessage *msg, StunAttribute type, uint16_t size)
 }
 
 /* RFC 8445 7.3: "our ufrag:theirs". */
-static bool read_user(struct gw_lite_check *out, const StunMessage *msg)
+static bool read_user(struct gw_stun_check *out, const StunMessage *msg)
 {
 	uint16_t len = 0;
 	const char *user =
@@ -90,43 +90,42 @@ static bool read_user(struct gw_lite_check *out, const StunMessage *msg)
 	return true;
 }
 
-enum gw_lite_kind gw_lite_stun_read(struct gw_lite_stun *s,
-				    struct gw_lite_check *out, uint8_t *data,
-				    size_t len)
+enum gw_stun_kind gw_stun_read(struct gw_stun *s, struct gw_stun_check *out,
+			       uint8_t *data, size_t len)
 {
 	StunMessage msg = message(s, data, len);
 
-	if (len > GW_LITE_STUN_MAX ||
+	if (len > GW_STUN_MAX ||
 	    stun_message_validate_buffer_length(data, len, true) != (int)len ||
 	    !stun_message_has_cookie(&msg))
-		return GW_LITE_NOT_STUN;
+		return GW_STUN_NOT;
 	if (stun_message_get_class(&msg) != STUN_REQUEST ||
 	    stun_message_get_method(&msg) != STUN_BINDING)
-		return GW_LITE_NO_ANSWER;
+		return GW_STUN_NO_ANSWER;
 	/* RFC 8445 7.1: a check has it.  It costs little, and what lacks it is
 	 * not ours to answer (RFC 8489 6.3). */
 	if (!has_of(&msg, STUN_ATTRIBUTE_FINGERPRINT, 4))
-		return GW_LITE_NOT_STUN;
+		return GW_STUN_NOT;
 	out->data = data;
 	out->len = len;
-	return read_user(out, &msg) ? GW_LITE_CHECK : GW_LITE_NO_USER;
+	return read_user(out, &msg) ? GW_STUN_CHECK : GW_STUN_NO_USER;
 }
 
-static size_t finish(struct gw_lite_stun *s, StunMessage *msg, const char *pwd)
+static size_t finish(struct gw_stun *s, StunMessage *msg, const char *pwd)
 {
 	size_t len = stun_agent_finish_message(
 		&s->agent, msg, (const uint8_t *)pwd, pwd ? strlen(pwd) : 0);
 
-	assert(len <= GW_LITE_ANSWER);
+	assert(len <= GW_STUN_ANSWER);
 	return len;
 }
 
-static size_t error(struct gw_lite_stun *s, const StunMessage *req,
-		    StunError code, const char *pwd, uint8_t *out)
+static size_t error(struct gw_stun *s, const StunMessage *req, StunError code,
+		    const char *pwd, uint8_t *out)
 {
 	StunMessage rsp;
 
-	if (!stun_agent_init_error(&s->agent, &rsp, out, GW_LITE_ANSWER, req,
+	if (!stun_agent_init_error(&s->agent, &rsp, out, GW_STUN_ANSWER, req,
 				   code))
 		return 0;
 	return finish(s, &rsp, pwd);
@@ -135,7 +134,7 @@ static size_t error(struct gw_lite_stun *s, const StunMessage *req,
 /* stun_agent_build_unknown_attributes_error() would list as many as the
  * request holds, in a buffer of its own idea; ours is bounded, and tells the
  * first ones (RFC 8489 6.3.1 wants no more than that they be named). */
-static size_t unknown_attributes(struct gw_lite_stun *s, const StunMessage *req,
+static size_t unknown_attributes(struct gw_stun *s, const StunMessage *req,
 				 const char *pwd, uint8_t *out)
 {
 	uint8_t list[16];
@@ -160,7 +159,7 @@ static size_t unknown_attributes(struct gw_lite_stun *s, const StunMessage *req,
 			break;
 		at += 4 + ((len + 3) & ~(size_t)3);
 	}
-	if (!stun_agent_init_error(&s->agent, &rsp, out, GW_LITE_ANSWER, req,
+	if (!stun_agent_init_error(&s->agent, &rsp, out, GW_STUN_ANSWER, req,
 				   STUN_ERROR_UNKNOWN_ATTRIBUTE) ||
 	    stun_message_append_bytes(&rsp, STUN_ATTRIBUTE_UNKNOWN_ATTRIBUTES,
 				      list, n) != STUN_MESSAGE_RETURN_SUCCESS)
@@ -168,14 +167,14 @@ static size_t unknown_attributes(struct gw_lite_stun *s, const StunMessage *req,
 	return finish(s, &rsp, pwd);
 }
 
-static size_t success(struct gw_lite_stun *s, const StunMessage *req,
+static size_t success(struct gw_stun *s, const StunMessage *req,
 		      const char *pwd, const struct gw_addr *from, uint8_t *out)
 {
 	struct sockaddr_storage ss;
 	socklen_t slen = gw_addr_to_sockaddr(from, &ss);
 	StunMessage rsp;
 
-	if (!stun_agent_init_response(&s->agent, &rsp, out, GW_LITE_ANSWER,
+	if (!stun_agent_init_response(&s->agent, &rsp, out, GW_STUN_ANSWER,
 				      req) ||
 	    stun_message_append_xor_addr(&rsp,
 					 STUN_ATTRIBUTE_XOR_MAPPED_ADDRESS, &ss,
@@ -199,10 +198,11 @@ static bool password(StunAgent *agent, StunMessage *msg, uint8_t *user,
 	return true;
 }
 
-enum gw_lite_result
-gw_lite_stun_answer(struct gw_lite_stun *s, const struct gw_lite_check *check,
-		    const char *pwd, const struct gw_addr *from, uint8_t *out,
-		    size_t *out_len, bool *nominates)
+enum gw_stun_result gw_stun_answer(struct gw_stun *s,
+				   const struct gw_stun_check *check,
+				   const char *pwd, const struct gw_addr *from,
+				   uint8_t *out, size_t *out_len,
+				   bool *nominates)
 {
 	struct secret secret = { .pwd = pwd };
 	StunMessage req;
@@ -216,29 +216,28 @@ gw_lite_stun_answer(struct gw_lite_stun *s, const struct gw_lite_check *check,
 		break;
 	case STUN_VALIDATION_UNKNOWN_REQUEST_ATTRIBUTE:
 		*out_len = unknown_attributes(s, &req, pwd, out);
-		return GW_LITE_UNKNOWN;
+		return GW_STUN_UNKNOWN;
 	case STUN_VALIDATION_UNAUTHORIZED:
 	case STUN_VALIDATION_UNAUTHORIZED_BAD_REQUEST:
-		*out_len = gw_lite_stun_refuse(s, check, 401, out);
-		return GW_LITE_FORGED;
+		*out_len = gw_stun_refuse(s, check, 401, out);
+		return GW_STUN_FORGED;
 	default:
 		/* All else was seen to before: it is the FINGERPRINT. */
-		return GW_LITE_BROKEN;
+		return GW_STUN_BROKEN;
 	}
 	/* RFC 8445 6.1.1, 7.3.1.1: a lite agent faces a full one and never
 	 * controls, whatever the tie-breakers are. */
 	if (has(&req, STUN_ATTRIBUTE_ICE_CONTROLLED)) {
 		*out_len = error(s, &req, STUN_ERROR_ROLE_CONFLICT, pwd, out);
-		return GW_LITE_CONFLICT;
+		return GW_STUN_CONFLICT;
 	}
 	*nominates = has(&req, STUN_ATTRIBUTE_USE_CANDIDATE);
 	*out_len = success(s, &req, pwd, from, out);
-	return GW_LITE_VALID;
+	return GW_STUN_VALID;
 }
 
-size_t gw_lite_stun_refuse(struct gw_lite_stun *s,
-			   const struct gw_lite_check *check, int code,
-			   uint8_t *out)
+size_t gw_stun_refuse(struct gw_stun *s, const struct gw_stun_check *check,
+		      int code, uint8_t *out)
 {
 	StunMessage req = message(s, check->data, check->len);
 
