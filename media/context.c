@@ -33,8 +33,8 @@ int gw_context_new(struct gw_context **out, struct gw_media_env *env,
 		gw_context_report_init(&ctx->term[side]);
 	}
 	if (env->cfg->quality_ms)
-		(void)gw_timer_start_ms(env->timers, &ctx->quality,
-					env->cfg->quality_ms);
+		(void)gw_timer_start_lazy_us(env->timers, &ctx->quality,
+					     env->cfg->quality_ms * 1000ull);
 	gw_metric_add(&m_contexts, 1);
 	*out = ctx;
 	return 0;

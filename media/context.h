@@ -14,6 +14,7 @@
 #include "media/dtls.h"
 #include "media/media.h"
 #include "media/rtpsock.h"
+#include "media/stun.h"
 #include "media/worker_poll.h"
 
 /* What the contexts of one worker stand on.  Outlives them. */
@@ -23,6 +24,7 @@ struct gw_media_env {
 	struct gw_timers *timers;
 	struct gw_ports *ports;    /* NULL: no IMS side is configured */
 	struct gw_lite_port *lite; /* NULL: full ICE */
+	struct gw_stun *stun;
 	struct gw_dtls_ctx *dtls;
 	const struct gw_dtls_cert *cert;
 	/* Until then packets may be read that waited while the worker was held

@@ -226,6 +226,7 @@ static int make_ice(struct gw_term_side *t, const struct gw_end *end)
 		.stun_server = env->cfg->stun_server,
 		.controlling = end->controlling,
 		.lite = env->lite,
+		.stun = env->stun,
 		.no_split = env->cfg->no_split,
 	};
 	const struct gw_ice_handlers h = {

@@ -44,7 +44,7 @@ static void report(struct gw_term_side *t, struct gw_ctx_stream *st, bool bye)
 
 static void arm_rtcp(struct gw_term_side *t)
 {
-	(void)gw_timer_start_us(
+	(void)gw_timer_start_lazy_us(
 		t->ctx->env->timers, &t->rtcp,
 		gw_rtcp_interval_us(!t->rtcp_before, gw_random_u32()));
 }
@@ -92,8 +92,8 @@ void gw_context_watch_inactivity(struct gw_term_side *t)
 		t->silent = false;
 	} else if (!gw_timer_running(&t->inactive) && !t->silent) {
 		t->heard_us = gw_timers_now_us(env->timers);
-		(void)gw_timer_start_ms(env->timers, &t->inactive,
-					env->cfg->inactivity_ms);
+		(void)gw_timer_start_lazy_us(env->timers, &t->inactive,
+					     env->cfg->inactivity_ms * 1000ull);
 	}
 }
 
@@ -112,8 +112,8 @@ static void inactive_due(struct gw_timer *timer, void *arg)
 	limit = (uint64_t)env->cfg->inactivity_ms * 1000;
 	quiet = gw_timers_now_us(env->timers) - t->heard_us;
 	if (quiet < limit) {
-		(void)gw_timer_start_us(env->timers, &t->inactive,
-					limit - quiet);
+		(void)gw_timer_start_lazy_us(env->timers, &t->inactive,
+					     limit - quiet);
 		return;
 	}
 	t->silent = true;
@@ -153,6 +153,27 @@ void gw_context_stats(struct gw_context *ctx, struct gw_media_event *ev)
 	}
 }
 
+static uint64_t count(const struct gw_flow_stats *s)
+{
+	uint64_t n = s->packets;
+
+	for (unsigned why = 0; why < GW_NDISCARDS; why++)
+		n += s->discarded[why];
+	return n;
+}
+
+/* Packets of all streams: it changes when there is something to tell. */
+static uint64_t packets(const struct gw_media_event *ev)
+{
+	uint64_t n = 0;
+
+	for (unsigned side = 0; side < GW_NTERMS; side++)
+		for (unsigned i = 0; i < GW_MAX_STREAMS; i++)
+			n += count(&ev->stats[side][i].rx) +
+			     count(&ev->stats[side][i].tx);
+	return n;
+}
+
 void gw_context_quality_due(struct gw_timer *timer, void *arg)
 {
 	struct gw_context *ctx = arg;
@@ -162,9 +183,13 @@ void gw_context_quality_due(struct gw_timer *timer, void *arg)
 	memset(&ev, 0, sizeof(ev));
 	ev.type = GW_E_QUALITY;
 	gw_context_stats(ctx, &ev);
-	gw_context_emit(ctx, &ev);
-	(void)gw_timer_start_ms(ctx->env->timers, timer,
-				ctx->env->cfg->quality_ms);
+	/* A call on hold does not wake the signalling thread. */
+	if (packets(&ev) != ctx->told_packets) {
+		ctx->told_packets = packets(&ev);
+		gw_context_emit(ctx, &ev);
+	}
+	(void)gw_timer_start_lazy_us(ctx->env->timers, timer,
+				     ctx->env->cfg->quality_ms * 1000ull);
 }
 
 /* ---- life ---- */

@@ -26,6 +26,7 @@
 
 struct gw_ice;
 struct gw_lite_port;
+struct gw_stun;
 
 struct gw_ice_handlers {
 	/* Local candidates are complete: gw_ice_local() tells them. */
@@ -46,6 +47,7 @@ struct gw_ice_options {
 	uint16_t port_min, port_max; /* 0: any */
 	const char *stun_server;     /* "host:port", "" none */
 	bool controlling;
+	struct gw_stun *stun; /* the worker's; full ICE; outlives the agent */
 	bool no_split; /* all packets through libnice: the fall-back path */
 	/* ICE-lite on this port, which outlives the agent; the rest but timers
 	 * and log is not looked at.  NULL: full ICE. */

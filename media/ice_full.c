@@ -10,6 +10,7 @@
 
 #include "gateway/base/check.h"
 #include "gateway/base/metrics.h"
+#include "media/consent.h"
 #include "media/discard.h"
 #include "media/ice_loop.h"
 #include "media/ice_split.h"
@@ -42,6 +43,8 @@ struct full {
 	bool closed; /* nice_agent_close_async() is done */
 
 	struct gw_ice_splits splits;
+	struct gw_consent consent;
+	int nice_fd; /* libnice's socket of the selected pair; -1: none */
 
 	bool connected;
 	bool was_connected;
@@ -76,6 +79,10 @@ GW_COUNTER(m_tx_nice, "isthmus_media_ice_packets_total",
 	   "direction=\"out\",path=\"libnice\"");
 GW_COUNTER(m_no_split, "isthmus_media_split_failed_total",
 	   "Local addresses whose packets go through libnice", "");
+
+static int full_send(struct gw_ice *base, const struct gw_addr *to,
+		     const void *data, size_t len);
+
 /* libnice signals from inside its own functions, also those that we call:
  * what it said is kept and told from here. */
 static void tell_news(struct full *ice)
@@ -184,6 +191,7 @@ static void on_state(NiceAgent *agent, guint stream, guint component,
 		return;
 	/* RFC 7675 5.1: without consent nothing may be sent. */
 	ice->connected = false;
+	gw_consent_stop(&ice->consent);
 	ice->news_failed = true;
 }
 
@@ -214,6 +222,54 @@ static void on_remote_candidate(NiceAgent *agent, NiceCandidate *c,
 	remember(ice, &addr);
 }
 
+/* libnice's socket at @local, or -1. */
+static int find_socket(struct full *ice, const struct gw_addr *local)
+{
+	GPtrArray *socks =
+		nice_agent_get_sockets(ice->agent, ice->stream, COMPONENT);
+	int found = -1;
+
+	for (guint i = 0; socks && i < socks->len && found < 0; i++) {
+		int fd = g_socket_get_fd(g_ptr_array_index(socks, i));
+		struct sockaddr_storage ss;
+		socklen_t len = sizeof(ss);
+		struct gw_addr a;
+
+		if (!getsockname(fd, (struct sockaddr *)&ss, &len) &&
+		    !gw_addr_from_sockaddr(&a, (struct sockaddr *)&ss) &&
+		    gw_addr_equal(&a, local))
+			found = fd;
+	}
+	if (socks)
+		g_ptr_array_unref(socks);
+	return found;
+}
+
+static void start_consent(struct full *ice, const struct gw_addr *local)
+{
+	gboolean controlling = FALSE;
+	gchar *ufrag = NULL;
+	gchar *pwd = NULL;
+
+	ice->nice_fd = find_socket(ice, local);
+	g_object_get(ice->agent, "controlling-mode", &controlling, NULL);
+	if (nice_agent_get_local_credentials(ice->agent, ice->stream, &ufrag,
+					     &pwd)) {
+		const struct gw_consent_keys keys = {
+			.ufrag = ufrag,
+			.pwd = pwd,
+			.remote_ufrag = ice->ufrag,
+			.remote_pwd = ice->pwd,
+			.controlling = controlling,
+		};
+
+		if (gw_consent_start(&ice->consent, &keys))
+			gw_warn(ice->log, "ICE: no memory for consent");
+		g_free(ufrag);
+		g_free(pwd);
+	}
+}
+
 static void on_pair(NiceAgent *agent, guint stream, guint component,
 		    NiceCandidate *l, NiceCandidate *r, gpointer arg)
 {
@@ -230,6 +286,8 @@ static void on_pair(NiceAgent *agent, guint stream, guint component,
 	from_nice(&peer, &r->addr);
 	same = ice->connected && gw_addr_equal(&local, &ice->local) &&
 	       gw_addr_equal(&peer, &ice->peer);
+	/* Also of the same pair: it may be that of a restart. */
+	start_consent(ice, &local);
 	if (same)
 		return;
 
@@ -277,6 +335,50 @@ static void split_packet(const struct gw_addr *from, uint8_t *data, size_t len,
 
 	GW_CHECK(ice, ICE_MAGIC);
 	ice->h.packet(from, data, len, cap, ice->h.arg);
+}
+
+/* A look at what has come for libnice: what concerns only the consent to a
+ * selected pair is dealt with here. */
+static bool take_stun(int fd, void *arg)
+{
+	struct full *ice = arg;
+	uint8_t buf[GW_STUN_MAX];
+	struct sockaddr_storage ss;
+	socklen_t slen = sizeof(ss);
+	struct gw_addr from;
+	ssize_t n;
+
+	GW_CHECK(ice, ICE_MAGIC);
+	if (fd != ice->nice_fd || !ice->connected)
+		return false;
+	n = recvfrom(fd, buf, sizeof(buf), MSG_PEEK | MSG_DONTWAIT | MSG_TRUNC,
+		     (struct sockaddr *)&ss, &slen);
+	if (n < 0 || (size_t)n > sizeof(buf) ||
+	    gw_addr_from_sockaddr(&from, (struct sockaddr *)&ss) ||
+	    !gw_addr_equal(&from, &ice->peer) ||
+	    !gw_consent_take(&ice->consent, &from, buf, (size_t)n))
+		return false;
+	(void)recv(fd, buf, 0, MSG_DONTWAIT); /* the rest of it goes too */
+	return true;
+}
+
+static void send_consent(const void *data, size_t len, void *arg)
+{
+	struct full *ice = arg;
+
+	GW_CHECK(ice, ICE_MAGIC);
+	/* A datagram that is lost here is as good as one lost on the way. */
+	(void)full_send(&ice->base, NULL, data, len);
+}
+
+static void consent_lost(void *arg)
+{
+	struct full *ice = arg;
+
+	GW_CHECK(ice, ICE_MAGIC);
+	ice->connected = false;
+	ice->news_failed = true;
+	tell_news(ice);
 }
 
 static void split_socket(struct full *ice, int nice_fd)
@@ -328,9 +430,10 @@ static int make_agent(struct full *ice, const struct gw_ice_options *opt)
 {
 	struct gw_addr stun;
 
+	/* Consent is ours (consent.h). */
 	ice->agent =
 		nice_agent_new_full(ice->loop.gctx, NICE_COMPATIBILITY_RFC5245,
-				    NICE_AGENT_OPTION_CONSENT_FRESHNESS);
+				    NICE_AGENT_OPTION_NONE);
 	if (!ice->agent)
 		return -ENOMEM;
 	g_object_set(ice->agent, "controlling-mode", (gboolean)opt->controlling,
@@ -414,6 +517,7 @@ static void full_free(struct gw_ice *base)
 	struct full *ice = (struct full *)base;
 
 	gw_timer_stop(&ice->gather);
+	gw_consent_stop(&ice->consent);
 	gw_ice_loop_stop(&ice->loop);
 	gw_ice_split_close(&ice->splits);
 	if (ice->agent)
@@ -568,6 +672,7 @@ static void full_forget_peer(struct gw_ice *base)
 	struct full *ice = (struct full *)base;
 
 	ice->connected = false;
+	gw_consent_stop(&ice->consent);
 	memset(&ice->peer, 0, sizeof(ice->peer));
 	memset(ice->other, 0, sizeof(ice->other));
 	ice->ncandidate = 0;
@@ -662,7 +767,14 @@ int gw_ice_full_new(struct gw_ice **out, const struct gw_ice_options *opt,
 	ice->splits.handler = split_packet;
 	ice->splits.arg = ice;
 	gw_ice_loop_init(&ice->loop, opt->poller, opt->timers, opt->log,
-			 after_loop, ice);
+			 take_stun, after_loop, ice);
+	gw_consent_init(&ice->consent, opt->stun, opt->timers, opt->log,
+			&(struct gw_consent_handlers){
+				.send = send_consent,
+				.lost = consent_lost,
+				.arg = ice,
+			});
+	ice->nice_fd = -1;
 	gw_timer_init(&ice->gather, gather_due, ice);
 	gw_metric_add(&m_agents, 1);
 

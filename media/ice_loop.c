@@ -17,8 +17,10 @@ static void run(struct gw_ice_loop *l)
 
 static void readable(struct gw_poll *p, void *arg)
 {
-	(void)p;
-	run(arg);
+	struct gw_ice_loop *l = arg;
+
+	if (!l->take(p->fd, l->arg))
+		run(l);
 }
 
 static void due(struct gw_timer *t, void *arg)
@@ -68,13 +70,14 @@ static void sync_fds(struct gw_ice_loop *l, const GPollFD *fds, gint n)
 
 void gw_ice_loop_init(struct gw_ice_loop *l, struct gw_poller *poller,
 		      struct gw_timers *timers, const struct gw_logctx *log,
-		      gw_ice_loop_h *after, void *arg)
+		      gw_ice_loop_take_h *take, gw_ice_loop_h *after, void *arg)
 {
 	memset(l, 0, sizeof(*l));
 	l->gctx = g_main_context_new();
 	l->poller = poller;
 	l->timers = timers;
 	l->log = log;
+	l->take = take;
 	l->after = after;
 	l->arg = arg;
 	gw_timer_init(&l->wake, due, l);

@@ -9,6 +9,8 @@
 #ifndef GW_MEDIA_ICE_LOOP_H
 #define GW_MEDIA_ICE_LOOP_H
 
+#include <stdbool.h>
+
 #include "gateway/base/log.h"
 #include "gateway/base/timers.h"
 #include "media/worker_poll.h"
@@ -16,6 +18,9 @@
 #define GW_ICE_LOOP_FDS 32 /* sockets, and the context's own wake-up */
 
 typedef void(gw_ice_loop_h)(void *arg);
+/* @fd is readable, and one of GLib's.  True: what was there has been read, and
+ * GLib need not be woken. */
+typedef bool(gw_ice_loop_take_h)(int fd, void *arg);
 
 /* Embedded in the agent; one thread. */
 struct gw_ice_loop {
@@ -25,14 +30,17 @@ struct gw_ice_loop {
 	const struct gw_logctx *log;
 	struct gw_poll fd[GW_ICE_LOOP_FDS];
 	struct gw_timer wake;
+	gw_ice_loop_take_h *take;
 	gw_ice_loop_h *after;
 	void *arg;
 };
 
-/* @after runs when the context has been iterated, outside of GLib. */
+/* @take is asked first; @after runs when the context has been iterated, outside
+ * of GLib. */
 void gw_ice_loop_init(struct gw_ice_loop *l, struct gw_poller *poller,
 		      struct gw_timers *timers, const struct gw_logctx *log,
-		      gw_ice_loop_h *after, void *arg);
+		      gw_ice_loop_take_h *take, gw_ice_loop_h *after,
+		      void *arg);
 /* No descriptor is watched any more; the context is still there. */
 void gw_ice_loop_stop(struct gw_ice_loop *l);
 void gw_ice_loop_fini(struct gw_ice_loop *l);

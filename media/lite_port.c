@@ -228,8 +228,8 @@ static void on_check(struct gw_lite_port *port, struct gw_stun_check *check,
 		gw_metric_add(&m_rate, 1);
 		return;
 	}
-	result = gw_stun_answer(port->stun, check, user->pwd, from, out, &len,
-				&nominates);
+	result = gw_stun_answer(port->stun, check, user->pwd, false, from, out,
+				&len, &nominates);
 	if (result == GW_STUN_VALID &&
 	    !admit(port, user, pair, from, nominates))
 		return;

@@ -6,6 +6,7 @@
 
 #include <stun/stunagent.h>
 #include <stun/stunmessage.h>
+#include <stun/usages/ice.h>
 
 #include "gateway/base/check.h"
 
@@ -17,13 +18,18 @@ struct secret {
 	const char *pwd;
 };
 
-/* What a check may demand that we understand it (RFC 8445 16.1, RFC 8489).
- * Attributes from 0x8000 on may be ignored, and are no part of this. */
+/* What a check or an answer may demand that we understand it (RFC 8445 16.1,
+ * RFC 8489).  Attributes from 0x8000 on may be ignored, and are no part of
+ * this. */
 static const uint16_t known[] = {
 	STUN_ATTRIBUTE_USERNAME,
 	STUN_ATTRIBUTE_MESSAGE_INTEGRITY,
 	STUN_ATTRIBUTE_PRIORITY,
 	STUN_ATTRIBUTE_USE_CANDIDATE,
+	STUN_ATTRIBUTE_MAPPED_ADDRESS,
+	STUN_ATTRIBUTE_XOR_MAPPED_ADDRESS,
+	STUN_ATTRIBUTE_ERROR_CODE,
+	STUN_ATTRIBUTE_UNKNOWN_ATTRIBUTES,
 	0,
 };
 
@@ -81,11 +87,13 @@ static bool read_user(struct gw_stun_check *out, const StunMessage *msg)
 
 	out->ufrag = NULL;
 	out->ufrag_len = 0;
+	out->user_len = 0;
 	if (!user || !has_of(msg, STUN_ATTRIBUTE_MESSAGE_INTEGRITY, 20))
 		return false;
 	/* Without a colon it is nobody's: an unknown user, not a bad one. */
 	colon = memchr(user, ':', len);
 	out->ufrag = user;
+	out->user_len = len;
 	out->ufrag_len = colon ? (size_t)(colon - user) : 0;
 	return true;
 }
@@ -200,9 +208,9 @@ static bool password(StunAgent *agent, StunMessage *msg, uint8_t *user,
 
 enum gw_stun_result gw_stun_answer(struct gw_stun *s,
 				   const struct gw_stun_check *check,
-				   const char *pwd, const struct gw_addr *from,
-				   uint8_t *out, size_t *out_len,
-				   bool *nominates)
+				   const char *pwd, bool controlling,
+				   const struct gw_addr *from, uint8_t *out,
+				   size_t *out_len, bool *nominates)
 {
 	struct secret secret = { .pwd = pwd };
 	StunMessage req;
@@ -225,9 +233,10 @@ enum gw_stun_result gw_stun_answer(struct gw_stun *s,
 		/* All else was seen to before: it is the FINGERPRINT. */
 		return GW_STUN_BROKEN;
 	}
-	/* RFC 8445 6.1.1, 7.3.1.1: a lite agent faces a full one and never
-	 * controls, whatever the tie-breakers are. */
-	if (has(&req, STUN_ATTRIBUTE_ICE_CONTROLLED)) {
+	/* RFC 8445 7.3.1.1.  Both agents that ask have settled their roles, by
+	 * their tie-breakers or because one of them is lite: it yields. */
+	if (has(&req, controlling ? STUN_ATTRIBUTE_ICE_CONTROLLING
+				  : STUN_ATTRIBUTE_ICE_CONTROLLED)) {
 		*out_len = error(s, &req, STUN_ERROR_ROLE_CONFLICT, pwd, out);
 		return GW_STUN_CONFLICT;
 	}
@@ -245,4 +254,70 @@ size_t gw_stun_refuse(struct gw_stun *s, const struct gw_stun_check *check,
 		     code == 400 ? STUN_ERROR_BAD_REQUEST
 				 : STUN_ERROR_UNAUTHORIZED,
 		     NULL, out);
+}
+
+size_t gw_stun_ask(struct gw_stun *s, const struct gw_stun_ask *ask,
+		   uint8_t *out, uint8_t id[GW_STUN_ID])
+{
+	StunTransactionId tid;
+	StunMessage msg;
+	size_t len = stun_usage_ice_conncheck_create(
+		&s->agent, &msg, out, GW_STUN_REQUEST,
+		(const uint8_t *)ask->user, strlen(ask->user),
+		(const uint8_t *)ask->pwd, strlen(ask->pwd), false,
+		ask->controlling, ask->priority, ask->tie, NULL,
+		STUN_USAGE_ICE_COMPATIBILITY_RFC5245);
+
+	if (!len)
+		return 0;
+	/* The agent has room for 200 open transactions, and is shared: who
+	 * asked remembers. */
+	stun_message_id(&msg, tid);
+	(void)stun_agent_forget_transaction(&s->agent, tid);
+	memcpy(id, tid + sizeof(tid) - GW_STUN_ID, GW_STUN_ID);
+	return len;
+}
+
+/* As if the agent had asked just now. */
+static void recall(struct gw_stun *s, const uint8_t *data, const char *pwd)
+{
+	StunAgentSavedIds *saved = &s->agent.sent_ids[0];
+
+	memset(saved, 0, sizeof(*saved));
+	memcpy(saved->id, data + 4, sizeof(saved->id));
+	saved->method = STUN_BINDING;
+	saved->key = (uint8_t *)(uintptr_t)pwd; /* it is only read */
+	saved->key_len = strlen(pwd);
+	saved->valid = true;
+}
+
+enum gw_stun_reply gw_stun_reply(struct gw_stun *s, uint8_t *data, size_t len,
+				 const uint8_t id[GW_STUN_ID], const char *pwd)
+{
+	StunMessage msg = message(s, data, len);
+	StunTransactionId tid;
+	StunValidationStatus status;
+	int code = 0;
+
+	if (len > GW_STUN_MAX ||
+	    stun_message_validate_buffer_length(data, len, true) != (int)len ||
+	    !stun_message_has_cookie(&msg) ||
+	    memcmp(data + 8, id, GW_STUN_ID) != 0 ||
+	    !has_of(&msg, STUN_ATTRIBUTE_MESSAGE_INTEGRITY, 20))
+		return GW_STUN_NO_REPLY;
+	memcpy(tid, data + 4, sizeof(tid));
+	recall(s, data, pwd);
+	memset(&msg, 0, sizeof(msg));
+	status = stun_agent_validate(&s->agent, &msg, data, len, NULL, NULL);
+	(void)stun_agent_forget_transaction(&s->agent, tid);
+	if (status != STUN_VALIDATION_SUCCESS)
+		return GW_STUN_NO_REPLY;
+	if (stun_message_get_class(&msg) == STUN_RESPONSE)
+		return GW_STUN_SUCCESS;
+	if (stun_message_get_class(&msg) == STUN_ERROR &&
+	    stun_message_find_error(&msg, &code) ==
+		    STUN_MESSAGE_RETURN_SUCCESS &&
+	    code == STUN_ERROR_ROLE_CONFLICT)
+		return GW_STUN_ROLE_CONFLICT;
+	return GW_STUN_ERROR;
 }

@@ -368,6 +368,8 @@ static int make_env(struct gw_worker *w, const struct gw_media_config *cfg,
 	if (!err)
 		err = gw_dtls_ctx_new(&env->dtls, env->cert,
 				      cfg->prefer_x25519);
+	if (!err)
+		err = gw_stun_new(&env->stun);
 	if (!err && cfg->lite_port)
 		err = gw_lite_port_new(
 			&env->lite,
@@ -454,6 +456,7 @@ void gw_worker_free(struct gw_worker *w)
 		(void)close(w->stop_fd);
 	gw_dtls_ctx_free(w->env.dtls);
 	gw_lite_port_free(w->env.lite);
+	gw_stun_free(w->env.stun);
 	gw_ports_free(w->env.ports);
 	gw_timers_free(w->env.timers);
 	gw_poller_free(w->env.poller);

@@ -34,9 +34,17 @@ void gw_random(void *out, size_t bytes)
 
 uint32_t gw_random_u32(void)
 {
+	/* Timers want one a few times a second each: not a system call. */
+	static _Thread_local uint32_t pool[64];
+	static _Thread_local size_t have;
 	uint32_t v;
 
-	gw_random(&v, sizeof(v));
+	if (!have) {
+		gw_random(pool, sizeof(pool));
+		have = sizeof(pool) / sizeof(pool[0]);
+	}
+	v = pool[--have];
+	pool[have] = 0;
 	return v;
 }
 

@@ -174,6 +174,16 @@ int gw_timer_start_ms(struct gw_timers *ts, struct gw_timer *t, uint64_t ms)
 		ts, t, ms < UINT64_MAX / 1000 ? ms * 1000 : UINT64_MAX);
 }
 
+int gw_timer_start_lazy_us(struct gw_timers *ts, struct gw_timer *t,
+			   uint64_t us)
+{
+	uint64_t over = (gw_timers_now_us(ts) + us) % GW_TIMER_LAZY_US;
+
+	if (over && us < UINT64_MAX / 2)
+		us += GW_TIMER_LAZY_US - over;
+	return gw_timer_start_us(ts, t, us);
+}
+
 void gw_timer_stop(struct gw_timer *t)
 {
 	struct gw_timers *ts = t->owner;

@@ -12,7 +12,9 @@
 #include <stun/stunagent.h>
 #include <stun/usages/ice.h>
 
+#include "gateway/base/metrics.h"
 #include "media/ice.h"
+#include "media/stun.h"
 
 struct side {
 	struct gw_ice *ice;
@@ -32,6 +34,8 @@ static const char loopback6[4][46] = { "::1" };
 static const char *stun_server = "";
 static struct gw_poller *poller;
 static struct gw_timers *timers;
+static struct gw_stun *stun;
+static uint64_t ahead_us; /* of the real clock */
 static struct side a, z;
 
 static void on_gathered(void *arg)
@@ -64,13 +68,20 @@ static void on_packet(const struct gw_addr *from, uint8_t *data, size_t len,
 	memcpy(s->data, data, len);
 }
 
+static uint64_t clock_us(void *unused)
+{
+	return gw_clock_monotonic_us(unused) + ahead_us;
+}
+
 static int setup(void **state)
 {
 	(void)state;
+	ahead_us = 0;
+	assert_int_equal(gw_stun_new(&stun), 0);
 	memset(&a, 0, sizeof(a));
 	memset(&z, 0, sizeof(z));
 	assert_int_equal(gw_poller_new(&poller), 0);
-	assert_int_equal(gw_timers_new(&timers, NULL, NULL), 0);
+	assert_int_equal(gw_timers_new(&timers, clock_us, NULL), 0);
 	return 0;
 }
 
@@ -82,6 +93,7 @@ static int teardown(void **state)
 	assert_int_equal(gw_timers_count(timers), 0);
 	gw_timers_free(timers);
 	gw_poller_free(poller);
+	gw_stun_free(stun);
 	return 0;
 }
 
@@ -92,6 +104,7 @@ static int make(struct side *s, bool controlling, bool no_split,
 					    .timers = timers,
 					    .log = &ilog,
 					    .address = address,
+					    .stun = stun,
 					    .stun_server = stun_server,
 					    .controlling = controlling,
 					    .no_split = no_split };
@@ -193,6 +206,67 @@ static void both_paths_meet(void **state)
 	gather_both(true, false, loopback);
 	connect_both();
 	exchange();
+}
+
+static int64_t metric(const char *name)
+{
+	struct gw_buf out;
+	const char *at;
+	int64_t n = -1;
+
+	gw_buf_init(&out, 1 << 20);
+	gw_metrics_print(&out);
+	assert_int_equal(gw_buf_error(&out), 0);
+	at = strstr(out.data, name);
+	if (at)
+		n = strtoll(at + strlen(name) + 1, NULL, 10);
+	gw_buf_fini(&out);
+	return n;
+}
+
+#define CONSENT(what) metric("\nisthmus_ice_consent_total{what=\"" what "\"}")
+
+/* RFC 7675, on the path of packets and on the fall-back path; by either role:
+ * a wrong one would be refused. */
+static void consent_is_asked_and_given(void **state)
+{
+	int64_t confirmed = CONSENT("confirmed");
+	int64_t answered = CONSENT("answered");
+	int64_t refused = CONSENT("refused");
+
+	(void)state;
+	gather_both(true, false, loopback);
+	connect_both();
+	for (int i = 1; i <= 10; i++) {
+		ahead_us += 6000000;
+		until(CONSENT("confirmed") >= confirmed + 2 * i);
+	}
+	assert_true(CONSENT("answered") >= answered + 20);
+	assert_true(CONSENT("refused") == refused);
+	assert_int_equal(a.failed + z.failed, 0);
+	exchange();
+}
+
+static void without_consent_nothing_is_sent(void **state)
+{
+	int64_t lost = CONSENT("lost");
+
+	(void)state;
+	gather_both(false, false, loopback);
+	connect_both();
+	gw_ice_free(z.ice);
+	z.ice = NULL;
+	for (int i = 0; i < 5; i++) {
+		ahead_us += 5900000;
+		turn();
+	}
+	assert_int_equal(a.failed, 0);
+	ahead_us += 600000;
+	until(a.failed);
+	assert_int_equal(a.failed, 1);
+	assert_true(CONSENT("lost") == lost + 1);
+	assert_false(gw_ice_is_connected(a.ice));
+	assert_int_equal(gw_ice_send(a.ice, NULL, "x", 1), -ENOTCONN);
 }
 
 static void ipv6_connects(void **state)
@@ -588,6 +662,8 @@ int main(void)
 		T(kernel_splits_packets_from_checks),
 		T(fall_back_path_carries_packets_too),
 		T(both_paths_meet),
+		T(consent_is_asked_and_given),
+		T(without_consent_nothing_is_sent),
 		T(ipv6_connects),
 		T(same_description_again_changes_nothing),
 		T(restart_makes_new_credentials_and_keeps_the_pair),

@@ -64,6 +64,31 @@ static void a_timer_runs_once_and_not_before_its_time(void **state)
 	assert_true(gw_timers_next_us(ts) == UINT64_MAX);
 }
 
+static void lazy_ones_run_together(void **state)
+{
+	struct gw_timer t, u, far;
+
+	(void)state;
+	now_us = 1000001;
+	gw_timer_init(&t, note, NULL);
+	gw_timer_init(&u, note, NULL);
+	gw_timer_init(&far, note, NULL);
+	assert_int_equal(0, gw_timer_start_lazy_us(ts, &t, 10000));
+	assert_int_equal(0, gw_timer_start_lazy_us(ts, &u, 49999));
+	assert_int_equal(0, gw_timer_start_lazy_us(ts, &far, UINT64_MAX));
+	now_us = 1049999;
+	assert_int_equal(0, gw_timers_run(ts));
+	now_us++;
+	assert_int_equal(2, gw_timers_run(ts));
+	/* Never early. */
+	assert_int_equal(0, gw_timer_start_lazy_us(ts, &t, 50001));
+	now_us += 50001;
+	assert_int_equal(0, gw_timers_run(ts));
+	now_us += 49999;
+	assert_int_equal(1, gw_timers_run(ts));
+	assert_true(gw_timer_running(&far));
+}
+
 static void starting_again_moves_it(void **state)
 {
 	struct gw_timer t;
@@ -250,6 +275,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(a_timer_runs_once_and_not_before_its_time),
+		T(lazy_ones_run_together),
 		T(starting_again_moves_it),
 		T(stopping_twice_is_legal),
 		T(a_time_beyond_the_clock_is_far_and_not_past),

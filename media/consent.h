@@ -1,0 +1,75 @@
+/*
+ * media/consent.h - consent to go on sending on a selected pair (RFC 7675)
+ *
+ * When a pair is selected ICE has nothing left to decide: from then on there is
+ * a check of ours every five seconds, the peer's answers, and its own checks.
+ * They are done here and not by libnice, because a turn of a GMainContext costs
+ * ten times what the messages do, and calls on hold are many.  What is not
+ * known here (other users, as after a restart; nominations of other pairs)
+ * is libnice's.
+ *
+ * Owner: one worker thread.
+ */
+#ifndef GW_MEDIA_CONSENT_H
+#define GW_MEDIA_CONSENT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "gateway/base/addr.h"
+#include "gateway/base/log.h"
+#include "gateway/base/timers.h"
+#include "media/stun.h"
+
+/* Checks that may still be answered: six fit into the 30 seconds. */
+#define GW_CONSENT_ASKED 8
+
+struct gw_consent_keys {
+	const char *ufrag, *pwd;               /* ours */
+	const char *remote_ufrag, *remote_pwd; /* theirs */
+	bool controlling;
+};
+
+struct gw_consent_handlers {
+	void (*send)(const void *data, size_t len, void *arg);
+	/* 30 s without an answer: nothing may be sent any more (5.1).  It has
+	 * stopped; may start it anew. */
+	void (*lost)(void *arg);
+	void *arg;
+};
+
+/* Embedded in the agent. */
+struct gw_consent {
+	struct gw_stun *stun;
+	struct gw_timers *timers;
+	const struct gw_logctx *log;
+	struct gw_consent_handlers h;
+	struct gw_timer timer;
+	char *names; /* NULL: stopped; what the next four point into */
+	const char *user, *expected;
+	const char *pwd, *remote_pwd;
+	bool controlling;
+	bool refused; /* said once */
+	uint64_t tie;
+	uint64_t heard_us;
+	uint8_t asked[GW_CONSENT_ASKED][GW_STUN_ID];
+	unsigned next;
+};
+
+/* @stun and @timers outlive it. */
+void gw_consent_init(struct gw_consent *c, struct gw_stun *stun,
+		     struct gw_timers *timers, const struct gw_logctx *log,
+		     const struct gw_consent_handlers *h);
+
+/* The pair has just proved itself under @keys, which are copied.  Legal when
+ * running.  0 or -ENOMEM. */
+int gw_consent_start(struct gw_consent *c, const struct gw_consent_keys *keys);
+void gw_consent_stop(struct gw_consent *c); /* legal when stopped */
+
+/* A datagram from the address of the selected pair that begins like STUN.
+ * False: it is libnice's. */
+bool gw_consent_take(struct gw_consent *c, const struct gw_addr *from,
+		     uint8_t *data, size_t len);
+
+#endif
