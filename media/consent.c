@@ -59,6 +59,14 @@ static void arm(struct gw_consent *c)
 		(void)gw_timer_start_us(c->timers, &c->timer, over - now);
 }
 
+static void lose(struct gw_consent *c, const char *why)
+{
+	gw_metric_add(&m_lost, 1);
+	gw_info(c->log, "ICE: %s (RFC 7675)", why);
+	gw_consent_stop(c);
+	c->h.lost(c->h.arg);
+}
+
 static void due(struct gw_timer *t, void *arg)
 {
 	struct gw_consent *c = arg;
@@ -69,10 +77,7 @@ static void due(struct gw_timer *t, void *arg)
 		arm(c);
 		return;
 	}
-	gw_metric_add(&m_lost, 1);
-	gw_info(c->log, "ICE: no consent for 30 s (RFC 7675)");
-	gw_consent_stop(c);
-	c->h.lost(c->h.arg);
+	lose(c, "no consent for 30 s");
 }
 
 void gw_consent_init(struct gw_consent *c, struct gw_stun *stun,
@@ -163,6 +168,10 @@ static bool take_check(struct gw_consent *c, const struct gw_addr *from,
 static void refused(struct gw_consent *c, enum gw_stun_reply how)
 {
 	gw_metric_add(&m_refused, 1);
+	if (how == GW_STUN_FORBIDDEN) {
+		lose(c, "the peer takes its consent back");
+		return;
+	}
 	/* It is alive, but 5.1 wants a success: the next check has the other
 	 * role. */
 	if (how == GW_STUN_ROLE_CONFLICT)

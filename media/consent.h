@@ -33,8 +33,8 @@ struct gw_consent_keys {
 
 struct gw_consent_handlers {
 	void (*send)(const void *data, size_t len, void *arg);
-	/* 30 s without an answer: nothing may be sent any more (5.1).  It has
-	 * stopped; may start it anew. */
+	/* 30 s without an answer, or one of 403: nothing may be sent any more
+	 * (5.1).  It has stopped; may start it anew. */
 	void (*lost)(void *arg);
 	void *arg;
 };

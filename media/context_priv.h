@@ -90,7 +90,7 @@ struct gw_context {
 	struct gw_media_env *env;
 	struct gw_term_side term[GW_NTERMS];
 	struct gw_timer quality;
-	uint64_t told_packets; /* of all streams, by the last QUALITY */
+	uint64_t told_news;    /* what the last QUALITY was made of */
 	struct gw_timer digit; /* DTMF whose end was lost */
 };
 

@@ -162,15 +162,19 @@ static uint64_t count(const struct gw_flow_stats *s)
 	return n;
 }
 
-/* Packets of all streams: it changes when there is something to tell. */
-static uint64_t packets(const struct gw_media_event *ev)
+/* It changes when there is something to tell of any stream. */
+static uint64_t news(const struct gw_media_event *ev)
 {
 	uint64_t n = 0;
 
 	for (unsigned side = 0; side < GW_NTERMS; side++)
-		for (unsigned i = 0; i < GW_MAX_STREAMS; i++)
-			n += count(&ev->stats[side][i].rx) +
-			     count(&ev->stats[side][i].tx);
+		for (unsigned i = 0; i < GW_MAX_STREAMS; i++) {
+			const struct gw_stream_stats *s = &ev->stats[side][i];
+
+			n = 31 * n + count(&s->rx) + count(&s->tx);
+			n = 31 * n + s->remote_lost + s->remote_jitter_us +
+			    s->rtt_us;
+		}
 	return n;
 }
 
@@ -184,8 +188,8 @@ void gw_context_quality_due(struct gw_timer *timer, void *arg)
 	ev.type = GW_E_QUALITY;
 	gw_context_stats(ctx, &ev);
 	/* A call on hold does not wake the signalling thread. */
-	if (packets(&ev) != ctx->told_packets) {
-		ctx->told_packets = packets(&ev);
+	if (news(&ev) != ctx->told_news) {
+		ctx->told_news = news(&ev);
 		gw_context_emit(ctx, &ev);
 	}
 	(void)gw_timer_start_lazy_us(ctx->env->timers, timer,

@@ -23,7 +23,7 @@
 /* OpenSSL's part of an association is some 40 KB, and has little to do once
  * the keys are out: it goes after KEEP_SSL_MS.  The last flight may be asked
  * for until twice the maximum segment lifetime is over (RFC 6347 4.2.4). */
-#define KEEP_SSL_MS    2000u
+#define KEEP_SSL_MS    200u
 #define KEEP_FLIGHT_MS 240000u
 #define ASKED_MAX      16 /* times that it is sent again then */
 

@@ -20,6 +20,11 @@
 
 /* Fewer contexts than this hold too little to be worth giving back. */
 #define TRIM_MIN 64
+/* After so many handshakes, when no more come and what they needed is freed. */
+#define KEYED_MIN 64
+#define KEYED_MS  4000
+/* glibc grows a heap by this at a time. */
+#define HEAP_STEP (1 << 20)
 
 struct gw_media {
 	uint32_t magic;
@@ -31,7 +36,9 @@ struct gw_media {
 	struct gw_worker *worker[MAX_WORKERS];
 	unsigned next; /* where the search for the least loaded begins */
 	uint64_t last_id;
-	unsigned most; /* contexts at once, since memory was given back */
+	unsigned most;  /* contexts at once, since memory was given back */
+	unsigned keyed; /* handshakes since then */
+	struct gw_timer settled;
 	gw_media_event_h *handler;
 	void *arg;
 	bool *gone; /* set when a handler frees us */
@@ -66,6 +73,26 @@ static void return_memory(struct gw_media *m)
 	gw_metric_add(&m_trims, 1);
 }
 
+/* A handshake's memory lies between that of the calls, which last. */
+static void on_settled(struct gw_timer *t, void *arg)
+{
+	struct gw_media *m = arg;
+
+	(void)t;
+	GW_CHECK(m, MEDIA_MAGIC);
+	m->keyed = 0;
+	(void)malloc_trim(0);
+	gw_metric_add(&m_trims, 1);
+}
+
+static void count_keyed(struct gw_media *m)
+{
+	/* Not while more of them come: they take what the last ones left. */
+	if (++m->keyed >= KEYED_MIN)
+		(void)gw_timer_start_ms(gw_loop_timers(m->loop), &m->settled,
+					KEYED_MS);
+}
+
 static void events_ready(int fd, void *arg)
 {
 	struct gw_media *m = arg;
@@ -81,6 +108,8 @@ static void events_ready(int fd, void *arg)
 	while (!gone && gw_mailbox_take(m->events, &ev)) {
 		ended = ended || ev.type == GW_E_RELEASED;
 		began = began || ev.type == GW_E_RESERVED;
+		if (ev.type == GW_E_DTLS && ev.state == GW_DTLS_UP)
+			count_keyed(m);
 		m->handler(&ev, m->arg);
 	}
 	if (gone)
@@ -99,6 +128,17 @@ static unsigned worker_count(unsigned wanted)
 		wanted = cores > 0 ? (unsigned)cores : 1;
 	}
 	return wanted < MAX_WORKERS ? wanted : MAX_WORKERS;
+}
+
+/*
+ * For the whole process.  An arena of a worker's own grows a page at a time, by mprotect(): 16 of them
+ * a call.  One heap for all threads grows by megabytes; its lock is no matter
+ * to packets, which allocate nothing.
+ */
+static void tune_heap(void)
+{
+	(void)mallopt(M_ARENA_MAX, 1);
+	(void)mallopt(M_TOP_PAD, HEAP_STEP);
 }
 
 static int start(struct gw_media *m)
@@ -135,6 +175,8 @@ int gw_media_new(struct gw_media **out, struct gw_loop *loop,
 	if (!m)
 		return -ENOMEM;
 	m->magic = MEDIA_MAGIC;
+	gw_timer_init(&m->settled, on_settled, m);
+	tune_heap();
 	m->loop = loop;
 	m->cfg = *cfg;
 	m->handler = handler;
@@ -157,6 +199,7 @@ void gw_media_free(struct gw_media *m)
 		*m->gone = true;
 	if (m->watched)
 		gw_loop_del_fd(m->loop, gw_mailbox_fd(m->events));
+	gw_timer_stop(&m->settled);
 	for (unsigned i = 0; i < m->nworker; i++)
 		gw_worker_free(m->worker[i]);
 	gw_mailbox_free(m->events);

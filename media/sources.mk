@@ -10,7 +10,7 @@ media_SRCS += media/media.c media/worker.c media/worker_poll.c media/context.c \
 	media/dtls_cert.c media/dtls_flight.c media/srtp.c media/srtp_openssl.c \
 	media/rtpsock.c media/rtpsock_ports.c
 media_TESTS += test_dtmf test_flow test_rtcp test_rtp
-media_FUZZ += fuzz_demux fuzz_ice_lite fuzz_rtcp fuzz_rtp
+media_FUZZ += fuzz_consent fuzz_demux fuzz_ice_lite fuzz_rtcp fuzz_rtp
 media_TESTS += test_srtp test_dtls test_consent test_ice test_ice_lite test_media_rtpsock test_media_relay \
 	test_media_webrtc test_media_load test_media_stale test_media_long
 # The tests' own browser.

@@ -314,10 +314,9 @@ enum gw_stun_reply gw_stun_reply(struct gw_stun *s, uint8_t *data, size_t len,
 		return GW_STUN_NO_REPLY;
 	if (stun_message_get_class(&msg) == STUN_RESPONSE)
 		return GW_STUN_SUCCESS;
-	if (stun_message_get_class(&msg) == STUN_ERROR &&
-	    stun_message_find_error(&msg, &code) ==
-		    STUN_MESSAGE_RETURN_SUCCESS &&
-	    code == STUN_ERROR_ROLE_CONFLICT)
+	if (stun_message_find_error(&msg, &code) != STUN_MESSAGE_RETURN_SUCCESS)
+		return GW_STUN_ERROR;
+	if (code == STUN_ERROR_ROLE_CONFLICT)
 		return GW_STUN_ROLE_CONFLICT;
-	return GW_STUN_ERROR;
+	return code == STUN_ERROR_FORBIDDEN ? GW_STUN_FORBIDDEN : GW_STUN_ERROR;
 }

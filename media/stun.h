@@ -87,6 +87,7 @@ enum gw_stun_reply {
 	GW_STUN_NO_REPLY, /* none, or not under that password */
 	GW_STUN_SUCCESS,
 	GW_STUN_ROLE_CONFLICT, /* 487 */
+	GW_STUN_FORBIDDEN,     /* 403 */
 	GW_STUN_ERROR
 };
 

@@ -19,11 +19,17 @@
 #include "media/media.h"
 #include "tests/bench/ng.h"
 
+/* Descriptions are only wanted until the answer: they are no part of what a
+ * live call costs. */
+struct ends {
+	struct gw_end web, core; /* ours */
+	struct gw_end browser;   /* the browser's, from its offer */
+};
+
 struct one {
 	char id[40];
 	gw_ctx_id ctx;
-	struct gw_end web, core; /* ours */
-	struct gw_end browser;   /* the browser's, from its offer */
+	struct ends *ends;
 	unsigned reserved;
 	char cookie[64]; /* of what waits for its answer */
 	struct sockaddr_in asker;
@@ -87,7 +93,7 @@ static void reserve(const struct one *c, enum gw_term term,
 
 static void on_offer(struct one *c, const char *sdp)
 {
-	struct gw_end *b = &c->browser;
+	struct gw_end *b = &c->ends->browser;
 	char line[256], addr[64];
 	unsigned port;
 
@@ -120,7 +126,7 @@ static void offer_done(struct one *c)
 		       "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\n"
 		       "c=IN IP4 127.0.0.1\r\nt=0 0\r\n"
 		       "m=audio %u RTP/AVP 0\r\na=rtpmap:0 PCMU/8000\r\n",
-		       c->core.stream[0].rtp.port);
+		       c->ends->core.stream[0].rtp.port);
 	reply(c, sdp);
 }
 
@@ -140,7 +146,7 @@ static void on_answer(struct one *c, const char *sdp)
 	struct gw_media_cmd cmd = { .verb = GW_M_CONFIGURE,
 				    .term = GW_TERM_B,
 				    .ctx = c->ctx };
-	const struct gw_candidate *cand = &c->web.candidate[0];
+	const struct gw_candidate *cand = &c->ends->web.candidate[0];
 	char line[256], addr[64], hash[96], out[2048];
 	unsigned port = 0, rtcp = 0;
 
@@ -157,12 +163,12 @@ static void on_answer(struct one *c, const char *sdp)
 	(void)gw_addr_parse(&cmd.end.stream[0].rtcp, addr, (uint16_t)rtcp);
 	post(&cmd);
 	cmd.term = GW_TERM_A;
-	cmd.end = c->browser;
+	cmd.end = c->ends->browser;
 	post(&cmd);
 	gate(c, GW_TERM_A);
 	gate(c, GW_TERM_B);
 
-	sdp_print_hash(hash, c->web.sha256);
+	sdp_print_hash(hash, c->ends->web.sha256);
 	(void)gw_addr_ip(&cand->addr, addr, sizeof(addr));
 	(void)snprintf(
 		out, sizeof(out),
@@ -171,9 +177,11 @@ static void on_answer(struct one *c, const char *sdp)
 		"a=rtcp-mux\r\na=setup:passive\r\n"
 		"a=fingerprint:sha-256 %s\r\na=ice-ufrag:%s\r\na=ice-pwd:%s\r\n"
 		"a=candidate:1 1 UDP %u %s %u typ host\r\n",
-		cand->addr.port, addr, hash, c->web.ufrag, c->web.pwd,
-		cand->priority, addr, cand->addr.port);
+		cand->addr.port, addr, hash, c->ends->web.ufrag,
+		c->ends->web.pwd, cand->priority, addr, cand->addr.port);
 	reply(c, out);
+	free(c->ends);
+	c->ends = NULL;
 }
 
 static void on_delete(struct one *c)
@@ -195,13 +203,17 @@ static void on_event(const struct gw_media_event *ev, void *arg)
 		return;
 	switch (ev->type) {
 	case GW_E_RESERVED:
-		*(ev->term == GW_TERM_A ? &c->web : &c->core) = ev->end;
+		if (!c->ends)
+			break;
+		*(ev->term == GW_TERM_A ? &c->ends->web : &c->ends->core) =
+			ev->end;
 		if (++c->reserved == 2)
 			offer_done(c);
 		break;
 	case GW_E_RELEASED:
 	case GW_E_GONE:
 		HASH_DELETE(by_ctx, by_ctx, c);
+		free(c->ends);
 		free(c);
 		break;
 	default:
@@ -232,6 +244,8 @@ static void on_request(char *data, size_t len, const struct sockaddr_in *from)
 	if (!c && !strcmp(command, "offer")) {
 		c = calloc(1, sizeof(*c));
 		assert(c);
+		c->ends = calloc(1, sizeof(*c->ends));
+		assert(c->ends);
 		(void)snprintf(c->id, sizeof(c->id), "%s", id);
 		c->ctx = gw_media_new_id(media);
 		HASH_ADD(by_id, by_id, id, strlen(c->id), c);
@@ -243,7 +257,7 @@ static void on_request(char *data, size_t len, const struct sockaddr_in *from)
 	c->asker = *from;
 	if (!strcmp(command, "offer"))
 		on_offer(c, sdp);
-	else if (!strcmp(command, "answer"))
+	else if (!strcmp(command, "answer") && c->ends)
 		on_answer(c, sdp);
 	else if (!strcmp(command, "delete"))
 		on_delete(c);
