@@ -1,6 +1,7 @@
 #include "media/context_priv.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -145,6 +146,49 @@ void gw_context_reroute(struct gw_context *ctx)
 		for (unsigned i = 0; i < t->nstream; i++)
 			route(t, i);
 	}
+	gw_context_warm(ctx);
+}
+
+static void add_hot(const struct gw_term_side *t, struct gw_hot *hot)
+{
+	if (t->ice)
+		gw_ice_add_hot(t->ice, hot);
+	gw_srtp_add_hot(t->srtp, hot);
+	if (t->nstream && t->stream[0]->sock)
+		gw_rtpsock_add_hot(t->stream[0]->sock, hot);
+}
+
+/* Of its first stream: audio, as a rule the one with most packets. */
+static void warm(struct gw_term_side *t)
+{
+	const struct gw_term_side *to = gw_context_dest(t);
+	const struct gw_flow *f = gw_context_from(t, 0);
+	const struct gw_ctx_stream *st = t->stream[0];
+
+	t->hot.n = 0;
+	if (!f || !to->nstream)
+		return;
+	gw_hot_add(&t->hot, t->ctx, offsetof(struct gw_context, term));
+	gw_hot_add(&t->hot, t, offsetof(struct gw_term_side, ice) + 1);
+	gw_hot_add(&t->hot, &t->heard_us, sizeof(t->heard_us));
+	gw_hot_add(&t->hot, f, offsetof(struct gw_flow, row) + 1);
+	gw_hot_add(&t->hot, &st->sock, sizeof(st->sock));
+	gw_hot_add(&t->hot, &to->stream[0]->sock,
+		   offsetof(struct gw_ctx_stream, discarded) -
+			   offsetof(struct gw_ctx_stream, sock));
+	add_hot(t, &t->hot);
+	add_hot(to, &t->hot);
+	if (t->ice)
+		gw_ice_set_hot(t->ice, &t->hot);
+	else if (st->sock)
+		gw_rtpsock_set_hot(st->sock, &t->hot);
+}
+
+void gw_context_warm(struct gw_context *ctx)
+{
+	for (unsigned side = 0; side < GW_NTERMS; side++)
+		if (ctx->term[side].nstream)
+			warm(&ctx->term[side]);
 }
 
 /* ---- RESERVE ---- */

@@ -100,8 +100,10 @@ static void dtls_state(enum gw_dtls_state state,
 	ev.term = t->side;
 	ev.state = (uint8_t)state;
 	gw_context_emit(t->ctx, &ev);
-	if (state == GW_DTLS_UP)
+	if (state == GW_DTLS_UP) {
 		gw_context_report_start(t);
+		gw_context_warm(t->ctx);
+	}
 }
 
 static int make(struct gw_assoc *a, bool active, const uint8_t *sha256)

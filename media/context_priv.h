@@ -79,6 +79,8 @@ struct gw_term_side {
 	struct gw_timer inactive;
 	bool silent; /* INACTIVE was said */
 	uint64_t heard_us;
+
+	struct gw_hot hot; /* of a packet that comes from here */
 };
 
 struct gw_context {
@@ -100,6 +102,9 @@ void gw_context_emit(struct gw_context *ctx, struct gw_media_event *ev);
 void gw_context_fill_streams(const struct gw_term_side *t, struct gw_end *end);
 /* A stream's gate, codecs or far end changed. */
 void gw_context_reroute(struct gw_context *ctx);
+
+/* What a packet needs is elsewhere now. */
+void gw_context_warm(struct gw_context *ctx);
 
 /* The termination that gets what @t sends: the other one, or @t itself when
  * the other is the echo. */

@@ -71,50 +71,53 @@ struct gw_flow_segment {
 	uint32_t clock_hz; /* of both time lines; 0: not mapped yet */
 };
 
+/* What each packet reads or writes comes first, and together: with a thousand
+ * calls nothing of it is in the cache when it comes. */
 struct gw_flow {
-	/* the map between both ends */
-	uint8_t row_of[128]; /* index + 1; 0: unknown payload type */
-	uint8_t nrow;
+	/* source */
+	struct gw_rtp_source src;
+	bool open;
+	bool has_old_ssrc;
+
+	/* output */
+	bool started;
+	bool resync; /* the next packet starts a new segment ... */
+	bool mark;   /* ... and carries the marker bit */
+
 	bool audio;
-	struct gw_flow_row row[GW_MAX_CODECS];
 	uint8_t nevent; /* events of the to-end, by clock */
+	uint8_t nrow;
+	uint32_t old_ssrc;
+	uint32_t src_clock_hz; /* of its last ordinary packet */
+	uint64_t src_heard_us;
+	uint32_t ssrc;
+	uint32_t step;         /* timestamp from one packet to the next */
+	uint32_t anchor_ts;    /* a point of the output time line ... */
+	uint32_t out_clock_hz; /* of that time line; 0: nothing sent yet */
+	uint64_t anchor_us;    /* ... and when it was */
+	struct gw_flow_segment cur;
+	uint64_t out_highest;
+	uint64_t window[2]; /* bit n: out_highest - n was used */
+	uint64_t sent_us;   /* last packet */
+	uint64_t rx_packets, rx_bytes;
+	uint64_t tx_packets, tx_bytes, tx_octets; /* octets: payload only */
+	struct gw_dtmf_rx dtmf;
+
+	/* the map between both ends */
+	struct gw_flow_row row[GW_MAX_CODECS];
+	uint8_t row_of[128]; /* index + 1; 0: unknown payload type */
 	struct {
 		uint8_t pt;
 		uint32_t clock_hz;
 	} event[GW_MAX_CODECS];
 	uint32_t main_clock_hz; /* of the to-end's first audio codec */
 
-	/* source */
-	bool open;
-	struct gw_rtp_source src;
-	bool has_old_ssrc;
-	uint32_t old_ssrc;
-	uint64_t src_heard_us;
-	uint32_t src_clock_hz; /* of its last ordinary packet */
-	struct gw_dtmf_rx dtmf;
+	struct gw_flow_segment prev;
 	uint32_t last_sr; /* middle 32 bits of NTP; 0: none */
 	uint64_t last_sr_us;
-
-	/* output */
-	uint32_t ssrc;
-	bool started;
-	bool resync; /* the next packet starts a new segment ... */
-	bool mark;   /* ... and carries the marker bit */
-	struct gw_flow_segment cur, prev;
-	uint64_t out_highest;
-	uint64_t window[2];    /* bit n: out_highest - n was used */
-	uint32_t anchor_ts;    /* a point of the output time line ... */
-	uint64_t anchor_us;    /* ... and when it was */
-	uint32_t out_clock_hz; /* of that time line; 0: nothing sent yet */
-	uint32_t step;         /* timestamp from one packet to the next */
-	uint64_t sent_us;      /* last packet */
-
-	/* counters */
-	uint64_t rx_packets, rx_bytes;
 	uint32_t rx_discarded[GW_NDISCARDS];
 	int64_t rx_lost_before; /* of sources that are gone */
 	uint32_t switches;
-	uint64_t tx_packets, tx_bytes, tx_octets; /* octets: payload only */
 	uint32_t remote_lost, remote_jitter_us, rtt_us;
 };
 

@@ -55,6 +55,17 @@ int gw_ice_send(struct gw_ice *ice, const struct gw_addr *to, const void *data,
 	return ice->ops->send(ice, to, data, len);
 }
 
+void gw_ice_set_hot(struct gw_ice *ice, const struct gw_hot *hot)
+{
+	if (ice->ops->set_hot)
+		ice->ops->set_hot(ice, hot);
+}
+
+void gw_ice_add_hot(const struct gw_ice *ice, struct gw_hot *hot)
+{
+	ice->ops->add_hot(ice, hot);
+}
+
 void gw_ice_set_dscp(struct gw_ice *ice, uint8_t dscp)
 {
 	ice->ops->set_dscp(ice, dscp);

@@ -90,6 +90,11 @@ bool gw_ice_accepts(struct gw_ice *ice, const struct gw_addr *from);
 int gw_ice_send(struct gw_ice *ice, const struct gw_addr *to, const void *data,
 		size_t len);
 
+/* What the packet handler will need (worker_poll.h); outlives the agent. */
+void gw_ice_set_hot(struct gw_ice *ice, const struct gw_hot *hot);
+/* What accepting and sending need. */
+void gw_ice_add_hot(const struct gw_ice *ice, struct gw_hot *hot);
+
 void gw_ice_set_dscp(struct gw_ice *ice, uint8_t dscp);
 
 #endif

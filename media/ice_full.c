@@ -2,6 +2,7 @@
 #include "media/ice_ops.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -27,14 +28,25 @@
 
 struct full {
 	struct gw_ice base; /* first */
+
+	/* What a packet needs, together: gw_ice_add_hot(). */
 	uint32_t magic;
+	bool connected;
+	uint8_t ncandidate;
+	int out; /* index of the split of the selected pair; -1: libnice */
+	struct gw_addr peer; /* of the selected pair */
+	struct gw_ice_handlers h;
+	/* Further addresses that it sends from: RFC 8445 12 lets each side use
+	 * any valid pair, and browsers do choose another one than libnice. */
+	struct gw_addr other[MAX_OTHERS];
+	struct gw_ice_splits splits;
+
 	NiceAgent *agent;
 	guint stream;
 	struct gw_ice_loop loop;
 	struct gw_poller *poller;
 	struct gw_timers *timers;
 	const struct gw_logctx *log;
-	struct gw_ice_handlers h;
 
 	struct gw_timer gather; /* patience with the STUN server */
 	bool gathered;
@@ -42,26 +54,18 @@ struct full {
 	bool no_split;
 	bool closed; /* nice_agent_close_async() is done */
 
-	struct gw_ice_splits splits;
 	struct gw_consent consent;
 	int nice_fd; /* libnice's socket of the selected pair; -1: none */
 
-	bool connected;
 	bool was_connected;
 	bool news_pair; /* to be told when libnice is left */
 	bool news_failed;
-	int out; /* index of the split of the selected pair; -1: libnice */
 	struct gw_addr local;
-	struct gw_addr peer; /* of the selected pair */
-	/* Further addresses that it sends from: RFC 8445 12 lets each side use
-	 * any valid pair, and browsers do choose another one than libnice. */
-	struct gw_addr other[MAX_OTHERS];
 	unsigned next_other;
 
 	/* What the peer was last told to be. */
 	bool told; /* since the last restart */
 	char ufrag[257], pwd[257];
-	uint8_t ncandidate;
 	struct gw_candidate candidate[GW_MAX_CANDIDATES];
 };
 
@@ -736,6 +740,24 @@ static void full_set_dscp(struct gw_ice *base, uint8_t dscp)
 	nice_agent_set_stream_tos(ice->agent, ice->stream, tos);
 }
 
+static void full_set_hot(struct gw_ice *base, const struct gw_hot *hot)
+{
+	struct full *ice = (struct full *)base;
+
+	for (size_t i = 0; i < ice->splits.n; i++)
+		ice->splits.split[i].poll.hot = hot;
+}
+
+static void full_add_hot(const struct gw_ice *base, struct gw_hot *hot)
+{
+	const struct full *ice = (const struct full *)base;
+
+	gw_hot_add(hot, ice, offsetof(struct full, other));
+	if (ice->out >= 0)
+		gw_hot_add(hot, &ice->splits.split[ice->out],
+			   sizeof(ice->splits.split[0]));
+}
+
 static const struct gw_ice_ops ops = {
 	.free = full_free,
 	.local = full_local,
@@ -746,6 +768,8 @@ static const struct gw_ice_ops ops = {
 	.is_connected = full_is_connected,
 	.accepts = full_accepts,
 	.send = full_send,
+	.set_hot = full_set_hot,
+	.add_hot = full_add_hot,
 	.set_dscp = full_set_dscp,
 };
 

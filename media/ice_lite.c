@@ -13,6 +13,7 @@
 #include "media/ice_ops.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -424,6 +425,15 @@ static void lite_free(struct gw_ice *base)
 	free(ice);
 }
 
+static void lite_add_hot(const struct gw_ice *base, struct gw_hot *hot)
+{
+	const struct lite *ice = (const struct lite *)base;
+
+	gw_hot_add(hot, ice, offsetof(struct lite, client));
+	gw_hot_add(hot, &ice->selected, sizeof(ice->selected));
+	gw_hot_add(hot, ice->selected, sizeof(*ice->selected));
+}
+
 static const struct gw_ice_ops ops = {
 	.free = lite_free,
 	.local = lite_local,
@@ -434,6 +444,7 @@ static const struct gw_ice_ops ops = {
 	.is_connected = lite_is_connected,
 	.accepts = lite_accepts,
 	.send = lite_send,
+	.add_hot = lite_add_hot,
 	.set_dscp = lite_set_dscp,
 };
 

@@ -16,6 +16,9 @@ struct gw_ice_ops {
 	bool (*accepts)(struct gw_ice *ice, const struct gw_addr *from);
 	int (*send)(struct gw_ice *ice, const struct gw_addr *to,
 		    const void *data, size_t len);
+	/* May be NULL: its packets come for all sessions on one socket. */
+	void (*set_hot)(struct gw_ice *ice, const struct gw_hot *hot);
+	void (*add_hot)(const struct gw_ice *ice, struct gw_hot *hot);
 	void (*set_dscp)(struct gw_ice *ice, uint8_t dscp);
 };
 

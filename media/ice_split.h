@@ -38,10 +38,10 @@ struct gw_ice_split {
 
 /* Embedded in the agent; zeroed, but for handler and arg, at first. */
 struct gw_ice_splits {
-	size_t n;
-	struct gw_ice_split split[GW_ICE_SPLITS];
 	gw_ice_split_h *handler;
 	void *arg;
+	size_t n;
+	struct gw_ice_split split[GW_ICE_SPLITS];
 };
 
 /* Joins libnice's UDP socket @nice_fd.  0 or -errno: its packets come by way

@@ -388,3 +388,14 @@ void gw_rtpsock_set_dscp(struct gw_rtpsock *s, uint8_t dscp)
 		(void)setsockopt(s->half[i].fd, v6 ? IPPROTO_IPV6 : IPPROTO_IP,
 				 v6 ? IPV6_TCLASS : IP_TOS, &tos, sizeof(tos));
 }
+
+void gw_rtpsock_set_hot(struct gw_rtpsock *s, const struct gw_hot *hot)
+{
+	if (s->half[0].poll.poller)
+		s->half[0].poll.hot = hot;
+}
+
+void gw_rtpsock_add_hot(const struct gw_rtpsock *s, struct gw_hot *hot)
+{
+	gw_hot_add(hot, &s->half[0], sizeof(s->half[0]));
+}

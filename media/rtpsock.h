@@ -71,4 +71,9 @@ int gw_rtpsock_send(struct gw_rtpsock *s, bool rtcp, const void *data,
 
 void gw_rtpsock_set_dscp(struct gw_rtpsock *s, uint8_t dscp);
 
+/* What the handler of RTP will need (worker_poll.h); outlives the socket. */
+void gw_rtpsock_set_hot(struct gw_rtpsock *s, const struct gw_hot *hot);
+/* What sending needs. */
+void gw_rtpsock_add_hot(const struct gw_rtpsock *s, struct gw_hot *hot);
+
 #endif

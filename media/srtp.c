@@ -4,10 +4,13 @@
 #include <limits.h>
 #include <pthread.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <srtp2/srtp.h>
+
+#include "media/worker_poll.h"
 
 /* RFC 3711 3.3.2 asks for 64 at least; video bursts reorder further. */
 #define REPLAY_WINDOW 256
@@ -209,4 +212,13 @@ int gw_srtp_unprotect_rtcp(struct gw_srtp *s, uint8_t *pkt, size_t *len)
 	if (*len < 8 || *len > INT_MAX)
 		return -EINVAL;
 	return unprotect(srtp_unprotect_rtcp, s, read_u32(pkt + 4), pkt, len);
+}
+
+void gw_srtp_add_hot(const struct gw_srtp *s, struct gw_hot *hot)
+{
+	if (!s)
+		return;
+	gw_hot_add(hot, s, offsetof(struct gw_srtp, ssrc) + sizeof(uint32_t));
+	gw_hot_add(hot, s->tx, 1);
+	gw_hot_add(hot, s->rx, 1);
 }

@@ -54,6 +54,10 @@ int gw_srtp_protect_rtcp(struct gw_srtp *s, uint8_t *pkt, size_t *len,
 int gw_srtp_unprotect(struct gw_srtp *s, uint8_t *pkt, size_t *len);
 int gw_srtp_unprotect_rtcp(struct gw_srtp *s, uint8_t *pkt, size_t *len);
 
+/* The memory that protecting and unprotecting begin with (worker_poll.h). */
+struct gw_hot;
+void gw_srtp_add_hot(const struct gw_srtp *s, struct gw_hot *hot);
+
 /* srtp_openssl.c: puts our cipher and auth types in libsrtp2's place. */
 int gw_srtp_openssl_register(void);
 

@@ -7,15 +7,31 @@
 #ifndef GW_MEDIA_WORKER_POLL_H
 #define GW_MEDIA_WORKER_POLL_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 struct gw_poller;
 struct gw_poll;
 typedef void(gw_poll_h)(struct gw_poll *p, void *arg);
 
+/*
+ * Where the memory is that a handler works on.  It is fetched while those
+ * before it in the pass are handled: of a thousand calls none is in the cache.
+ * Only a hint; an address may be stale.
+ */
+#define GW_HOT_LINES 28
+struct gw_hot {
+	unsigned n;
+	const void *line[GW_HOT_LINES];
+};
+
+/* @bytes from @at; what does not fit is left out.  @at may be NULL. */
+void gw_hot_add(struct gw_hot *hot, const void *at, size_t bytes);
+
 /* Embedded in its owner; zeroed when not in a set. */
 struct gw_poll {
 	int fd;
+	const struct gw_hot *hot; /* NULL: nothing is known */
 	struct gw_poller *poller;
 	gw_poll_h *handler;
 	void *arg;
