@@ -9,6 +9,7 @@
 #define GW_MEDIA_CONTEXT_H
 
 #include <stdbool.h>
+#include <sys/queue.h>
 
 #include "gateway/base/timers.h"
 #include "media/dtls.h"
@@ -16,6 +17,9 @@
 #include "media/rtpsock.h"
 #include "media/stun.h"
 #include "media/worker_poll.h"
+
+struct gw_term_side;
+TAILQ_HEAD(gw_turns, gw_term_side);
 
 /* What the contexts of one worker stand on.  Outlives them. */
 struct gw_media_env {
@@ -30,6 +34,7 @@ struct gw_media_env {
 	/* Until then packets may be read that waited while the worker was held
 	 * up (gw_lag_pass). */
 	uint64_t catching_up_until_us;
+	struct gw_turns turns; /* those with DTLS to do: gw_context_turn() */
 	/* Takes an event on its way to the signalling thread. */
 	void (*emit)(const struct gw_media_event *ev, void *arg);
 	void *arg;
@@ -43,6 +48,14 @@ int gw_context_new(struct gw_context **out, struct gw_media_env *env,
 /* RESERVE, CONFIGURE, GATE, RESTART.  Answers by events; false: there is no
  * termination, and the context is of no use. */
 bool gw_context_command(struct gw_context *ctx, const struct gw_media_cmd *cmd);
+
+/*
+ * Does the DTLS of the termination that has waited longest: a step of a
+ * handshake takes a third of a millisecond, so they are not done as they come,
+ * but after the media that is ready, a bounded number a pass.  False: there
+ * was none.
+ */
+bool gw_context_turn(struct gw_media_env *env);
 
 /* BYE to the peers, everything closed, then RELEASED with @serial.  The
  * context is gone. */

@@ -27,8 +27,8 @@ static void forget_early(struct gw_early *e)
 }
 
 /* The newest replace the oldest: a client sends its flight again. */
-static void keep_early(struct gw_term_side *t, const struct gw_addr *from,
-		       const uint8_t *data, size_t len)
+static void keep(struct gw_term_side *t, const struct gw_addr *from,
+		 const uint8_t *data, size_t len)
 {
 	struct gw_early *e = &t->early[t->early_at];
 
@@ -40,14 +40,19 @@ static void keep_early(struct gw_term_side *t, const struct gw_addr *from,
 	e->len = len;
 	e->from = *from;
 	t->early_at = (t->early_at + 1) % GW_CTX_EARLY_MAX;
-	gw_metric_add(&m_early, 1);
 }
 
-/* A pair is selected and the peer's fingerprint known: go. */
-static void start_dtls(struct gw_term_side *t)
+static void leave_turns(struct gw_term_side *t)
 {
-	if (!gw_context_assoc_exists(t) || !gw_ice_is_connected(t->ice))
-		return;
+	if (t->in_turns)
+		TAILQ_REMOVE(&t->ctx->env->turns, t, turn);
+	t->in_turns = false;
+}
+
+/* Begins the handshake if it has not begun, and hands it what was kept. */
+static void take_turn(struct gw_term_side *t)
+{
+	leave_turns(t);
 	gw_context_assoc_start(t);
 	for (unsigned i = 0; i < GW_CTX_EARLY_MAX; i++) {
 		struct gw_early *e =
@@ -61,6 +66,42 @@ static void start_dtls(struct gw_term_side *t)
 			gw_context_drop(NULL, GW_DISCARD_SOURCE);
 		forget_early(e);
 	}
+}
+
+bool gw_context_turn(struct gw_media_env *env)
+{
+	struct gw_term_side *t = TAILQ_FIRST(&env->turns);
+
+	if (!t)
+		return false;
+	take_turn(t);
+	return true;
+}
+
+/* A pair is selected and the peer's fingerprint known: its turn will come. */
+static void await_turn(struct gw_term_side *t)
+{
+	if (t->in_turns || !gw_context_assoc_exists(t) ||
+	    !gw_ice_is_connected(t->ice))
+		return;
+	t->in_turns = true;
+	TAILQ_INSERT_TAIL(&t->ctx->env->turns, t, turn);
+}
+
+static void dtls_in(struct gw_term_side *t, bool valid,
+		    const struct gw_addr *from, const uint8_t *data, size_t len)
+{
+	if (!valid || !gw_context_assoc_exists(t)) {
+		keep(t, from, data, len);
+		gw_metric_add(&m_early, 1);
+		return;
+	}
+	/* What is usable is not pushed out: a peer with more of it than there
+	 * is room for gets its turn now. */
+	if (t->in_turns && t->early[t->early_at].data)
+		take_turn(t);
+	keep(t, from, data, len);
+	await_turn(t);
 }
 
 /* ---- packets ---- */
@@ -126,10 +167,7 @@ static void ice_packet(const struct gw_addr *from, uint8_t *data, size_t len,
 	GW_CHECK(t->ctx, GW_CTX_MAGIC);
 	switch (class) {
 	case GW_PKT_DTLS:
-		if (valid && gw_context_assoc_exists(t))
-			gw_context_assoc_in(t, from, data, len);
-		else
-			keep_early(t, from, data, len);
+		dtls_in(t, valid, from, data, len);
 		break;
 	case GW_PKT_RTP:
 	case GW_PKT_RTCP:
@@ -208,7 +246,7 @@ static void ice_state(enum gw_ice_state state, void *arg)
 	ev.term = t->side;
 	ev.state = (uint8_t)state;
 	gw_context_emit(t->ctx, &ev);
-	start_dtls(t);
+	await_turn(t);
 }
 
 /* ---- commands ---- */
@@ -303,7 +341,7 @@ int gw_context_dtls_configure(struct gw_term_side *t,
 		gw_context_assoc_renew(t);
 	if (remote->nstream && remote->stream[0].dscp)
 		gw_ice_set_dscp(t->ice, remote->stream[0].dscp);
-	start_dtls(t);
+	await_turn(t);
 	return 0;
 }
 
@@ -322,6 +360,7 @@ int gw_context_dtls_restart(struct gw_term_side *t,
 
 void gw_context_dtls_close(struct gw_term_side *t)
 {
+	leave_turns(t);
 	/* DTLS says goodbye by way of ICE: this order. */
 	gw_context_assoc_close(t);
 	gw_ice_free(t->ice);

@@ -71,6 +71,8 @@ struct gw_term_side {
 	struct gw_addr reply_to; /* where the last DTLS datagram came from */
 	struct gw_early early[GW_CTX_EARLY_MAX];
 	unsigned early_at;
+	bool in_turns; /* what is in @early can be used */
+	TAILQ_ENTRY(gw_term_side) turn;
 	uint8_t stream_of[128]; /* payload type -> stream */
 
 	/* reports */

@@ -24,7 +24,7 @@
 
 #define WORKER_MAGIC     0x303ce701
 #define COMMANDS         1024 /* mailbox */
-#define COMMANDS_A_TURN  8    /* gathering takes 0.2 ms: packets wait */
+#define BUSY_US          500  /* of commands, and of handshakes, a pass */
 #define PENDING_COMMANDS 256  /* events owed, above which none is taken */
 #define PENDING_MAX      4096 /* ... above which news are dropped */
 #define PENDING_RETRY_MS 5
@@ -71,6 +71,9 @@ GW_COUNTER(m_late, "isthmus_media_events_delayed_total",
 	   "Events that had to wait for the signalling thread", "");
 GW_COUNTER(m_gone, "isthmus_media_gone_total",
 	   "Commands for a context that is not there", "");
+
+GW_COUNTER(m_put_off, "isthmus_media_handshakes_put_off_total",
+	   "Passes that left DTLS handshakes for later, for media's sake", "");
 
 static const struct gw_logctx wlog = { .module = "media" };
 
@@ -218,11 +221,12 @@ static void handle(struct gw_worker *w, const struct gw_media_cmd *cmd)
 
 static void take_commands(struct gw_worker *w)
 {
+	uint64_t end = gw_timers_now_us(w->env.timers) + BUSY_US;
 	struct gw_media_cmd cmd;
 
 	gw_mailbox_quiet(w->commands);
 	w->more_commands = true;
-	for (int i = 0; i < COMMANDS_A_TURN; i++) {
+	do {
 		if (w->nowed >= PENDING_COMMANDS)
 			return;
 		if (!gw_mailbox_take(w->commands, &cmd)) {
@@ -231,7 +235,19 @@ static void take_commands(struct gw_worker *w)
 		}
 		handle(w, &cmd);
 		atomic_fetch_add_explicit(&w->handled, 1, memory_order_relaxed);
-	}
+		/* Gathering takes 0.2 ms, and packets wait. */
+	} while (gw_timers_now_us(w->env.timers) < end);
+}
+
+static void take_turns(struct gw_worker *w)
+{
+	uint64_t end = gw_timers_now_us(w->env.timers) + BUSY_US;
+
+	while (gw_context_turn(&w->env))
+		if (gw_timers_now_us(w->env.timers) >= end)
+			break;
+	if (!TAILQ_EMPTY(&w->env.turns))
+		gw_metric_add(&m_put_off, 1);
 }
 
 static void mailbox_readable(struct gw_poll *p, void *arg)
@@ -240,7 +256,8 @@ static void mailbox_readable(struct gw_poll *p, void *arg)
 
 	(void)p;
 	GW_CHECK(w, WORKER_MAGIC);
-	take_commands(w);
+	gw_mailbox_quiet(w->commands);
+	w->more_commands = true; /* after the media that is ready */
 }
 
 static void stop_readable(struct gw_poll *p, void *arg)
@@ -258,7 +275,8 @@ static int next_timeout_ms(const struct gw_worker *w)
 	int limit = w->first ? PENDING_RETRY_MS : 60000;
 	uint64_t ms;
 
-	if (w->more_commands && w->nowed < PENDING_COMMANDS)
+	if ((w->more_commands && w->nowed < PENDING_COMMANDS) ||
+	    !TAILQ_EMPTY(&w->env.turns))
 		return 0;
 	if (due <= now)
 		return 0;
@@ -316,6 +334,8 @@ static void *run(void *arg)
 		due = gw_timers_next_us(w->env.timers);
 		begin = gw_timers_now_us(w->env.timers);
 		drain(w);
+		if (!TAILQ_EMPTY(&w->env.turns))
+			take_turns(w);
 		(void)gw_timers_run(w->env.timers);
 		if (w->more_commands)
 			take_commands(w);
@@ -357,6 +377,7 @@ static int make_env(struct gw_worker *w, const struct gw_media_config *cfg,
 	struct gw_media_env *env = &w->env;
 	int err;
 
+	TAILQ_INIT(&env->turns);
 	env->cfg = cfg;
 	env->emit = emit;
 	env->arg = w;
