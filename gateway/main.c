@@ -179,6 +179,7 @@ static void media_config(struct gw_media_config *out,
 		.inactivity_ms = set->inactivity_s * 1000,
 		.quality_ms = set->quality_ms,
 		.tick_ms = set->tick_ms,
+		.certificate_ms = set->certificate_days * 24 * 3600000ull,
 		.prefer_x25519 = true,
 	};
 	memcpy(out->web_address, set->web_address, sizeof(out->web_address));

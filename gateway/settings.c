@@ -141,6 +141,8 @@ const struct gw_set_row gw_settings_rows[] = {
 	  SET(media.inactivity_release), .def = "false" },
 	{ "media.quality_ms", GW_SET_U32, SET(media.quality_ms), .min = 0,
 	  .max = HOUR_MS, .def = "5000" },
+	{ "media.certificate_days", GW_SET_U32,
+	  SET(media.certificate_days), .min = 0, .max = 3650, .def = "30" },
 	{ "media.tick_ms", GW_SET_U32, SET(media.tick_ms), .min = 0,
 	  .max = 20, .def = "0" },
 	/* RFC 4594: telephony is EF, 46 */

@@ -110,6 +110,7 @@ struct gw_set_media {
 	uint16_t lite_port; /* worker i takes this + i */
 	char stun_server[64];
 	uint32_t learn_ms, inactivity_s, quality_ms, tick_ms;
+	uint32_t certificate_days;
 	bool inactivity_release; /* end a call that carries nothing */
 	uint8_t dscp_audio;
 	size_t ncodec;

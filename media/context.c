@@ -71,6 +71,7 @@ void gw_context_free(struct gw_context *ctx)
 	gw_timer_stop(&ctx->digit);
 	for (unsigned i = 0; i < GW_NTERMS; i++)
 		close_term(&ctx->term[i]);
+	gw_dtls_ctx_unref(ctx->dtls);
 	ctx->magic = 0;
 	free(ctx);
 	gw_metric_add(&m_contexts, -1);

@@ -29,8 +29,7 @@ struct gw_media_env {
 	struct gw_ports *ports;    /* NULL: no IMS side is configured */
 	struct gw_lite_port *lite; /* NULL: full ICE */
 	struct gw_stun *stun;
-	struct gw_dtls_ctx *dtls;
-	const struct gw_dtls_cert *cert;
+	struct gw_dtls_ctx *dtls; /* for new calls; may be renewed */
 	/* Until then packets may be read that waited while the worker was held
 	 * up (gw_lag_pass). */
 	uint64_t catching_up_until_us;

@@ -110,8 +110,8 @@ static int make(struct gw_assoc *a, bool active, const uint8_t *sha256)
 {
 	struct gw_context *ctx = a->term->ctx;
 
-	return gw_dtls_new(&a->dtls, ctx->env->dtls, ctx->env->timers,
-			   &ctx->log, active, sha256, dtls_send, dtls_state, a);
+	return gw_dtls_new(&a->dtls, ctx->dtls, ctx->env->timers, &ctx->log,
+			   active, sha256, dtls_send, dtls_state, a);
 }
 
 /* One at a time: those who send ClientHellos must not make us hold many. */

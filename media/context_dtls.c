@@ -198,7 +198,8 @@ int gw_context_dtls_send(struct gw_term_side *t, bool rtcp, uint8_t *data,
 static void emit_reserved(struct gw_term_side *t, const struct gw_end *asked,
 			  uint32_t serial)
 {
-	const uint8_t *sha256 = gw_dtls_cert_sha256(t->ctx->env->cert);
+	const uint8_t *sha256 =
+		gw_dtls_cert_sha256(gw_dtls_ctx_cert(t->ctx->dtls));
 	struct gw_media_event ev;
 
 	memset(&ev, 0, sizeof(ev));
@@ -282,6 +283,8 @@ int gw_context_dtls_reserve(struct gw_term_side *t,
 {
 	int err;
 
+	if (!t->ctx->dtls)
+		t->ctx->dtls = gw_dtls_ctx_ref(t->ctx->env->dtls);
 	if (t->pending)
 		return -EBUSY; /* the first RESERVE is not answered yet */
 	if (t->ice) {

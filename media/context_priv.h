@@ -92,6 +92,7 @@ struct gw_context {
 	char cname[17]; /* RFC 7022: random, short-lived */
 	struct gw_logctx log;
 	struct gw_media_env *env;
+	struct gw_dtls_ctx *dtls; /* the worker's when the call began */
 	struct gw_term_side term[GW_NTERMS];
 	struct gw_timer quality;
 	uint64_t told_news;    /* what the last QUALITY was made of */

@@ -28,6 +28,8 @@
 #define ASKED_MAX      16 /* times that it is sent again then */
 
 struct gw_dtls_ctx {
+	unsigned refs; /* of one thread */
+	struct gw_dtls_cert *cert;
 	SSL_CTX *ssl;
 	BIO_METHOD *bio;
 };
@@ -134,7 +136,7 @@ static int setup_ssl_ctx(SSL_CTX *c, const struct gw_dtls_cert *cert,
 	return 0;
 }
 
-int gw_dtls_ctx_new(struct gw_dtls_ctx **out, const struct gw_dtls_cert *cert,
+int gw_dtls_ctx_new(struct gw_dtls_ctx **out, struct gw_dtls_cert *cert,
 		    bool prefer_x25519)
 {
 	struct gw_dtls_ctx *ctx = calloc(1, sizeof(*ctx));
@@ -142,6 +144,9 @@ int gw_dtls_ctx_new(struct gw_dtls_ctx **out, const struct gw_dtls_cert *cert,
 
 	if (!ctx)
 		return -ENOMEM;
+	ctx->refs = 1;
+	atomic_fetch_add(&cert->refs, 1);
+	ctx->cert = cert;
 	err = gw_dtls_bio_method_new(&ctx->bio);
 	if (!err) {
 		ctx->ssl = SSL_CTX_new(DTLS_method());
@@ -150,17 +155,29 @@ int gw_dtls_ctx_new(struct gw_dtls_ctx **out, const struct gw_dtls_cert *cert,
 	}
 	if (err) {
 		ERR_clear_error();
-		gw_dtls_ctx_free(ctx);
+		gw_dtls_ctx_unref(ctx);
 		return err;
 	}
 	*out = ctx;
 	return 0;
 }
 
-void gw_dtls_ctx_free(struct gw_dtls_ctx *ctx)
+struct gw_dtls_ctx *gw_dtls_ctx_ref(struct gw_dtls_ctx *ctx)
 {
-	if (!ctx)
+	ctx->refs++;
+	return ctx;
+}
+
+const struct gw_dtls_cert *gw_dtls_ctx_cert(const struct gw_dtls_ctx *ctx)
+{
+	return ctx->cert;
+}
+
+void gw_dtls_ctx_unref(struct gw_dtls_ctx *ctx)
+{
+	if (!ctx || --ctx->refs)
 		return;
+	gw_dtls_cert_unref(ctx->cert);
 	SSL_CTX_free(ctx->ssl);
 	BIO_meth_free(ctx->bio);
 	free(ctx);

@@ -23,17 +23,23 @@
 /* A self-made ECDSA P-256 certificate (RFC 8827 6.5), one for the process. */
 struct gw_dtls_cert;
 
-/* Any thread; later calls return the first one's. 0 or -EIO. */
-int gw_dtls_cert_get(const struct gw_dtls_cert **out);
+/* A reference to the process's, or to a new one that takes its place from now
+ * on, if it is older than @max_age_us (0: never).  Any thread.  0 or -EIO. */
+int gw_dtls_cert_get(struct gw_dtls_cert **out, uint64_t max_age_us);
+void gw_dtls_cert_unref(struct gw_dtls_cert *cert); /* may be NULL */
 /* SHA-256 over its DER form (RFC 8122 5). */
 const uint8_t *gw_dtls_cert_sha256(const struct gw_dtls_cert *cert);
 
 /* What the associations of one worker share. */
 struct gw_dtls_ctx;
 
-int gw_dtls_ctx_new(struct gw_dtls_ctx **out, const struct gw_dtls_cert *cert,
+/* Takes a reference to @cert.  A call keeps one to this for as long as it
+ * lives: its certificate has been told to its peer. */
+int gw_dtls_ctx_new(struct gw_dtls_ctx **out, struct gw_dtls_cert *cert,
 		    bool prefer_x25519);
-void gw_dtls_ctx_free(struct gw_dtls_ctx *ctx);
+struct gw_dtls_ctx *gw_dtls_ctx_ref(struct gw_dtls_ctx *ctx);
+void gw_dtls_ctx_unref(struct gw_dtls_ctx *ctx); /* may be NULL */
+const struct gw_dtls_cert *gw_dtls_ctx_cert(const struct gw_dtls_ctx *ctx);
 
 struct gw_dtls;
 
@@ -60,7 +66,7 @@ int gw_dtls_new(struct gw_dtls **out, struct gw_dtls_ctx *ctx,
 		gw_dtls_state_h *state_h, void *arg);
 
 /*
- * Half a minute after UP the memory of OpenSSL goes; what the peer may still be
+ * A moment after UP the memory of OpenSSL goes; what the peer may still be
  * owed stays as datagrams: our last flight, for four minutes from UP, and the
  * close_notify of gw_dtls_free().  What the peer sends from then on cannot be
  * authenticated: its close_notify is counted and no longer ends the

@@ -2,6 +2,8 @@
 #ifndef GW_MEDIA_DTLS_PRIV_H
 #define GW_MEDIA_DTLS_PRIV_H
 
+#include <stdatomic.h>
+
 #include <openssl/bio.h>
 #include <openssl/evp.h>
 #include <openssl/x509.h>
@@ -9,6 +11,8 @@
 #include "media/dtls.h"
 
 struct gw_dtls_cert {
+	_Atomic unsigned refs;
+	uint64_t made_us;
 	EVP_PKEY *key;
 	X509 *x509;
 	uint8_t sha256[32];

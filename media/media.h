@@ -228,7 +228,9 @@ struct gw_media_config {
 	uint32_t quality_ms;    /* period of GW_E_QUALITY; 0: none */
 	uint32_t tick_ms;       /* packets are taken once in so long; 0: at
 				   once */
-	bool prefer_x25519;     /* DTLS group order */
+	uint64_t certificate_ms; /* new calls get a new DTLS certificate when
+				    the last is so old; 0: never */
+	bool prefer_x25519;      /* DTLS group order */
 	bool no_split; /* ICE transports: all packets through libnice */
 };
 

@@ -59,8 +59,10 @@ struct gw_worker {
 	/* The thread's own from here on. */
 	struct gw_media_env env;
 	struct gw_poll mailbox_poll, stop_poll;
+	struct gw_timer renew; /* of the DTLS certificate */
 	struct entry *contexts;
 	bool more_commands;
+	bool took; /* commands, in this pass */
 	struct owed *first, **last;
 	size_t nowed;
 };
@@ -225,6 +227,7 @@ static void take_commands(struct gw_worker *w)
 	struct gw_media_cmd cmd;
 
 	gw_mailbox_quiet(w->commands);
+	w->took = true;
 	w->more_commands = true;
 	do {
 		if (w->nowed >= PENDING_COMMANDS)
@@ -256,8 +259,7 @@ static void mailbox_readable(struct gw_poll *p, void *arg)
 
 	(void)p;
 	GW_CHECK(w, WORKER_MAGIC);
-	gw_mailbox_quiet(w->commands);
-	w->more_commands = true; /* after the media that is ready */
+	take_commands(w);
 }
 
 static void stop_readable(struct gw_poll *p, void *arg)
@@ -333,11 +335,12 @@ static void *run(void *arg)
 			sleep_out_tick(w);
 		due = gw_timers_next_us(w->env.timers);
 		begin = gw_timers_now_us(w->env.timers);
+		w->took = false;
 		drain(w);
 		if (!TAILQ_EMPTY(&w->env.turns))
 			take_turns(w);
 		(void)gw_timers_run(w->env.timers);
-		if (w->more_commands)
+		if (w->more_commands && !w->took)
 			take_commands(w);
 		pay(w);
 		mind_lag(w, begin, due);
@@ -371,6 +374,38 @@ static int start_thread(struct gw_worker *w)
 	return 0;
 }
 
+/* Calls that live keep what they have told their peers. */
+static int renew_dtls(struct gw_media_env *env)
+{
+	struct gw_dtls_cert *cert;
+	struct gw_dtls_ctx *dtls;
+	int err = gw_dtls_cert_get(&cert,
+				   (uint64_t)env->cfg->certificate_ms * 1000);
+
+	if (err)
+		return err;
+	err = gw_dtls_ctx_new(&dtls, cert, env->cfg->prefer_x25519);
+	gw_dtls_cert_unref(cert);
+	if (err)
+		return err;
+	gw_dtls_ctx_unref(env->dtls);
+	env->dtls = dtls;
+	return 0;
+}
+
+static void renew_due(struct gw_timer *t, void *arg)
+{
+	struct gw_worker *w = arg;
+
+	GW_CHECK(w, WORKER_MAGIC);
+	if (renew_dtls(&w->env))
+		gw_error(&wlog, "the DTLS certificate cannot be renewed; going "
+				"on with the old one");
+	else
+		gw_info(&wlog, "new DTLS certificate for new calls");
+	(void)gw_timer_start_ms(w->env.timers, t, w->env.cfg->certificate_ms);
+}
+
 static int make_env(struct gw_worker *w, const struct gw_media_config *cfg,
 		    unsigned count)
 {
@@ -385,10 +420,10 @@ static int make_env(struct gw_worker *w, const struct gw_media_config *cfg,
 	if (!err)
 		err = gw_timers_new(&env->timers, NULL, NULL);
 	if (!err)
-		err = gw_dtls_cert_get(&env->cert);
-	if (!err)
-		err = gw_dtls_ctx_new(&env->dtls, env->cert,
-				      cfg->prefer_x25519);
+		err = renew_dtls(env);
+	if (!err && cfg->certificate_ms)
+		err = gw_timer_start_ms(env->timers, &w->renew,
+					cfg->certificate_ms);
 	if (!err)
 		err = gw_stun_new(&env->stun);
 	if (!err && cfg->lite_port)
@@ -437,6 +472,7 @@ int gw_worker_new(struct gw_worker **out, const struct gw_media_config *cfg,
 	w->events = events;
 	w->stop_fd = -1;
 	w->last = &w->first;
+	gw_timer_init(&w->renew, renew_due, w);
 
 	err = make_env(w, cfg, count);
 	if (!err)
@@ -475,7 +511,8 @@ void gw_worker_free(struct gw_worker *w)
 	gw_mailbox_free(w->commands);
 	if (w->stop_fd >= 0)
 		(void)close(w->stop_fd);
-	gw_dtls_ctx_free(w->env.dtls);
+	gw_timer_stop(&w->renew);
+	gw_dtls_ctx_unref(w->env.dtls);
 	gw_lite_port_free(w->env.lite);
 	gw_stun_free(w->env.stun);
 	gw_ports_free(w->env.ports);

@@ -31,7 +31,7 @@ struct datagram {
 };
 
 static const struct gw_logctx dlog = { .module = "media" };
-static const struct gw_dtls_cert *cert;
+static struct gw_dtls_cert *cert;
 static struct gw_dtls_ctx *ctx;
 static struct gw_timers *timers;
 static uint64_t ahead_us; /* of the real clock */
@@ -87,7 +87,7 @@ static int setup(void **state)
 	nwire = 0;
 	taken = 0;
 	longest = 0;
-	assert_int_equal(gw_dtls_cert_get(&cert), 0);
+	assert_int_equal(gw_dtls_cert_get(&cert, 0), 0);
 	assert_int_equal(gw_dtls_ctx_new(&ctx, cert, true), 0);
 	assert_int_equal(gw_timers_new(&timers, clock_h, NULL), 0);
 	return 0;
@@ -98,7 +98,8 @@ static int teardown(void **state)
 	(void)state;
 	gw_dtls_free(client.dtls);
 	gw_dtls_free(server.dtls);
-	gw_dtls_ctx_free(ctx);
+	gw_dtls_ctx_unref(ctx);
+	gw_dtls_cert_unref(cert);
 	gw_timers_free(timers);
 	return 0;
 }
@@ -470,7 +471,7 @@ static void keys_are_agreed_on_x25519(void **state)
 static void keys_are_agreed_on_p256_where_it_is_preferred(void **state)
 {
 	(void)state;
-	gw_dtls_ctx_free(ctx);
+	gw_dtls_ctx_unref(ctx);
 	assert_int_equal(gw_dtls_ctx_new(&ctx, cert, false), 0);
 	make_both();
 	run(1000);
@@ -545,11 +546,35 @@ static void handshake_without_an_answer_times_out(void **state)
 
 static void certificate_is_one_for_the_process(void **state)
 {
-	const struct gw_dtls_cert *again;
+	struct gw_dtls_cert *again;
 
 	(void)state;
-	assert_int_equal(gw_dtls_cert_get(&again), 0);
+	assert_int_equal(gw_dtls_cert_get(&again, 3600000000), 0);
 	assert_ptr_equal(again, cert);
+	gw_dtls_cert_unref(again);
+}
+
+/* Who has the old one goes on with it. */
+static void an_old_certificate_is_replaced(void **state)
+{
+	struct gw_dtls_cert *renewed;
+	struct gw_dtls_cert *again;
+
+	(void)state;
+	(void)usleep(2000);
+	assert_int_equal(gw_dtls_cert_get(&renewed, 1000), 0);
+	assert_ptr_not_equal(renewed, cert);
+	assert_memory_not_equal(gw_dtls_cert_sha256(renewed),
+				gw_dtls_cert_sha256(cert), 32);
+	assert_int_equal(gw_dtls_cert_get(&again, 0), 0);
+	assert_ptr_equal(again, renewed);
+	assert_ptr_equal(gw_dtls_ctx_cert(ctx), cert);
+	make(&client, true, gw_dtls_cert_sha256(cert));
+	make(&server, false, gw_dtls_cert_sha256(cert));
+	run(1000);
+	assert_int_equal(client.up, 1);
+	gw_dtls_cert_unref(again);
+	gw_dtls_cert_unref(renewed);
 }
 
 /* A gateway that runs for years is no stranger to peers that look at dates. */
@@ -586,6 +611,7 @@ int main(void)
 		T(new_client_hello_after_the_handshake_changes_nothing),
 		T(handshake_without_an_answer_times_out),
 		T(certificate_is_one_for_the_process),
+		T(an_old_certificate_is_replaced),
 		T(certificate_outlives_the_process),
 	};
 

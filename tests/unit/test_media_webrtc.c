@@ -309,6 +309,42 @@ static void ice_restart_keeps_the_association_and_the_audio(void **state)
 	bench_hang_up(&b, &c);
 }
 
+/* RFC 8827 4.3: a fingerprint is not for ever; a call's is for its life. */
+static void a_new_certificate_is_for_new_calls(void **state)
+{
+	const struct media_peer_options browser = { .active = true,
+						    .controlling = true };
+	struct gw_media_cmd cmd = { .verb = GW_M_RESTART, .term = GW_TERM_A };
+	int64_t made;
+	struct gw_media_config cfg;
+	const struct gw_media_event *ev;
+	struct bench_call before;
+	struct bench_call after;
+
+	(void)state;
+	bench_config(&cfg);
+	cfg.certificate_ms = 300;
+	restart_bench(&cfg);
+	bench_call(&b, &before, &browser);
+	bench_talk(&b, &before);
+	made = bench_metric("isthmus_dtls_certificates_made_total");
+	bench_until(&b, bench_metric("isthmus_dtls_certificates_made_total") >=
+				made + 2);
+	b.peer[1] = before.peer;
+	bench_call(&b, &after, &browser);
+	bench_talk(&b, &after);
+	bench_talk(&b, &before);
+	assert_memory_not_equal(after.local.sha256, before.local.sha256, 32);
+
+	cmd.ctx = before.ctx;
+	ev = bench_do(&b, &cmd);
+	assert_int_equal(ev->type, GW_E_RESERVED);
+	assert_memory_equal(ev->end.sha256, before.local.sha256, 32);
+	bench_hang_up(&b, &after);
+	b.peer[1] = NULL;
+	bench_hang_up(&b, &before);
+}
+
 /* From one network to another: new checks from a new address, and no new keys.
  * Its own restart, or ours; the address it had is gone. */
 static void another_network_keeps_the_call_and_its_keys(void **state)
@@ -906,6 +942,7 @@ int main(void)
 		T(client_hello_before_the_description_is_kept),
 		T(rtp_from_an_address_without_ice_is_dropped),
 		T(ice_restart_keeps_the_association_and_the_audio),
+		T(a_new_certificate_is_for_new_calls),
 		T(another_network_keeps_the_call_and_its_keys),
 		T(reloaded_page_that_begins_dtls_takes_over),
 		T(reloaded_page_that_waits_for_dtls_takes_over),
