@@ -268,6 +268,12 @@ void gw_call_media_event(struct gw_call *call, const struct gw_media_event *ev)
 		on_dtmf(call, s, ev);
 		return;
 	case GW_E_INACTIVE:
+		if (ev->state != GW_SILENCE_ALL) {
+			/* Muted, or a phone without RTCP: no reason to end. */
+			gw_info(&call->log, "%s leg: no %s is heard", s->kind,
+				ev->state == GW_SILENCE_RTP ? "RTP" : "RTCP");
+			return;
+		}
 		gw_metric_add(&m_inactive, 1);
 		gw_info(&call->log, "%s leg: nothing is heard", s->kind);
 		if (call->core->set->media.inactivity_release)

@@ -171,7 +171,7 @@ static void warm(struct gw_term_side *t)
 		return;
 	gw_hot_add(&t->hot, t->ctx, offsetof(struct gw_context, term));
 	gw_hot_add(&t->hot, t, offsetof(struct gw_term_side, ice) + 1);
-	gw_hot_add(&t->hot, &t->heard_us, sizeof(t->heard_us));
+	gw_hot_add(&t->hot, t->heard_us, sizeof(t->heard_us));
 	gw_hot_add(&t->hot, f, offsetof(struct gw_flow, row) + 1);
 	gw_hot_add(&t->hot, &st->sock, sizeof(st->sock));
 	gw_hot_add(&t->hot, &to->stream[0]->sock,

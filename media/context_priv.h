@@ -79,8 +79,8 @@ struct gw_term_side {
 	struct gw_timer rtcp;
 	bool rtcp_before;
 	struct gw_timer inactive;
-	bool silent; /* INACTIVE was said */
-	uint64_t heard_us;
+	uint8_t silent;       /* enum gw_silence, as INACTIVE said */
+	uint64_t heard_us[2]; /* RTP, RTCP */
 
 	struct gw_hot hot; /* of a packet that comes from here */
 };
@@ -168,7 +168,7 @@ void gw_context_report_init(struct gw_term_side *t);
 void gw_context_report_start(struct gw_term_side *t);
 void gw_context_report_stop(struct gw_term_side *t);
 void gw_context_bye(struct gw_term_side *t);
-void gw_context_heard(struct gw_term_side *t, uint64_t now_us);
+void gw_context_heard(struct gw_term_side *t, bool rtcp, uint64_t now_us);
 void gw_context_watch_inactivity(struct gw_term_side *t);
 void gw_context_quality_due(struct gw_timer *timer, void *arg);
 void gw_context_stats(struct gw_context *ctx, struct gw_media_event *ev);

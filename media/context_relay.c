@@ -176,7 +176,7 @@ void gw_context_rtp_in(struct gw_term_side *t, struct gw_ctx_stream *st,
 	struct gw_flow_result res = { 0 };
 
 	count(t, true, len);
-	gw_context_heard(t, now);
+	gw_context_heard(t, false, now);
 	if (!f) {
 		gw_context_drop(st, GW_DISCARD_NO_ROUTE);
 		return;
@@ -217,7 +217,7 @@ void gw_context_rtcp_in(struct gw_term_side *t, struct gw_ctx_stream *st,
 			ok = true;
 	}
 	if (ok)
-		gw_context_heard(t, now);
+		gw_context_heard(t, true, now);
 }
 
 void gw_context_sock_packet(bool rtcp, uint8_t *data, size_t len, size_t cap,

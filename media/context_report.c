@@ -11,8 +11,12 @@
 #include "gateway/base/metrics.h"
 
 GW_COUNTER(m_rtcp_out, "isthmus_rtcp_sent_total", "RTCP compounds sent", "");
-GW_COUNTER(m_inactive, "isthmus_media_inactive_total",
-	   "Terminations that fell silent with an open gate", "");
+#define INACTIVE "isthmus_media_inactive_total"
+#define INACTIVE_HELP                                                          \
+	"Terminations that fell silent with an open gate, by what is missing"
+GW_COUNTER(m_no_rtp, INACTIVE, INACTIVE_HELP, "missing=\"rtp\"");
+GW_COUNTER(m_no_rtcp, INACTIVE, INACTIVE_HELP, "missing=\"rtcp\"");
+GW_COUNTER(m_nothing, INACTIVE, INACTIVE_HELP, "missing=\"all\"");
 
 uint64_t gw_context_ntp(void)
 {
@@ -89,48 +93,74 @@ void gw_context_watch_inactivity(struct gw_term_side *t)
 		return;
 	if (!listens(t)) {
 		gw_timer_stop(&t->inactive);
-		t->silent = false;
-	} else if (!gw_timer_running(&t->inactive) && !t->silent) {
-		t->heard_us = gw_timers_now_us(env->timers);
+		t->silent = 0;
+	} else if (!gw_timer_running(&t->inactive) &&
+		   t->silent != GW_SILENCE_ALL) {
+		t->heard_us[0] = gw_timers_now_us(env->timers);
+		t->heard_us[1] = t->heard_us[0];
 		(void)gw_timer_start_lazy_us(env->timers, &t->inactive,
 					     env->cfg->inactivity_ms * 1000ull);
 	}
+}
+
+static void tell_silence(struct gw_term_side *t)
+{
+	struct gw_metric *m[] = {
+		[GW_SILENCE_RTP] = &m_no_rtp,
+		[GW_SILENCE_RTCP] = &m_no_rtcp,
+		[GW_SILENCE_ALL] = &m_nothing,
+	};
+	struct gw_media_event ev;
+
+	gw_metric_add(m[t->silent], 1);
+	memset(&ev, 0, sizeof(ev));
+	ev.type = GW_E_INACTIVE;
+	ev.term = t->side;
+	ev.state = t->silent;
+	gw_context_emit(t->ctx, &ev);
 }
 
 /* A packet only leaves its time; the timer looks when it is due. */
 static void inactive_due(struct gw_timer *timer, void *arg)
 {
 	struct gw_term_side *t = arg;
-	struct gw_media_event ev;
 	struct gw_media_env *env;
+	uint8_t before;
 	uint64_t limit;
-	uint64_t quiet;
+	uint64_t next;
 
 	(void)timer;
 	GW_CHECK(t->ctx, GW_CTX_MAGIC);
 	env = t->ctx->env;
+	before = t->silent;
 	limit = (uint64_t)env->cfg->inactivity_ms * 1000;
-	quiet = gw_timers_now_us(env->timers) - t->heard_us;
-	if (quiet < limit) {
-		(void)gw_timer_start_lazy_us(env->timers, &t->inactive,
-					     limit - quiet);
-		return;
+	next = limit;
+	for (unsigned i = 0; i < 2; i++) {
+		uint64_t quiet = gw_timers_now_us(env->timers) - t->heard_us[i];
+
+		if (quiet >= limit)
+			t->silent |= (uint8_t)(GW_SILENCE_RTP << i);
+		else if (limit - quiet < next)
+			next = limit - quiet;
 	}
-	t->silent = true;
-	gw_metric_add(&m_inactive, 1);
-	memset(&ev, 0, sizeof(ev));
-	ev.type = GW_E_INACTIVE;
-	ev.term = t->side;
-	gw_context_emit(t->ctx, &ev);
+	if (t->silent != before)
+		tell_silence(t);
+	if (t->silent != GW_SILENCE_ALL)
+		(void)gw_timer_start_lazy_us(env->timers, &t->inactive, next);
 }
 
-void gw_context_heard(struct gw_term_side *t, uint64_t now_us)
+void gw_context_heard(struct gw_term_side *t, bool rtcp, uint64_t now_us)
 {
-	t->heard_us = now_us;
-	if (t->silent) {
-		t->silent = false;
-		gw_context_watch_inactivity(t);
-	}
+	uint8_t before = t->silent;
+
+	t->heard_us[rtcp] = now_us;
+	if (!before)
+		return;
+	t->silent &= (uint8_t) ~(GW_SILENCE_RTP << rtcp);
+	if (before == GW_SILENCE_ALL && listens(t))
+		(void)gw_timer_start_lazy_us(t->ctx->env->timers, &t->inactive,
+					     t->ctx->env->cfg->inactivity_ms *
+						     1000ull);
 }
 
 /* ---- statistics ---- */

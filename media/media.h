@@ -129,7 +129,7 @@ enum gw_media_event_type {
 	GW_E_ICE,      /* ice: connected, pair changed, lost            */
 	GW_E_DTLS,     /* dtls: established, or failed with why         */
 	GW_E_DTMF,     /* dtmf: RFC 4733 event ended, heard at term     */
-	GW_E_INACTIVE, /* TS 23.334 5.10: gate open, nothing heard      */
+	GW_E_INACTIVE, /* TS 23.334 5.10: gate open, nothing heard; of state */
 	GW_E_QUALITY,  /* stats so far, every few seconds               */
 	GW_E_RELEASED, /* stats: final                                  */
 	GW_E_GONE      /* command for a context that is not there       */
@@ -194,11 +194,18 @@ struct gw_stream_stats {
 	uint32_t rtt_us; /* 0: not known */
 };
 
+/* What a peer is not heard by, since a while.  Told when it changes. */
+enum gw_silence {
+	GW_SILENCE_RTP = 1,  /* RTCP is: on hold, or muted */
+	GW_SILENCE_RTCP = 2, /* RTP is: it may have none, or stand still */
+	GW_SILENCE_ALL = 3
+};
+
 struct gw_media_event {
 	uint8_t type; /* enum gw_media_event_type */
 	uint8_t term;
 	uint8_t stream;
-	uint8_t state; /* enum gw_ice_state or gw_dtls_state */
+	uint8_t state; /* enum gw_ice_state, gw_dtls_state or gw_silence */
 	uint32_t serial;
 	int error;
 	gw_ctx_id ctx;

@@ -290,6 +290,16 @@ void phone_send(struct phone *ph, const void *pkt, size_t len)
 		(ssize_t)len);
 }
 
+void phone_reports(struct phone *ph, const void *rtcp, size_t len)
+{
+	struct sockaddr_storage ss;
+	socklen_t slen = gw_addr_to_sockaddr(&ph->gw_rtcp, &ss);
+
+	assert_int_equal(
+		sendto(ph->rtcp, rtcp, len, 0, (struct sockaddr *)&ss, slen),
+		len);
+}
+
 uint8_t phone_talk(struct phone *ph)
 {
 	uint8_t pkt[172];

@@ -100,6 +100,7 @@ void phone_close(struct phone *ph);
 void phone_send(struct phone *ph, const void *pkt, size_t len);
 /* 20 ms of PCMU; returns the payload's first byte, which differs each time. */
 uint8_t phone_talk(struct phone *ph);
+void phone_reports(struct phone *ph, const void *rtcp, size_t len);
 /* Takes the next that has come, into @last; false: there is none. */
 bool phone_take(struct phone *ph);
 /* Takes what has come; true when a packet was among it. */

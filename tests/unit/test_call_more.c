@@ -507,10 +507,10 @@ static void silence_ends_a_call_where_it_is_told_to(void **s)
 {
 	(void)s;
 	browser_calls_phone();
-	media_tells(GW_E_INACTIVE, GW_TERM_B, 0);
+	media_tells(GW_E_INACTIVE, GW_TERM_B, GW_SILENCE_ALL);
 	assert_int_equal(GW_CALL_UP, core.calls->fsm.state);
 	set.media.inactivity_release = true;
-	media_tells(GW_E_INACTIVE, GW_TERM_B, 0);
+	media_tells(GW_E_INACTIVE, GW_TERM_B, GW_SILENCE_ALL);
 	assert_int_equal(408, called->last.cause.status);
 }
 

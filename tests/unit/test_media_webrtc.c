@@ -690,6 +690,70 @@ static void flood_is_cut_to_what_the_other_end_takes(void **state)
 	bench_hang_up(&b, &c);
 }
 
+static void flood_of_a_phone_is_cut_to_what_the_browser_takes(void **state)
+{
+	int64_t before = bench_metric(DISCARDED("bandwidth"));
+	unsigned dropped;
+	struct bench_call c;
+	unsigned heard;
+
+	(void)state;
+	bench_call(&b, &c,
+		   &(struct media_peer_options){ .active = true,
+						 .controlling = true });
+	bench_talk(&b, &c);
+	say_bandwidth(&c, false, 64000);
+	bench_turn(&b, 20);
+	heard = media_peer_rtp_count(c.peer);
+	/* In pairs: the queue of a socket has room for no flood. */
+	for (int i = 0; i < 50; i++) {
+		(void)phone_talk(&c.phone);
+		(void)phone_talk(&c.phone);
+		bench_until(&b, media_peer_rtp_count(c.peer) - heard +
+						bench_metric(DISCARDED(
+							"bandwidth")) -
+						before >=
+					2 * (unsigned)i + 2);
+	}
+	dropped = (unsigned)(bench_metric(DISCARDED("bandwidth")) - before);
+	assert_int_equal(media_peer_rtp_count(c.peer) - heard + dropped, 100);
+	assert_true(dropped >= 30 && dropped <= 63);
+	bench_hang_up(&b, &c);
+}
+
+/* RTCP ends at the gateway: however much of it comes, what leaves is paced by
+ * RFC 3550 6.2, and the audio goes on. */
+static void rtcp_floods_stay_outside(void **state)
+{
+	uint8_t sr[28] = { 0x80, 200, 0, 6, 0x42, 0x52, 0x4f, 0x57 };
+	uint8_t junk[40] = { 0x9f, 201, 0xff, 0xff };
+	unsigned reports = 0;
+	struct bench_call c;
+	uint8_t buf[1500];
+
+	(void)state;
+	bench_call(&b, &c,
+		   &(struct media_peer_options){ .active = true,
+						 .controlling = true });
+	bench_talk(&b, &c);
+	for (int i = 0; i < 1000; i++) {
+		sr[19] = (uint8_t)i;
+		media_peer_send(c.peer, sr, sizeof(sr));
+		media_peer_send(c.peer, junk, sizeof(junk));
+		phone_reports(&c.phone, sr, sizeof(sr));
+		phone_reports(&c.phone, junk, sizeof(junk));
+		if (i % 50 == 0) {
+			bench_step(&b);
+			bench_talk(&b, &c);
+		}
+		while (recv(c.phone.rtcp, buf, sizeof(buf), MSG_DONTWAIT) > 0)
+			reports++;
+	}
+	assert_in_range(reports, 0, 3);
+	bench_talk(&b, &c);
+	bench_hang_up(&b, &c);
+}
+
 static void close_notify_ends_the_media(void **state)
 {
 	struct bench_call c;
@@ -806,6 +870,50 @@ static void silence_is_told_once_until_it_is_broken(void **state)
 	(void)phone_talk(&c.phone);
 	bench_turn(&b, 400);
 	assert_int_equal(bench_count(&b, c.ctx, GW_E_INACTIVE, -1), 3);
+	bench_hang_up(&b, &c);
+}
+
+/* Of the last INACTIVE of the phone's side; 0: none. */
+static unsigned silence_of_phone(gw_ctx_id ctx)
+{
+	for (size_t i = b.nevent; i-- > 0;)
+		if (b.event[i].ctx == ctx && b.event[i].type == GW_E_INACTIVE &&
+		    b.event[i].term == GW_TERM_B)
+			return b.event[i].state;
+	return 0;
+}
+
+/* TS 23.334 5.10: muted is not gone. */
+static void rtp_and_rtcp_are_missed_apart(void **state)
+{
+	static const uint8_t rr[] = { 0x80, 201, 0, 1, 0x50, 0x48, 0x4f, 0x4e };
+	struct gw_media_config cfg;
+	struct bench_call c;
+	uint64_t end;
+
+	(void)state;
+	bench_config(&cfg);
+	cfg.inactivity_ms = 300;
+	restart_bench(&cfg);
+	bench_call(&b, &c,
+		   &(struct media_peer_options){ .active = true,
+						 .controlling = true });
+	/* The phone speaks, and has no RTCP. */
+	end = gw_clock_monotonic_us(NULL) + 600000;
+	while (gw_clock_monotonic_us(NULL) < end) {
+		(void)phone_talk(&c.phone);
+		bench_turn(&b, 20);
+	}
+	assert_int_equal(silence_of_phone(c.ctx), GW_SILENCE_RTCP);
+	/* It is muted, and reports. */
+	end = gw_clock_monotonic_us(NULL) + 600000;
+	while (gw_clock_monotonic_us(NULL) < end) {
+		phone_reports(&c.phone, rr, sizeof(rr));
+		bench_turn(&b, 20);
+	}
+	assert_int_equal(silence_of_phone(c.ctx), GW_SILENCE_RTP);
+	/* It is gone. */
+	bench_until(&b, silence_of_phone(c.ctx) == GW_SILENCE_ALL);
 	bench_hang_up(&b, &c);
 }
 
@@ -955,10 +1063,13 @@ int main(void)
 		T(renegotiation_yields_no_new_keys),
 		T(without_consent_nothing_is_sent),
 		T(flood_is_cut_to_what_the_other_end_takes),
+		T(flood_of_a_phone_is_cut_to_what_the_browser_takes),
+		T(rtcp_floods_stay_outside),
 		T(close_notify_ends_the_media),
 		T(release_says_close_notify_and_bye),
 		T(reports_reach_both_sides_and_theirs_are_read),
 		T(silence_is_told_once_until_it_is_broken),
+		T(rtp_and_rtcp_are_missed_apart),
 		T(digit_of_the_browser_is_told_and_relayed),
 		T(answer_and_immediate_hang_up_leave_nothing),
 		T(end_of_the_process_while_packets_flow_is_clean),
@@ -991,6 +1102,7 @@ int main(void)
 		T(release_says_close_notify_and_bye),
 		T(reports_reach_both_sides_and_theirs_are_read),
 		T(silence_is_told_once_until_it_is_broken),
+		T(rtp_and_rtcp_are_missed_apart),
 		T(digit_of_the_browser_is_told_and_relayed),
 		T(answer_and_immediate_hang_up_leave_nothing),
 		T(end_of_the_process_while_packets_flow_is_clean),
