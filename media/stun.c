@@ -295,7 +295,6 @@ enum gw_stun_reply gw_stun_reply(struct gw_stun *s, uint8_t *data, size_t len,
 				 const uint8_t id[GW_STUN_ID], const char *pwd)
 {
 	StunMessage msg = message(s, data, len);
-	StunTransactionId tid;
 	StunValidationStatus status;
 	int code = 0;
 
@@ -305,11 +304,10 @@ enum gw_stun_reply gw_stun_reply(struct gw_stun *s, uint8_t *data, size_t len,
 	    memcmp(data + 8, id, GW_STUN_ID) != 0 ||
 	    !has_of(&msg, STUN_ATTRIBUTE_MESSAGE_INTEGRITY, 20))
 		return GW_STUN_NO_REPLY;
-	memcpy(tid, data + 4, sizeof(tid));
 	recall(s, data, pwd);
 	memset(&msg, 0, sizeof(msg));
 	status = stun_agent_validate(&s->agent, &msg, data, len, NULL, NULL);
-	(void)stun_agent_forget_transaction(&s->agent, tid);
+	s->agent.sent_ids[0].valid = false; /* as it was */
 	if (status != STUN_VALIDATION_SUCCESS)
 		return GW_STUN_NO_REPLY;
 	if (stun_message_get_class(&msg) == STUN_RESPONSE)
