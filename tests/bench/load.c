@@ -182,11 +182,11 @@ static void talk(struct load *l, struct call *c)
 	c->seq++;
 	c->timestamp += PAYLOAD;
 	p = burst_next(l, &phone_burst, l->phone, &c->phone);
-	burst_add(&phone_burst, make_packet(c, p, 0x10000 + c->index));
+	burst_add(&phone_burst, make_packet(c, p, PHONE_SSRC + c->index));
 	l->sent_phone++;
 
 	p = burst_next(l, &web_burst, l->web, &c->web);
-	len = make_packet(c, p, 0x20000 + c->index);
+	len = make_packet(c, p, WEB_SSRC + c->index);
 	if (c->srtp && gw_srtp_protect(c->srtp, p, &len, 512))
 		return;
 	burst_add(&web_burst, len);

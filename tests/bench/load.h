@@ -19,7 +19,9 @@
 
 #include "media/srtp.h"
 
-#define PAYLOAD 160
+#define PAYLOAD    160
+#define PHONE_SSRC 0x10000u /* and the call's index */
+#define WEB_SSRC   0x20000u
 
 enum call_state {
 	CALL_IDLE,

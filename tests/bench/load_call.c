@@ -121,9 +121,11 @@ static void ask_offer(struct load *l, struct call *c)
 		       "PCMU/8000\r\na=rtcp-mux\r\na=sendrecv\r\na=mid:0\r\n"
 		       "a=setup:actpass\r\na=fingerprint:sha-256 %s\r\n"
 		       "a=ice-ufrag:" UFRAG "\r\na=ice-pwd:" PWD "\r\n"
-		       "a=candidate:1 1 UDP 2130706431 %s %u typ host\r\n",
+		       "a=candidate:1 1 UDP 2130706431 %s %u typ host\r\n"
+		       "a=ssrc:%u cname:bench\r\n",
 		       c->index + 1, addr, ntohs(l->web_addr.sin_port), addr,
-		       hash, addr, ntohs(l->web_addr.sin_port));
+		       hash, addr, ntohs(l->web_addr.sin_port),
+		       WEB_SSRC + c->index);
 	if (l->opt.daemon)
 		daemon_offer(l, c, sdp);
 	else

@@ -9,6 +9,7 @@ const short = process.env.BENCH === 'short';
 const only = process.env.ONLY?.split(/\s+/).filter(Boolean);
 const RUNS = quick ? 1 : 3;
 const RTPENGINE = 'rtpengine';
+const JANUS = 'janus';
 const OURS = 'isthmus';
 
 const median = (values) => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)];
@@ -61,7 +62,8 @@ const measures = {
 		for (const cm of quick || short ? [false] : [false, true]) {
 			const suite = cm ? 'AES_CM' : 'GCM';
 			for (const calls of sizes)
-				for (const relay of [OURS, RTPENGINE, cm ? 'forwarder cm' : 'forwarder', ...cm ? [] : ['forwarder clear']])
+				for (const relay of [OURS, RTPENGINE, cm ? 'forwarder cm' : 'forwarder', ...cm ? [] : ['forwarder clear'],
+					...calls <= 200 ? [JANUS] : []])
 					await runs(relay, { calls, rate: 200, seconds: quick ? 2 : 5, media: true, cm },
 						(got) => {
 							const name = relay.replace(' cm', '');
@@ -113,7 +115,7 @@ const measures = {
 	/** Signalling, ICE, DTLS and teardown; no media. */
 	async setup() {
 		const calls = quick ? 100 : 300;
-		for (const relay of [OURS, RTPENGINE, 'isthmus daemon'])
+		for (const relay of [OURS, RTPENGINE, JANUS, 'isthmus daemon'])
 			await runs(relay, { calls, rate: 100, seconds: 0 }, (got) => {
 				row('CPU a set-up with teardown', relay, got.map((g) => g.whole_cpu_ms), 'ms');
 				row('time to set up, p50', relay, got.map((g) => g.setup.p50 / 1000), 'ms');
@@ -143,7 +145,7 @@ const measures = {
 	/** Resident memory of a call that talks; and what stays after. */
 	async memory() {
 		const calls = quick ? 100 : 500;
-		for (const relay of [OURS, 'isthmus daemon', RTPENGINE])
+		for (const relay of [OURS, 'isthmus daemon', RTPENGINE, JANUS])
 			await runs(relay, { calls, rate: 100, seconds: quick ? 5 : 15, media: true }, (got) => {
 				row(`RSS a call, ${calls} calls`, relay, got.map((g) => g.rss_kb_a_call), 'kB');
 				row(`RSS left a call after, ${calls} calls`, relay,
