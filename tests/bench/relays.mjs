@@ -8,6 +8,8 @@ import { spawn, spawnSync } from 'node:child_process';
 
 export const CORE_RELAY = 0;
 export const CORE_LOAD = Math.min(1, os.cpus().length - 1);
+/** No relay: the load's browsers and phones send to each other. */
+export const ZERO = 'zero line';
 const CONTROL = 8900;
 const JANUS_WS = 8920;
 const HASH = '$y$j9T$F5Jx5fExrKuPp53xLKQ..1$1MUQcJhwFWeCUqO3XKU8qDXr7SCWMrv4jrApW6AFrf8';
@@ -126,6 +128,7 @@ export class Relay {
 		const ng = `127.0.0.1:${CONTROL}`;
 		const relay = {
 			'isthmus': [`${dir}/relay`, ng, '10000', '19999'],
+			'isthmus lite': [`${dir}/relay`, ng, '10000', '19999', '9000'],
 			'forwarder': [`${dir}/forwarder`, ng],
 			'forwarder cm': [`${dir}/forwarder`, ng, 'cm'],
 			'forwarder clear': [`${dir}/forwarder`, ng, 'clear'],
@@ -139,9 +142,14 @@ export class Relay {
 		const self = new Relay();
 
 		self.name = name;
+		if (name === ZERO) {
+			self.args = ['--self'];
+			return self;
+		}
 		self.args = name === 'isthmus daemon' ? ['--daemon', '127.0.0.1:8910:8912'] :
 			['--control', ng, ...name.startsWith('forwarder') ? ['--raw'] : [],
 				...name === 'forwarder clear' ? ['--clear'] : [],
+				...name === 'isthmus lite' ? ['--distinct'] : [],
 				...name === 'janus' ? ['--address', outside()] : []];
 		const log = fs.openSync(`${dir}/${name.replace(' ', '-')}.log`, 'w');
 		self.process = spawn('taskset', ['-c', `${CORE_RELAY}`, ...relay],
@@ -170,7 +178,8 @@ export class Relay {
 	/** What load.c measured: its JSON object. */
 	async load(build, options) {
 		const args = ['-c', `${CORE_LOAD}`, path.resolve(build, 'bench/load'), ...this.args,
-			'--pid', `${this.process.pid}`];
+			...this.process ? ['--pid', `${this.process.pid}`, '--core', `${CORE_RELAY}`] : [],
+			...this.translator ? ['--beside', `${this.translator.pid}`] : []];
 		for (const [key, value] of Object.entries(options))
 			if (value === true)
 				args.push(`--${key}`);
@@ -189,6 +198,8 @@ export class Relay {
 	}
 
 	async stop() {
+		if (!this.process)
+			return;
 		this.translator?.kill('SIGTERM');
 		this.process.kill('SIGTERM');
 		const timer = setTimeout(() => this.process.kill('SIGKILL'), 5000);

@@ -6,7 +6,7 @@
 # (not when quick or in parts).  Last line: "bench: N passed, N failed".
 set -u
 here=$(realpath "$0")
-cd "$(dirname "$here")/../.."
+cd "$(dirname "$here")/../.." || exit 1
 build=${1:-build}
 
 # In a network of its own: nothing else has its ports, and there is an address
