@@ -81,7 +81,8 @@ static void find(struct load *l, unsigned from, unsigned most, probe_h *probe)
 						    : 0;
 		else if (!good.at)
 			at = bad.at > 10 ? bad.at * 4 / 5 : 0;
-		else if ((bad.at - good.at) * 25 > bad.at)
+		else if (bad.at - good.at > 1 &&
+			 (bad.at - good.at) * 25 > bad.at)
 			at = (good.at + bad.at) / 2;
 		else
 			at = 0;

@@ -154,9 +154,11 @@ export class Relay {
 		const log = fs.openSync(`${dir}/${name.replace(' ', '-')}.log`, 'w');
 		self.process = spawn('taskset', ['-c', `${CORE_RELAY}`, ...relay],
 			{ stdio: ['ignore', log, log] });
-		if (name === 'janus')
+		if (name === 'janus') {
 			self.translator = spawn('taskset', ['-c', `${CORE_LOAD}`, 'node', 'tests/bench/janus.mjs',
 				`${CONTROL}`, `${JANUS_WS}`], { stdio: ['ignore', log, log] });
+			self.translatorEnded = new Promise((done) => self.translator.once('exit', done));
+		}
 		fs.closeSync(log);
 		self.ended = new Promise((done) => self.process.once('exit', done));
 		try {
@@ -200,7 +202,10 @@ export class Relay {
 	async stop() {
 		if (!this.process)
 			return;
-		this.translator?.kill('SIGTERM');
+		if (this.translator) {
+			this.translator.kill('SIGTERM');
+			await this.translatorEnded;
+		}
 		this.process.kill('SIGTERM');
 		const timer = setTimeout(() => this.process.kill('SIGKILL'), 5000);
 		await this.ended;
