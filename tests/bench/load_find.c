@@ -18,6 +18,7 @@
 #define DISTURBED 0.08
 #define NOT_FULL  0.80
 #define TRIES     3
+#define AGAIN     2
 
 struct probe {
 	bool good;
@@ -30,6 +31,12 @@ struct probe {
 };
 
 typedef void(probe_h)(struct load *l, unsigned at, struct probe *p);
+
+static bool disturbed(const struct probe *p)
+{
+	return p->at && !p->good &&
+	       (p->foreign >= DISTURBED || p->cpu < NOT_FULL);
+}
 
 static void log_probe(const struct probe *p)
 {
@@ -47,45 +54,58 @@ static void print_found(const struct probe *good, const struct probe *bad,
 {
 	(void)printf("{\"found\":%u,\"cpu\":%.3f,\"load_cpu\":%.3f,"
 		     "\"p99\":%llu,\"first_bad\":%u,\"bad_cpu\":%.3f,"
-		     "\"bad_load_cpu\":%.3f,\"foreign\":%.3f,\"limited\":%s,"
+		     "\"bad_load_cpu\":%.3f,\"foreign\":%.3f,\"disturbed\":%s,"
+		     "\"limited\":%s,"
 		     "\"failed\":%u}\n",
 		     good->at, good->cpu, good->load,
 		     (unsigned long long)good->p99_us, bad->at, bad->cpu,
-		     bad->load, bad->foreign, by_load ? "true" : "false",
-		     bad->failed);
+		     bad->load, bad->foreign, disturbed(bad) ? "true" : "false",
+		     by_load ? "true" : "false", bad->failed);
+}
+
+/* What others spoil is asked again. */
+static struct probe ask(struct load *l, unsigned at, probe_h *probe)
+{
+	struct probe p;
+
+	for (unsigned n = 0; n < TRIES; n++) {
+		p = (struct probe){ .at = at };
+		probe(l, at, &p);
+		log_probe(&p);
+		if (!disturbed(&p))
+			break;
+	}
+	return p;
+}
+
+/* What to ask next; 0: it is known well enough. */
+static unsigned next(unsigned good, unsigned bad, unsigned most)
+{
+	if (!bad)
+		return good < most / 5 * 4 ? good * 5 / 4 + 1
+		       : good < most       ? most
+					   : 0;
+	if (!good)
+		return bad > 10 ? bad * 4 / 5 : 0;
+	if (bad - good > 1 && (bad - good) * 25 > bad)
+		return (good + bad) / 2;
+	return 0;
 }
 
 static void find(struct load *l, unsigned from, unsigned most, probe_h *probe)
 {
 	struct probe good = { 0 }, bad = { 0 }, p;
-	unsigned at = from;
+	unsigned at = from, again = 0;
 
 	while (at) {
-		/* What others spoil is asked again. */
-		for (unsigned n = 0; n < TRIES; n++) {
-			memset(&p, 0, sizeof(p));
-			p.at = at;
-			probe(l, at, &p);
-			log_probe(&p);
-			if (p.good ||
-			    (p.foreign < DISTURBED && p.cpu > NOT_FULL))
-				break;
+		p = ask(l, at, probe);
+		*(p.good ? &good : &bad) = p;
+		at = next(good.at, bad.at, most);
+		/* A limit that others made is none: upwards once more. */
+		if (!at && good.at && disturbed(&bad) && again++ < AGAIN) {
+			bad = (struct probe){ 0 };
+			at = next(good.at, 0, most);
 		}
-		if (p.good)
-			good = p;
-		else
-			bad = p;
-		if (!bad.at)
-			at = good.at < most / 5 * 4 ? good.at * 5 / 4 + 1
-			     : good.at < most       ? most
-						    : 0;
-		else if (!good.at)
-			at = bad.at > 10 ? bad.at * 4 / 5 : 0;
-		else if (bad.at - good.at > 1 &&
-			 (bad.at - good.at) * 25 > bad.at)
-			at = (good.at + bad.at) / 2;
-		else
-			at = 0;
 	}
 	/* What failed here was asked too much: that is the answer. */
 	l->failed = 0;

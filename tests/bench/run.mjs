@@ -98,9 +98,10 @@ async function search(relay, what, options, unit) {
 	if (got.length === 0)
 		return;
 	console.log(said(got));
-	const limited = got.filter((g) => g.limited).length * 2 > got.length;
-	row(what, relay, got.map((g) => g.found), unit, !limited ? '' :
-		got.some((g) => g.first_bad === 0) ? 'or more' : 'or more: the load was full', 0);
+	const most = (key) => got.filter((g) => g[key]).length * 2 > got.length;
+	row(what, relay, got.map((g) => g.found), unit, most('disturbed') ? 'or more: others had the core' :
+		!most('limited') ? '' : got.some((g) => g.first_bad === 0) ? 'or more' :
+			'or more: the load was full', 0);
 	row(`core at that, ${unit}`, relay, got.map((g) => g.cpu * 100), '%', '', 0);
 	if (got.every((g) => g.found > 0))
 		passed++;
