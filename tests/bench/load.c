@@ -2,8 +2,8 @@
 #include "tests/bench/load.h"
 
 #include <assert.h>
-#include <getopt.h>
 #include <sched.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -129,7 +129,7 @@ void window_open(struct load *l, struct window *w)
 	memset(&l->to_web, 0, sizeof(l->to_web));
 	w->sent = l->sent_web + l->sent_phone;
 	w->got = l->got_web + l->got_phone;
-	w->own = load_cpu_of(getpid()) + load_cpu_of(l->opt.beside);
+	w->own = load_cpu_of((unsigned)getpid()) + load_cpu_of(l->opt.beside);
 	w->cpu = load_cpu_of(l->opt.pid);
 	w->busy[0] = load_core_busy(l->opt.core);
 	w->busy[1] = load_core_busy((unsigned)sched_getcpu());
@@ -140,7 +140,8 @@ void window_close(const struct load *l, struct window *w)
 {
 	w->seconds = (double)(load_now_us() - w->begin_us + 1) / 1e6;
 	w->cpu = load_cpu_of(l->opt.pid) - w->cpu;
-	w->own = load_cpu_of(getpid()) + load_cpu_of(l->opt.beside) - w->own;
+	w->own = load_cpu_of((unsigned)getpid()) + load_cpu_of(l->opt.beside) -
+		 w->own;
 	w->busy[0] = load_core_busy(l->opt.core) - w->busy[0] - w->cpu;
 	w->busy[1] =
 		load_core_busy((unsigned)sched_getcpu()) - w->busy[1] - w->own;
@@ -194,7 +195,7 @@ static void measure(struct load *l)
 		     (cpu1 - cpu0) * 1e3 / l->opt.calls);
 	print_window(l, &w, live);
 	(void)load_delete_from(l, 0);
-	if (!l->opt.media || l->opt.after)
+	if (!l->opt.seconds || l->opt.after)
 		until_quiet(l);
 	cpu1 = load_cpu_of(l->opt.pid);
 	load_run(l, l->opt.after * SECOND_US);
@@ -205,101 +206,71 @@ static void measure(struct load *l)
 		     live ? (double)(rss1 - rss0) / live : 0.0);
 }
 
+enum kind { TEXT, NUMBER, FLAG };
+
+static const struct {
+	const char *name;
+	enum kind kind;
+	size_t at;
+} options[] = {
+	{"control",     TEXT,   offsetof(struct options, control)   },
+	{ "daemon",     TEXT,   offsetof(struct options, daemon)    },
+	{ "address",    TEXT,   offsetof(struct options, address)   },
+	{ "calls",      NUMBER, offsetof(struct options, calls)     },
+	{ "rate",       NUMBER, offsetof(struct options, rate)      },
+	{ "seconds",    NUMBER, offsetof(struct options, seconds)   },
+	{ "after",      NUMBER, offsetof(struct options, after)     },
+	{ "churn",      NUMBER, offsetof(struct options, churn)     },
+	{ "find-calls", NUMBER, offsetof(struct options, find_calls)},
+	{ "find-rate",  NUMBER, offsetof(struct options, find_rate) },
+	{ "most",       NUMBER, offsetof(struct options, most)      },
+	{ "pid",        NUMBER, offsetof(struct options, pid)       },
+	{ "beside",     NUMBER, offsetof(struct options, beside)    },
+	{ "core",       NUMBER, offsetof(struct options, core)      },
+	{ "media",      FLAG,   offsetof(struct options, media)     },
+	{ "raw",        FLAG,   offsetof(struct options, raw)       },
+	{ "clear",      FLAG,   offsetof(struct options, clear)     },
+	{ "cm",         FLAG,   offsetof(struct options, cm)        },
+	{ "distinct",   FLAG,   offsetof(struct options, distinct)  },
+	{ "self",       FLAG,   offsetof(struct options, self)      },
+};
+#define NOPTIONS (sizeof(options) / sizeof(options[0]))
+
+static bool read_option(struct options *opt, const char *name,
+			const char *value)
+{
+	for (size_t i = 0; i < NOPTIONS; i++) {
+		void *at = (char *)opt + options[i].at;
+
+		if (strcmp(name, options[i].name) != 0)
+			continue;
+		if (options[i].kind != FLAG && !value)
+			return false;
+		if (options[i].kind == TEXT)
+			*(const char **)at = value;
+		else if (options[i].kind == NUMBER)
+			*(unsigned *)at = (unsigned)strtoul(value, NULL, 10);
+		else
+			*(bool *)at = true;
+		return true;
+	}
+	return false;
+}
+
 static bool read_options(struct options *opt, int argc, char **argv)
 {
-	static const struct option longs[] = {
-		{"control",     required_argument, NULL, 'c'},
-		{ "daemon",     required_argument, NULL, 'd'},
-		{ "address",    required_argument, NULL, 'a'},
-		{ "calls",      required_argument, NULL, 'n'},
-		{ "rate",       required_argument, NULL, 'r'},
-		{ "seconds",    required_argument, NULL, 's'},
-		{ "after",      required_argument, NULL, 't'},
-		{ "churn",      required_argument, NULL, 'u'},
-		{ "pid",        required_argument, NULL, 'p'},
-		{ "core",       required_argument, NULL, 'o'},
-		{ "beside",     required_argument, NULL, 'b'},
-		{ "find-calls", required_argument, NULL, 'N'},
-		{ "most",       required_argument, NULL, 'M'},
-		{ "find-rate",  required_argument, NULL, 'R'},
-		{ "media",      no_argument,       NULL, 'm'},
-		{ "raw",        no_argument,       NULL, 'w'},
-		{ "clear",      no_argument,       NULL, 'l'},
-		{ "cm",         no_argument,       NULL, 'k'},
-		{ "distinct",   no_argument,       NULL, 'D'},
-		{ "self",       no_argument,       NULL, 'S'},
-		{ NULL,         0,                 NULL, 0  },
-	};
-	int o;
+	for (int i = 1; i < argc; i++) {
+		const char *name = argv[i];
+		const char *value = NULL;
 
-	while ((o = getopt_long(argc, argv, "", longs, NULL)) != -1) {
-		unsigned n = optarg ? (unsigned)strtoul(optarg, NULL, 10) : 0;
-
-		switch (o) {
-		case 'c':
-			opt->control = optarg;
-			break;
-		case 'd':
-			opt->daemon = optarg;
-			break;
-		case 'a':
-			opt->address = optarg;
-			break;
-		case 'n':
-			opt->calls = n;
-			break;
-		case 'r':
-			opt->rate = n;
-			break;
-		case 's':
-			opt->seconds = n;
-			break;
-		case 't':
-			opt->after = n;
-			break;
-		case 'u':
-			opt->churn = n;
-			break;
-		case 'p':
-			opt->pid = (int)n;
-			break;
-		case 'b':
-			opt->beside = (int)n;
-			break;
-		case 'o':
-			opt->core = n;
-			break;
-		case 'N':
-			opt->find_calls = n;
-			break;
-		case 'R':
-			opt->find_rate = n;
-			break;
-		case 'M':
-			opt->most = n;
-			break;
-		case 'm':
-			opt->media = true;
-			break;
-		case 'w':
-			opt->raw = true;
-			break;
-		case 'l':
-			opt->raw = opt->clear = true;
-			break;
-		case 'k':
-			opt->cm = true;
-			break;
-		case 'D':
-			opt->distinct = true;
-			break;
-		case 'S':
-			opt->raw = opt->self = true;
-			break;
-		default:
+		if (strncmp(name, "--", 2) != 0)
 			return false;
-		}
+		if (i + 1 < argc && strncmp(argv[i + 1], "--", 2) != 0)
+			value = argv[++i];
+		if (!read_option(opt, name + 2, value))
+			return false;
 	}
+	opt->raw |= opt->clear || opt->self;
 	return opt->calls && opt->rate &&
 	       !!opt->control + !!opt->daemon + opt->self == 1;
 }

@@ -81,9 +81,9 @@ struct options {
 	bool cm;         /* AES_CM_128_HMAC_SHA1_80 only, else GCM only */
 	bool distinct;   /* each browser has an address of its own (127.1/16) */
 	bool self;       /* raw, and no relay: browsers and phones directly */
-	int pid;         /* the relay's */
+	unsigned pid;    /* the relay's */
 	unsigned core;   /* where it runs */
-	int beside;      /* what runs on the load's core besides */
+	unsigned beside; /* what runs on the load's core besides */
 };
 
 struct load {
@@ -121,8 +121,8 @@ void load_run(struct load *l, uint64_t us);
 bool load_delete_from(struct load *l, unsigned first);
 
 /* load_stat.c */
-double load_cpu_of(int pid);
-long load_rss_kb(int pid);
+double load_cpu_of(unsigned pid);
+long load_rss_kb(unsigned pid);
 /* Seconds that this core was not idle here, for whomever, or other machines. */
 double load_core_busy(unsigned core);
 

@@ -43,12 +43,12 @@ void delays_print(const char *name, const struct delays *d)
 
 /* ---- what the relay costs ---- */
 
-double load_cpu_of(int pid)
+double load_cpu_of(unsigned pid)
 {
 	struct timespec ts;
 	clockid_t clock;
 
-	if (pid <= 0 || clock_getcpuclockid(pid, &clock) ||
+	if (!pid || clock_getcpuclockid((pid_t)pid, &clock) ||
 	    clock_gettime(clock, &ts))
 		return 0;
 	return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
@@ -75,13 +75,13 @@ double load_core_busy(unsigned core)
 	return busy;
 }
 
-long load_rss_kb(int pid)
+long load_rss_kb(unsigned pid)
 {
 	char path[64], line[256];
 	long kb = 0;
 	FILE *fp;
 
-	(void)snprintf(path, sizeof(path), "/proc/%d/status", pid);
+	(void)snprintf(path, sizeof(path), "/proc/%u/status", pid);
 	fp = fopen(path, "r");
 	while (fp && fgets(line, sizeof(line), fp))
 		(void)sscanf(line, "VmRSS: %ld", &kb);
