@@ -97,8 +97,8 @@ $(BUILD)/net/%: $(BUILD)/tests/net/%.o $(NET_OBJS) $(LIB)
 # What make bench runs: the load, our relay alone, and the floor.
 BENCH_BINS := $(addprefix $(BUILD)/bench/,load relay forwarder)
 bench-bins: $(BENCH_BINS)
-$(BUILD)/bench/load: $(BUILD)/tests/bench/load_call.o \
-	$(BUILD)/tests/bench/load_daemon.o
+$(BUILD)/bench/load: $(addprefix $(BUILD)/tests/bench/load_,call.o daemon.o \
+	find.o stat.o wire.o)
 $(BUILD)/bench/%: $(BUILD)/tests/bench/%.o $(BUILD)/tests/bench/ng.o $(LIB)
 	$(call say,LD,$@)
 	@mkdir -p $(@D)

@@ -122,16 +122,19 @@ static void on_control(void)
 		h = &c->phone;
 		(void)ng_get(data, (size_t)n, "sdp", sdp, sizeof(sdp));
 		address_of(sdp, &c->web.peer);
-	} else if (!strcmp(command, "answer") && c) {
+	} else if (!strcmp(command, "answer") && c && !c->web.fd) {
 		h = &c->web;
 		(void)ng_get(data, (size_t)n, "sdp", sdp, sizeof(sdp));
 		address_of(sdp, &c->phone.peer);
 	} else if (!strcmp(command, "delete") && c) {
-		(void)close(c->web.fd);
+		if (c->web.fd)
+			(void)close(c->web.fd);
 		(void)close(c->phone.fd);
 		gw_srtp_free(c->web.srtp);
 		free(c);
 		*at = NULL;
+	} else if (c) {
+		return; /* asked again: the answer is on its way */
 	}
 	ng_begin(&o, cookie);
 	ng_text(&o, "result", "ok");

@@ -19,7 +19,11 @@
 
 #include "media/srtp.h"
 
-#define PAYLOAD 160
+#define PAYLOAD    160
+#define PHONE_SSRC 0x10000u /* and the call's index */
+#define WEB_SSRC   0x20000u
+
+#define NEVER UINT64_MAX
 
 enum call_state {
 	CALL_IDLE,
@@ -36,7 +40,7 @@ struct call {
 	unsigned index, round; /* round: how often this place was used */
 	struct sockaddr_in web, phone; /* the relay's, as each side sees it */
 	char ufrag[64], pwd[64];       /* the relay's */
-	uint64_t next_check_us, asked_us, began_us, next_packet_us;
+	uint64_t next_check_us, asked_us, began_us;
 	bool controlled_ok;
 	StunAgent stun;
 	StunTransactionId id[8];
@@ -47,6 +51,7 @@ struct call {
 	BIO *in, *out;
 	uint64_t retransmit_us;
 	struct gw_srtp *srtp;
+	struct gw_srtp *mirror; /* --self: the other end's */
 	uint16_t seq;
 	uint32_t timestamp;
 };
@@ -59,6 +64,7 @@ struct delays {
 };
 void delays_add(struct delays *d, uint64_t us);
 uint64_t delays_at(const struct delays *d, double share);
+void delays_print(const char *name, const struct delays *d);
 
 struct options {
 	const char *control;  /* ADDR:PORT of the relay's ng listener */
@@ -67,10 +73,17 @@ struct options {
 	unsigned calls, rate; /* set-ups a second */
 	unsigned seconds;     /* how long the calls live */
 	unsigned churn;       /* set-ups a second beside them */
-	bool media, raw;      /* raw: neither ICE nor DTLS, fixed keys */
-	bool clear;           /* raw, and no SRTP */
-	bool cm;              /* AES_CM_128_HMAC_SHA1_80 only, else GCM only */
-	int pid;              /* the relay's */
+	unsigned after;       /* seconds until the memory is read again */
+	unsigned find_calls, find_rate; /* where the search begins */
+	unsigned most;                  /* and where it ends at the latest */
+	bool media, raw; /* raw: neither ICE nor DTLS, fixed keys */
+	bool clear;      /* raw, and no SRTP */
+	bool cm;         /* AES_CM_128_HMAC_SHA1_80 only, else GCM only */
+	bool distinct;   /* each browser has an address of its own (127.1/16) */
+	bool self;       /* raw, and no relay: browsers and phones directly */
+	unsigned pid;    /* the relay's */
+	unsigned core;   /* where it runs */
+	unsigned beside; /* what runs on the load's core besides */
 };
 
 struct load {
@@ -82,12 +95,48 @@ struct load {
 	uint16_t by_web_port[65536], by_phone_port[65536]; /* index + 1 */
 	SSL_CTX *ctx;
 	unsigned char sha256[32];
-	uint64_t now_us;
+	uint64_t *due_us; /* of each call's next packets; NEVER: it is not up */
+	uint64_t now_us, next_step_us, next_talk_us;
+	bool mute; /* no media for now */
 
 	unsigned up, failed, deleted;
 	struct delays to_phone, to_web, setup;
 	uint64_t sent_web, sent_phone, got_web, got_phone, bad;
 };
+
+/* What happened between two moments. */
+struct window {
+	uint64_t begin_us, sent, got;
+	double seconds, cpu, own; /* own: the load's, with what is beside it */
+	double foreign;           /* share of the busier core that others had */
+	double busy[2];
+};
+void window_open(struct load *l, struct window *w);
+void window_close(const struct load *l, struct window *w);
+
+/* load.c */
+void load_turn(struct load *l);
+void load_run(struct load *l, uint64_t us);
+/* Ends the calls from @first on; false: not all within five seconds. */
+bool load_delete_from(struct load *l, unsigned first);
+
+/* load_stat.c */
+double load_cpu_of(unsigned pid);
+long load_rss_kb(unsigned pid);
+/* Seconds that this core was not idle here, for whomever, or other machines. */
+double load_core_busy(unsigned core);
+
+/* load_find.c */
+void find_calls(struct load *l);
+void find_rate(struct load *l);
+
+/* load_wire.c */
+void wire_open(struct load *l);
+void wire_talk(struct load *l);
+void wire_drain(struct load *l, bool web);
+void wire_to_relay(struct load *l, struct call *c, const void *data,
+		   size_t len);
+struct sockaddr_in wire_browser(const struct load *l, const struct call *c);
 
 /* load_call.c: one call's way up */
 void call_offer(struct load *l, struct call *c);

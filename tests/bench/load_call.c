@@ -110,10 +110,11 @@ static void ask(struct load *l, struct call *c, const char *command,
 
 static void ask_offer(struct load *l, struct call *c)
 {
+	const struct sockaddr_in web = wire_browser(l, c);
 	char hash[96], sdp[2048], addr[32];
 
 	sdp_print_hash(hash, l->sha256);
-	(void)inet_ntop(AF_INET, &l->web_addr.sin_addr, addr, sizeof(addr));
+	(void)inet_ntop(AF_INET, &web.sin_addr, addr, sizeof(addr));
 	(void)snprintf(sdp, sizeof(sdp),
 		       "v=0\r\no=- %u 1 IN IP4 %s\r\ns=-\r\nt=0 0\r\n"
 		       "m=audio %u UDP/TLS/RTP/SAVPF 0\r\nc=IN IP4 %s\r\n"
@@ -121,9 +122,10 @@ static void ask_offer(struct load *l, struct call *c)
 		       "PCMU/8000\r\na=rtcp-mux\r\na=sendrecv\r\na=mid:0\r\n"
 		       "a=setup:actpass\r\na=fingerprint:sha-256 %s\r\n"
 		       "a=ice-ufrag:" UFRAG "\r\na=ice-pwd:" PWD "\r\n"
-		       "a=candidate:1 1 UDP 2130706431 %s %u typ host\r\n",
-		       c->index + 1, addr, ntohs(l->web_addr.sin_port), addr,
-		       hash, addr, ntohs(l->web_addr.sin_port));
+		       "a=candidate:1 1 UDP 2130706431 %s %u typ host\r\n"
+		       "a=ssrc:%u cname:bench\r\n",
+		       c->index + 1, addr, ntohs(web.sin_port), addr, hash,
+		       addr, ntohs(web.sin_port), WEB_SSRC + c->index);
 	if (l->opt.daemon)
 		daemon_offer(l, c, sdp);
 	else
@@ -144,6 +146,46 @@ static void ask_answer(struct load *l, struct call *c)
 	ask(l, c, "answer", sdp);
 }
 
+static void use_keys(struct load *l, struct call *c,
+		     const struct gw_srtp_keys *keys)
+{
+	if (!l->opt.clear)
+		assert(!gw_srtp_new(&c->srtp, keys));
+	c->state = CALL_UP;
+	l->due_us[c->index] = l->now_us + (c->index * 7919u) % 20000;
+	c->seq = (uint16_t)(c->index * 31);
+	l->up++;
+	delays_add(&l->setup, l->now_us - c->began_us);
+}
+
+/* All alike: what the forwarder has too. */
+static struct gw_srtp_keys fixed_keys(const struct load *l)
+{
+	struct gw_srtp_keys keys = {
+		.profile = l->opt.cm ? GW_SRTP_AES128_CM_SHA1_80
+				     : GW_SRTP_AEAD_AES_128_GCM
+	};
+
+	memset(keys.local, 1, sizeof(keys.local));
+	memset(keys.remote, 2, sizeof(keys.remote));
+	return keys;
+}
+
+/* The zero line: the browser's packets, protected, to the phone's socket and
+ * unprotected there; the phone's to the browser's. */
+static void no_relay(struct load *l, struct call *c)
+{
+	struct gw_srtp_keys keys = fixed_keys(l), theirs = keys;
+
+	memcpy(theirs.local, keys.remote, sizeof(theirs.local));
+	memcpy(theirs.remote, keys.local, sizeof(theirs.remote));
+	if (!l->opt.clear)
+		assert(!gw_srtp_new(&c->mirror, &theirs));
+	c->web = l->phone_addr;
+	c->phone = l->web_addr;
+	use_keys(l, c, &keys);
+}
+
 void call_offer(struct load *l, struct call *c)
 {
 	c->state = CALL_OFFERED;
@@ -155,7 +197,10 @@ void call_offer(struct load *l, struct call *c)
 			STUN_COMPATIBILITY_RFC5389,
 			STUN_AGENT_USAGE_SHORT_TERM_CREDENTIALS |
 				STUN_AGENT_USAGE_USE_FINGERPRINT);
-	ask_offer(l, c);
+	if (l->opt.self)
+		no_relay(l, c);
+	else
+		ask_offer(l, c);
 }
 
 void call_failed(struct load *l, struct call *c, const char *why)
@@ -202,25 +247,10 @@ static void start_keys(struct load *l, struct call *c, bool server)
 		SSL_set_connect_state(c->ssl);
 }
 
-static void use_keys(struct load *l, struct call *c,
-		     const struct gw_srtp_keys *keys)
-{
-	if (!l->opt.clear)
-		assert(!gw_srtp_new(&c->srtp, keys));
-	c->state = CALL_UP;
-	c->next_packet_us = l->now_us + (c->index * 7919u) % 20000;
-	c->seq = (uint16_t)(c->index * 31);
-	l->up++;
-	delays_add(&l->setup, l->now_us - c->began_us);
-}
-
 void call_answered(struct load *l, struct call *c, const char *sdp)
 {
 	char setup[16];
-	struct gw_srtp_keys keys = {
-		.profile = l->opt.cm ? GW_SRTP_AES128_CM_SHA1_80
-				     : GW_SRTP_AEAD_AES_128_GCM
-	};
+	const struct gw_srtp_keys keys = fixed_keys(l);
 
 	if (!media_address(sdp, &c->web)) {
 		call_failed(l, c, "no address for the browser");
@@ -228,9 +258,6 @@ void call_answered(struct load *l, struct call *c, const char *sdp)
 	}
 	l->by_web_port[ntohs(c->web.sin_port)] = (uint16_t)(c->index + 1);
 	if (l->opt.raw) {
-		/* All alike: what the forwarder has too. */
-		memset(keys.local, 1, sizeof(keys.local));
-		memset(keys.remote, 2, sizeof(keys.remote));
 		use_keys(l, c, &keys);
 		return;
 	}
@@ -296,6 +323,7 @@ void call_delete(struct load *l, struct call *c)
 {
 	if (c->state == CALL_UP)
 		l->up--;
+	l->due_us[c->index] = NEVER;
 	if (c->web.sin_port)
 		l->by_web_port[ntohs(c->web.sin_port)] = 0;
 	if (c->phone.sin_port)
@@ -304,7 +332,11 @@ void call_delete(struct load *l, struct call *c)
 	c->ssl = NULL;
 	gw_srtp_free(c->srtp);
 	c->srtp = NULL;
-	c->state = CALL_DELETED;
+	gw_srtp_free(c->mirror);
+	c->mirror = NULL;
+	c->state = l->opt.self ? CALL_IDLE : CALL_DELETED;
+	if (l->opt.self)
+		return;
 	if (l->opt.daemon)
 		daemon_delete(l, c);
 	else
@@ -312,13 +344,6 @@ void call_delete(struct load *l, struct call *c)
 }
 
 /* ---- ICE: controlling, every check nominates ---- */
-
-static void to_relay(struct load *l, const struct call *c, const void *data,
-		     size_t len)
-{
-	(void)sendto(l->web, data, len, 0, (const struct sockaddr *)&c->web,
-		     sizeof(c->web));
-}
 
 static void check(struct load *l, struct call *c)
 {
@@ -337,7 +362,7 @@ static void check(struct load *l, struct call *c)
 		c->index + 1, NULL, STUN_USAGE_ICE_COMPATIBILITY_RFC5245);
 	assert(len);
 	stun_message_id(&msg, *id);
-	to_relay(l, c, buf, len);
+	wire_to_relay(l, c, buf, len);
 }
 
 static bool password(StunAgent *agent, StunMessage *msg, uint8_t *username,
@@ -374,7 +399,7 @@ static void on_stun(struct load *l, struct call *c, const uint8_t *data,
 			    &control, c->index + 1,
 			    STUN_USAGE_ICE_COMPATIBILITY_RFC5245) ==
 		    STUN_USAGE_ICE_RETURN_SUCCESS)
-			to_relay(l, c, buf, n);
+			wire_to_relay(l, c, buf, n);
 	} else if (stun_message_get_class(&msg) == STUN_RESPONSE &&
 		   c->state == CALL_CHECKING) {
 		c->state = CALL_KEYING;
@@ -390,7 +415,7 @@ static void flush(struct load *l, struct call *c)
 	int n = BIO_read(c->out, flight, sizeof(flight));
 
 	if (n > 0)
-		to_relay(l, c, flight, (size_t)n);
+		wire_to_relay(l, c, flight, (size_t)n);
 }
 
 static void take_keys(struct load *l, struct call *c)

@@ -1,5 +1,5 @@
 /*
- * relay.c ADDR:PORT PORT_MIN PORT_MAX - our relay alone, under the
+ * relay.c ADDR:PORT PORT_MIN PORT_MAX [LITE_PORT] - our relay alone, under the
  * control protocol that rtpengine has, so that both do the same work: media.h
  * and nothing of SIP, JSON or WebSocket.
  */
@@ -296,7 +296,8 @@ int main(int argc, char **argv)
 	unsigned port;
 
 	if (argc < 4 || sscanf(argv[1], "%39[^:]:%u", host, &port) != 2) {
-		(void)fprintf(stderr, "relay ADDR:PORT PORT_MIN PORT_MAX\n");
+		(void)fprintf(stderr, "relay ADDR:PORT PORT_MIN PORT_MAX "
+				      "[LITE_PORT]\n");
 		return 2;
 	}
 	(void)signal(SIGTERM, on_signal);
@@ -306,6 +307,7 @@ int main(int argc, char **argv)
 	(void)snprintf(cfg.core_address, sizeof(cfg.core_address), "%s", host);
 	cfg.port_min = (uint16_t)atoi(argv[2]);
 	cfg.port_max = (uint16_t)atoi(argv[3]);
+	cfg.lite_port = argc > 4 ? (uint16_t)atoi(argv[4]) : 0;
 	assert(!gw_loop_new(&loop, NULL, NULL));
 	assert(!gw_media_new(&media, loop, &cfg, on_event, NULL));
 	control = socket(AF_INET, SOCK_DGRAM, 0);

@@ -8,7 +8,10 @@ import { spawn, spawnSync } from 'node:child_process';
 
 export const CORE_RELAY = 0;
 export const CORE_LOAD = Math.min(1, os.cpus().length - 1);
+/** No relay: the load's browsers and phones send to each other. */
+export const ZERO = 'zero line';
 const CONTROL = 8900;
+const JANUS_WS = 8920;
 const HASH = '$y$j9T$F5Jx5fExrKuPp53xLKQ..1$1MUQcJhwFWeCUqO3XKU8qDXr7SCWMrv4jrApW6AFrf8';
 
 const pause = (ms) => new Promise((done) => setTimeout(done, ms));
@@ -27,6 +30,55 @@ async function answers(port) {
 	socket.close();
 	if (!got)
 		throw new Error(`nothing answers on port ${port}`);
+}
+
+/** An address that is not the loopback's, which Janus does not take. */
+const outside = () => Object.values(os.networkInterfaces()).flat()
+	.find((a) => a.family === 'IPv4' && !a.internal)?.address;
+
+/** Nothing but NoSIP and WebSockets, one event loop, as quiet as it can be. */
+function janusConfiguration(dir) {
+	const lib = fs.readdirSync('/usr/lib').map((d) => `/usr/lib/${d}/janus`).find((d) => fs.existsSync(d));
+
+	fs.rmSync(dir, { recursive: true, force: true });
+	for (const [folder, keep] of [['plugins', 'libjanus_nosip.so'], ['transports', 'libjanus_websockets.so'],
+		['events'], ['loggers']]) {
+		fs.mkdirSync(`${dir}/${folder}`, { recursive: true });
+		if (keep)
+			fs.symlinkSync(`${lib}/${folder}/${keep}`, `${dir}/${folder}/${keep}`);
+	}
+	fs.writeFileSync(`${dir}/janus.jcfg`, `general: {
+	configs_folder = "${dir}"
+	plugins_folder = "${dir}/plugins"
+	transports_folder = "${dir}/transports"
+	events_folder = "${dir}/events"
+	loggers_folder = "${dir}/loggers"
+	debug_level = 2
+	event_loops = 1
+	session_timeout = 0
+	server_name = "bench"
+}
+nat: {
+	ice_enforce_list = "${outside()}"
+}
+media: {
+	rtp_port_range = "10000-19999"
+}
+`);
+	fs.writeFileSync(`${dir}/janus.plugin.nosip.jcfg`, `general: {
+	local_ip = "127.0.0.1"
+	rtp_port_range = "20000-29999"
+}
+`);
+	fs.writeFileSync(`${dir}/janus.transport.websockets.jcfg`, `general: {
+	json = "compact"
+	ws = true
+	ws_port = ${JANUS_WS}
+	wss = false
+}
+admin: { admin_ws = false, admin_wss = false }
+`);
+	return dir;
 }
 
 async function listens(url) {
@@ -76,24 +128,37 @@ export class Relay {
 		const ng = `127.0.0.1:${CONTROL}`;
 		const relay = {
 			'isthmus': [`${dir}/relay`, ng, '10000', '19999'],
+			'isthmus lite': [`${dir}/relay`, ng, '10000', '19999', '9000'],
 			'forwarder': [`${dir}/forwarder`, ng],
 			'forwarder cm': [`${dir}/forwarder`, ng, 'cm'],
 			'forwarder clear': [`${dir}/forwarder`, ng, 'clear'],
 			'rtpengine': ['rtpengine', '-f', '--interface=127.0.0.1', `--listen-ng=${ng}`,
 				'--port-min=20000', '--port-max=29999', '--table=-1', '--log-level=3', '-E',
 				'--delete-delay=0', '--num-threads=1'],
+			'janus': ['janus', '-o', '-F', name === 'janus' && janusConfiguration(path.join(dir, 'janus'))],
 			'isthmus daemon': [path.resolve(build, 'isthmus'), '-c',
 				daemonConfiguration(path.join(dir, 'daemon'))],
 		}[name];
 		const self = new Relay();
 
 		self.name = name;
+		if (name === ZERO) {
+			self.args = ['--self'];
+			return self;
+		}
 		self.args = name === 'isthmus daemon' ? ['--daemon', '127.0.0.1:8910:8912'] :
 			['--control', ng, ...name.startsWith('forwarder') ? ['--raw'] : [],
-				...name === 'forwarder clear' ? ['--clear'] : []];
+				...name === 'forwarder clear' ? ['--clear'] : [],
+				...name === 'isthmus lite' ? ['--distinct'] : [],
+				...name === 'janus' ? ['--address', outside()] : []];
 		const log = fs.openSync(`${dir}/${name.replace(' ', '-')}.log`, 'w');
 		self.process = spawn('taskset', ['-c', `${CORE_RELAY}`, ...relay],
 			{ stdio: ['ignore', log, log] });
+		if (name === 'janus') {
+			self.translator = spawn('taskset', ['-c', `${CORE_LOAD}`, 'node', 'tests/bench/janus.mjs',
+				`${CONTROL}`, `${JANUS_WS}`], { stdio: ['ignore', log, log] });
+			self.translatorEnded = new Promise((done) => self.translator.once('exit', done));
+		}
 		fs.closeSync(log);
 		self.ended = new Promise((done) => self.process.once('exit', done));
 		try {
@@ -107,13 +172,16 @@ export class Relay {
 	}
 
 	static available(name) {
-		return name !== 'rtpengine' || there('rtpengine');
+		return name === 'rtpengine' ? there('rtpengine') :
+			name !== 'janus' || (there('janus') && fs.existsSync('tests/node_modules/ws') &&
+				outside() !== undefined);
 	}
 
 	/** What load.c measured: its JSON object. */
 	async load(build, options) {
 		const args = ['-c', `${CORE_LOAD}`, path.resolve(build, 'bench/load'), ...this.args,
-			'--pid', `${this.process.pid}`];
+			...this.process ? ['--pid', `${this.process.pid}`, '--core', `${CORE_RELAY}`] : [],
+			...this.translator ? ['--beside', `${this.translator.pid}`] : []];
 		for (const [key, value] of Object.entries(options))
 			if (value === true)
 				args.push(`--${key}`);
@@ -132,6 +200,12 @@ export class Relay {
 	}
 
 	async stop() {
+		if (!this.process)
+			return;
+		if (this.translator) {
+			this.translator.kill('SIGTERM');
+			await this.translatorEnded;
+		}
 		this.process.kill('SIGTERM');
 		const timer = setTimeout(() => this.process.kill('SIGKILL'), 5000);
 		await this.ended;
