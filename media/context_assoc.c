@@ -100,6 +100,7 @@ static void dtls_state(enum gw_dtls_state state,
 	ev.term = t->side;
 	ev.state = (uint8_t)state;
 	gw_context_emit(t->ctx, &ev);
+	t->unheard = state == GW_DTLS_UP;
 	if (state == GW_DTLS_UP) {
 		gw_context_report_start(t);
 		gw_context_warm(t->ctx);
@@ -234,6 +235,10 @@ void gw_context_assoc_in(struct gw_term_side *t, const struct gw_addr *from,
 
 void gw_context_assoc_heard(struct gw_term_side *t)
 {
+	if (t->unheard) {
+		t->unheard = false;
+		gw_dtls_heard(in_force(t)->dtls);
+	}
 	/* With a challenger there, the timer is for its burial. */
 	if (gw_timer_running(&t->doubt) && !challenger(t)->dtls)
 		gw_timer_stop(&t->doubt);

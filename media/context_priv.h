@@ -63,6 +63,7 @@ struct gw_term_side {
 	struct gw_assoc assoc[2]; /* the one in force and its challenger */
 	uint8_t in_force;         /* which */
 	bool renewed;             /* new ICE credentials under its keys */
+	bool unheard;             /* no packet under its keys yet */
 	struct gw_timer doubt;    /* of the peer still having them */
 	struct gw_srtp *srtp;     /* of the one in force */
 	struct gw_end *pending;   /* RESERVED is owed: ICE gathers */

@@ -14,11 +14,23 @@
 
 #define DTLS_MAGIC 0x4474d715
 
-/* RFC 6347 4.2.4.1 says 1 s, for the Internet of its day; ICE has just shown
- * this path to answer in less, and a lost flight delays the first word. */
-#define RTO_FIRST_US 100000u
-#define RTO_MAX_US   1000000u
+/* RFC 6347 4.2.4.1 says 1 s, doubling, for the Internet of its day; ICE has
+ * just shown this path to answer in less, and a lost flight delays the first
+ * word.  OpenSSL gives a flight twelve repetitions: all but the last three are
+ * within 4.5 s, and together they last as long as a handshake may. */
+static const uint16_t rto_ms[] = { 100, 200, 400,  400,  400,  400, 400,
+				   500, 700, 1000, 1500, 2000, 2500 };
+#define NRTO         (sizeof(rto_ms) / sizeof(rto_ms[0]))
 #define HANDSHAKE_MS 10000u
+
+/* The last flight has no answer, so no timer of OpenSSL's: it is only sent
+ * again when the peer asks, and browsers double their 50 ms without a bound, so
+ * that at 30 % loss one in a hundred waits over 5 s.  Until the peer has shown
+ * that it has the keys, it gets the same datagrams again: records that it has
+ * seen before its replay check drops (RFC 6347 4.1.2.6), so nothing answers
+ * them. */
+static const uint16_t repeat_ms[] = { 50, 100, 200, 400, 400, 800, 1000, 1000 };
+#define NREPEAT (sizeof(repeat_ms) / sizeof(repeat_ms[0]))
 
 /* OpenSSL's part of an association is some 40 KB, and has little to do once
  * the keys are out: it goes after KEEP_SSL_MS.  The last flight may be asked
@@ -47,9 +59,12 @@ struct gw_dtls {
 	struct gw_dtls_flight last; /* what we sent in the step under way */
 	struct gw_dtls_flight bye;  /* close_notify, made before ssl went */
 	uint8_t asked;
+	uint8_t nretransmit; /* of the flight under way */
+	uint8_t nrepeat;     /* of the last flight */
 	uint8_t sha256[32];
 	struct gw_timers *timers;
 	struct gw_timer retransmit;
+	struct gw_timer repeat;   /* the last flight, unasked */
 	struct gw_timer deadline; /* of the handshake; then of what is kept */
 	const struct gw_logctx *log;
 	gw_dtls_state_h *state_h;
@@ -68,6 +83,8 @@ GW_COUNTER(m_closed, "isthmus_dtls_total", "DTLS associations, by outcome",
 	   "result=\"closed\"");
 GW_COUNTER(m_retransmits, "isthmus_dtls_retransmits_total",
 	   "DTLS flights sent again because no answer came", "");
+GW_COUNTER(m_repeats, "isthmus_dtls_repeats_total",
+	   "Last DTLS flights sent again because no media came", "");
 
 #define LATE      "isthmus_dtls_late_total"
 #define LATE_HELP "Datagrams for associations whose DTLS keys are gone, by kind"
@@ -194,6 +211,7 @@ static void end(struct gw_dtls *d, enum gw_dtls_state state)
 
 	d->phase = ENDED;
 	gw_timer_stop(&d->retransmit);
+	gw_timer_stop(&d->repeat);
 	gw_timer_stop(&d->deadline);
 	gw_metric_add(metric[state], 1);
 	d->state_h(state, NULL, d->arg);
@@ -239,6 +257,9 @@ static void established(struct gw_dtls *d)
 		return;
 	}
 	d->phase = UP;
+	/* Whose flight was the last, the server's: a client has none here. */
+	if (d->last.n && !d->last.too_big)
+		(void)gw_timer_start_ms(d->timers, &d->repeat, repeat_ms[0]);
 	gw_metric_add(&m_up, 1);
 	gw_info(d->log, "DTLS established as %s: %s, %s",
 		d->active ? "client" : "server", SSL_get_cipher_name(d->ssl),
@@ -348,6 +369,24 @@ static void retransmit_due(struct gw_timer *t, void *arg)
 	arm_retransmit(d);
 }
 
+static void repeat_due(struct gw_timer *t, void *arg)
+{
+	struct gw_dtls *d = arg;
+
+	(void)t;
+	GW_CHECK(d, DTLS_MAGIC);
+	gw_metric_add(&m_repeats, 1);
+	gw_dtls_flight_send(&d->last, d->bio.send_h, d->bio.arg);
+	if (++d->nrepeat < NREPEAT)
+		(void)gw_timer_start_ms(d->timers, &d->repeat,
+					repeat_ms[d->nrepeat]);
+}
+
+void gw_dtls_heard(struct gw_dtls *d)
+{
+	gw_timer_stop(&d->repeat);
+}
+
 static void free_ssl(struct gw_dtls *d)
 {
 	if (!d->ssl)
@@ -416,10 +455,14 @@ static void deadline_due(struct gw_timer *t, void *arg)
 
 static unsigned int next_rto(SSL *ssl, unsigned int last_us)
 {
-	(void)ssl;
+	struct gw_dtls *d = SSL_get_app_data(ssl);
+
+	GW_CHECK(d, DTLS_MAGIC);
 	if (!last_us)
-		return RTO_FIRST_US;
-	return last_us * 2 < RTO_MAX_US ? last_us * 2 : RTO_MAX_US;
+		d->nretransmit = 0; /* another flight */
+	else if (d->nretransmit < NRTO - 1)
+		d->nretransmit++;
+	return rto_ms[d->nretransmit] * 1000u;
 }
 
 int gw_dtls_new(struct gw_dtls **out, struct gw_dtls_ctx *ctx,
@@ -441,6 +484,7 @@ int gw_dtls_new(struct gw_dtls **out, struct gw_dtls_ctx *ctx,
 	d->bio = (struct gw_dtls_bio){ .send_h = send_h, .arg = arg };
 	memcpy(d->sha256, sha256, sizeof(d->sha256));
 	gw_timer_init(&d->retransmit, retransmit_due, d);
+	gw_timer_init(&d->repeat, repeat_due, d);
 	gw_timer_init(&d->deadline, deadline_due, d);
 
 	d->ssl = SSL_new(ctx->ssl);
@@ -476,6 +520,7 @@ void gw_dtls_free(struct gw_dtls *d)
 		gw_dtls_flight_send(&d->bye, d->bio.send_h, d->bio.arg);
 	}
 	gw_timer_stop(&d->retransmit);
+	gw_timer_stop(&d->repeat);
 	gw_timer_stop(&d->deadline);
 	free_ssl(d);
 	d->magic = 0;

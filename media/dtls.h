@@ -84,6 +84,10 @@ void gw_dtls_start(struct gw_dtls *d);
 /* A datagram of the peer (first byte 20..63, RFC 7983 7). */
 void gw_dtls_receive(struct gw_dtls *d, const void *data, size_t len);
 
+/* The peer has shown that it has the keys: our last flight came through, and
+ * is no longer repeated.  Legal more than once. */
+void gw_dtls_heard(struct gw_dtls *d);
+
 bool gw_dtls_is_active(const struct gw_dtls *d);
 bool gw_dtls_is_up(const struct gw_dtls *d);
 bool gw_dtls_is_over(const struct gw_dtls *d);

@@ -60,6 +60,10 @@ struct full {
 	bool was_connected;
 	bool news_pair; /* to be told when libnice is left */
 	bool news_failed;
+	/* An address that the peer has begun to check from in mid-call, to be
+	 * preferred when libnice is left; family 0: none. */
+	struct gw_addr moved;
+	uint32_t top_priority; /* of the candidates that libnice knows */
 	struct gw_addr local;
 	unsigned next_other;
 
@@ -83,6 +87,28 @@ GW_COUNTER(m_tx_nice, "isthmus_media_ice_packets_total",
 	   "direction=\"out\",path=\"libnice\"");
 GW_COUNTER(m_no_split, "isthmus_media_split_failed_total",
 	   "Local addresses whose packets go through libnice", "");
+
+/* ---- addresses ---- */
+
+static void from_nice(struct gw_addr *out, const NiceAddress *a)
+{
+	struct sockaddr_storage ss;
+
+	memset(out, 0, sizeof(*out));
+	memset(&ss, 0, sizeof(ss));
+	nice_address_copy_to_sockaddr(a, (struct sockaddr *)&ss);
+	if (gw_addr_from_sockaddr(out, (struct sockaddr *)&ss))
+		memset(out, 0, sizeof(*out));
+}
+
+static void to_nice(NiceAddress *out, const struct gw_addr *a)
+{
+	struct sockaddr_storage ss;
+
+	(void)gw_addr_to_sockaddr(a, &ss);
+	nice_address_init(out);
+	nice_address_set_from_sockaddr(out, (struct sockaddr *)&ss);
+}
 
 static int full_send(struct gw_ice *base, const struct gw_addr *to,
 		     const void *data, size_t len);
@@ -109,12 +135,39 @@ static void tell_news(struct full *ice)
 	}
 }
 
+/* A NAT's new mapping, or another network, without a restart (RFC 8445 7.3.1.3).
+ * libnice stays with the selected pair until its consent is lost if the new one
+ * is not of higher priority, and peer-reflexive never is: so it gets one.  It
+ * is selected once it is valid and the browser has nominated it, not before. */
+static void prefer_moved(struct full *ice)
+{
+	NiceCandidate *c = nice_candidate_new(NICE_CANDIDATE_TYPE_HOST);
+	GSList *list = g_slist_append(NULL, c);
+
+	to_nice(&c->addr, &ice->moved);
+	c->base_addr = c->addr;
+	c->transport = NICE_CANDIDATE_TRANSPORT_UDP;
+	c->stream_id = ice->stream;
+	c->component_id = COMPONENT;
+	if (ice->top_priority < UINT32_MAX)
+		ice->top_priority++;
+	c->priority = ice->top_priority;
+	(void)g_strlcpy(c->foundation, "moved", sizeof(c->foundation));
+	memset(&ice->moved, 0, sizeof(ice->moved));
+	(void)nice_agent_set_remote_candidates(ice->agent, ice->stream,
+					       COMPONENT, list);
+	g_slist_free_full(list, (GDestroyNotify)nice_candidate_free);
+	gw_ice_loop_sync(&ice->loop);
+}
+
 /* libnice has been left. */
 static void after_loop(void *arg)
 {
 	struct full *ice = arg;
 
 	GW_CHECK(ice, ICE_MAGIC);
+	if (ice->moved.family)
+		prefer_moved(ice);
 	tell_news(ice);
 	if (ice->gathered && !ice->told_gathered) {
 		ice->told_gathered = true;
@@ -144,28 +197,6 @@ static void gather_due(struct gw_timer *t, void *arg)
 	ice->gathered = true;
 	ice->told_gathered = true;
 	ice->h.gathered(ice->h.arg);
-}
-
-/* ---- addresses ---- */
-
-static void from_nice(struct gw_addr *out, const NiceAddress *a)
-{
-	struct sockaddr_storage ss;
-
-	memset(out, 0, sizeof(*out));
-	memset(&ss, 0, sizeof(ss));
-	nice_address_copy_to_sockaddr(a, (struct sockaddr *)&ss);
-	if (gw_addr_from_sockaddr(out, (struct sockaddr *)&ss))
-		memset(out, 0, sizeof(*out));
-}
-
-static void to_nice(NiceAddress *out, const struct gw_addr *a)
-{
-	struct sockaddr_storage ss;
-
-	(void)gw_addr_to_sockaddr(a, &ss);
-	nice_address_init(out);
-	nice_address_set_from_sockaddr(out, (struct sockaddr *)&ss);
 }
 
 /* ---- signals of libnice, from inside run_context() or a call of ours ---- */
@@ -224,6 +255,10 @@ static void on_remote_candidate(NiceAgent *agent, NiceCandidate *c,
 	GW_CHECK(ice, ICE_MAGIC);
 	from_nice(&addr, &c->addr);
 	remember(ice, &addr);
+	if (c->priority > ice->top_priority)
+		ice->top_priority = c->priority;
+	if (ice->connected)
+		ice->moved = addr;
 }
 
 /* libnice's socket at @local, or -1. */
@@ -605,8 +640,11 @@ static void set_candidates(struct full *ice, const struct gw_end *remote)
 	for (uint8_t i = 0; i < n; i++) {
 		NiceCandidate *c = make_candidate(ice, &remote->candidate[i]);
 
-		if (c)
-			list = g_slist_append(list, c);
+		if (!c)
+			continue;
+		list = g_slist_append(list, c);
+		if (c->priority > ice->top_priority)
+			ice->top_priority = c->priority;
 	}
 	if (list)
 		(void)nice_agent_set_remote_candidates(ice->agent, ice->stream,

@@ -150,6 +150,15 @@ void net_stop(struct net *n)
 
 void net_call_begin(struct net *n, struct net_call *c, const char *address)
 {
+	net_call_begin_as(n, c,
+			  &(struct media_peer_options){ .address = address,
+							.active = true });
+}
+
+void net_call_begin_as(struct net *n, struct net_call *c,
+		       const struct media_peer_options *browser)
+{
+	struct media_peer_options opt = *browser;
 	struct bench *b = &n->bench;
 	const struct gw_media_event *ev;
 	int slot = 0;
@@ -159,11 +168,9 @@ void net_call_begin(struct net *n, struct net_call *c, const char *address)
 		slot++;
 	assert_true(slot < BENCH_PEERS);
 	wire_enter(n->wire, WIRE_BROWSER);
-	c->peer = media_peer_new(
-		&(struct media_peer_options){ .address = address,
-					      .active = true,
-					      .controlling = true,
-					      .light = true });
+	opt.controlling = true;
+	opt.light = true;
+	c->peer = media_peer_new(&opt);
 	wire_enter(n->wire, WIRE_GATEWAY);
 	b->peer[slot] = c->peer;
 	phone_open(&c->phone, "127.0.0.1");

@@ -45,8 +45,11 @@ void net_start(struct net *n, unsigned mtu);
 void net_stop(struct net *n);
 
 /* Everything is reserved and configured; ICE and DTLS begin.  @address: of the
- * browser. */
+ * browser, which sends the ClientHello. */
 void net_call_begin(struct net *n, struct net_call *c, const char *address);
+/* The same with another browser; it controls and is light in any case. */
+void net_call_begin_as(struct net *n, struct net_call *c,
+		       const struct media_peer_options *browser);
 bool net_call_up(struct net *n, struct net_call *c); /* at both ends */
 void net_call_end(struct net *n, struct net_call *c);
 /* Until it is up; ten seconds without fail the test. */

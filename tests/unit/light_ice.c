@@ -12,9 +12,10 @@
 #include "gateway/base/check.h"
 #include "gateway/base/timers.h"
 
-/* Chromium's, while there is no answer and after. */
+/* Chromium's, while there is no answer or but few checks, and after. */
 #define CHECK_US   50000u
-#define CONSENT_US 480000u
+#define CHECKS_MIN 3
+#define CONSENT_US 900000u
 
 #define PRIORITY  0x7e7f1effu
 #define IN_FLIGHT 64
@@ -26,7 +27,7 @@ struct light_ice {
 	int fd;
 	struct gw_addr local;
 	bool controlling, silent, up;
-	unsigned pairs;
+	unsigned pairs, checks; /* checks: since it was last moved */
 	uint64_t tie, next_us;
 
 	char ufrag[8], pwd[32];
@@ -111,6 +112,7 @@ void light_ice_set_remote(struct light_ice *ice, const struct gw_end *end)
 			ice->remote = end->candidate[i].addr;
 	assert(ice->remote.family);
 	ice->next_us = 0;
+	ice->checks = 0;
 	ice->up = false;
 }
 
@@ -124,6 +126,7 @@ void light_ice_move(struct light_ice *ice, const char *address)
 	(void)close(ice->fd);
 	open_socket(ice, address);
 	ice->next_us = 0;
+	ice->checks = 0;
 	ice->up = false;
 }
 
@@ -230,7 +233,9 @@ void light_ice_step(struct light_ice *ice)
 
 	if (ice->remote.family && !ice->silent && now >= ice->next_us) {
 		check(ice);
-		ice->next_us = now + (ice->up ? CONSENT_US : CHECK_US);
+		ice->next_us = now + (++ice->checks >= CHECKS_MIN && ice->up
+					      ? CONSENT_US
+					      : CHECK_US);
 	}
 	while ((n = recvfrom(ice->fd, buf, sizeof(buf), 0,
 			     (struct sockaddr *)&ss, &sl)) > 0) {

@@ -9,12 +9,15 @@
 #include <nice/agent.h>
 #include <openssl/ec.h>
 #include <openssl/err.h>
+#include <openssl/rsa.h>
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
 #include <srtp2/srtp.h>
 
 #include "gateway/base/check.h"
 #include "tests/unit/light_ice.h"
+
+#define PEER_MTU 1200
 
 struct queue {
 	unsigned count; /* ever */
@@ -54,7 +57,7 @@ static int accept_any(X509_STORE_CTX *store, void *arg)
 
 static void make_certificate(struct media_peer *p)
 {
-	EVP_PKEY *key = EVP_EC_gen("P-256");
+	EVP_PKEY *key = p->opt.rsa ? EVP_RSA_gen(4096) : EVP_EC_gen("P-256");
 	X509 *x = X509_new();
 	unsigned n = sizeof(p->sha256);
 
@@ -108,7 +111,7 @@ static void make_ssl(struct media_peer *p)
 	BIO_set_mem_eof_return(p->out, -1);
 	SSL_set_bio(p->ssl, p->in, p->out);
 	SSL_set_options(p->ssl, SSL_OP_NO_QUERY_MTU);
-	SSL_set_mtu(p->ssl, 1200);
+	SSL_set_mtu(p->ssl, PEER_MTU);
 	if (p->opt.light)
 		DTLS_set_timer_cb(p->ssl, retransmit_us);
 	if (p->opt.active)
@@ -125,13 +128,27 @@ static void send_raw(struct media_peer *p, const void *data, size_t len)
 		(void)nice_agent_send(p->agent, p->stream, 1, (guint)len, data);
 }
 
+/* The memory BIO has joined the datagrams: as many records as fit into each. */
 static void flush(struct media_peer *p)
 {
-	uint8_t flight[4096];
+	uint8_t flight[16384];
 	int n = BIO_read(p->out, flight, sizeof(flight));
+	size_t len = n > 0 ? (size_t)n : 0;
+	size_t from = 0, to = 0;
 
-	if (n > 0)
-		send_raw(p, flight, (size_t)n);
+	while (to < len) {
+		size_t record =
+			13 + ((size_t)flight[to + 11] << 8 | flight[to + 12]);
+
+		assert(to + record <= len);
+		if (to > from && to + record - from > PEER_MTU) {
+			send_raw(p, flight + from, to - from);
+			from = to;
+		}
+		to += record;
+	}
+	if (to > from)
+		send_raw(p, flight + from, to - from);
 }
 
 static void make_srtp(struct media_peer *p)

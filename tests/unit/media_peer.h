@@ -23,6 +23,7 @@ struct media_peer_options {
 	bool active;        /* sends the ClientHello */
 	bool light;         /* ICE and DTLS at a browser's pace, no libnice */
 	bool no_candidates; /* found as peer-reflexive only */
+	bool rsa; /* a certificate of 4096 bits, larger than a datagram */
 	const struct media_peer *certificate_of; /* NULL: a new one */
 };
 
