@@ -70,7 +70,7 @@ struct full {
 	/* What the peer was last told to be. */
 	bool told; /* since the last restart */
 	char ufrag[257], pwd[257];
-	struct gw_candidate candidate[GW_MAX_CANDIDATES];
+	struct gw_candidate *candidate; /* @ncandidate of them */
 };
 
 GW_GAUGE(m_agents, "isthmus_media_agents", "Live ICE agents", "");
@@ -563,6 +563,7 @@ static void full_free(struct gw_ice *base)
 		free_agent(ice);
 	gw_ice_loop_fini(&ice->loop);
 	gw_metric_add(&m_agents, -1);
+	free(ice->candidate);
 	explicit_bzero(ice, sizeof(*ice)); /* the passwords too */
 	free(ice);
 }
@@ -631,6 +632,19 @@ static NiceCandidate *make_candidate(const struct full *ice,
 	return c;
 }
 
+/* Without memory for them they are told to libnice again another time. */
+static void keep_candidates(struct full *ice, const struct gw_candidate *from,
+			    uint8_t n)
+{
+	free(ice->candidate);
+	ice->ncandidate = 0;
+	ice->candidate = n ? calloc(n, sizeof(*from)) : NULL;
+	if (!ice->candidate)
+		return;
+	memcpy(ice->candidate, from, n * sizeof(*from));
+	ice->ncandidate = n;
+}
+
 static void set_candidates(struct full *ice, const struct gw_end *remote)
 {
 	GSList *list = NULL;
@@ -651,9 +665,7 @@ static void set_candidates(struct full *ice, const struct gw_end *remote)
 						       COMPONENT, list);
 	g_slist_free_full(list, (GDestroyNotify)nice_candidate_free);
 	ice->told = true;
-	ice->ncandidate = n;
-	memcpy(ice->candidate, remote->candidate,
-	       n * sizeof(ice->candidate[0]));
+	keep_candidates(ice, remote->candidate, n);
 }
 
 static bool full_is_peer(const struct gw_ice *base, const struct gw_end *remote)
@@ -669,8 +681,9 @@ static int full_configure(struct gw_ice *base, const struct gw_end *remote)
 	struct full *ice = (struct full *)base;
 	bool creds = !full_is_peer(base, remote);
 	bool cands = !ice->told || ice->ncandidate != remote->ncandidate ||
-		     memcmp(ice->candidate, remote->candidate,
-			    ice->ncandidate * sizeof(ice->candidate[0])) != 0;
+		     (ice->ncandidate &&
+		      memcmp(ice->candidate, remote->candidate,
+			     ice->ncandidate * sizeof(ice->candidate[0])) != 0);
 
 	/* RFC 8839 5.4: at least 4 and 22 characters. */
 	if (strlen(remote->ufrag) < 4 || strlen(remote->pwd) < 22)
