@@ -15,10 +15,11 @@
 #define LOAD_FULL 0.93
 #define MOST_RATE 5000
 /* Others had so much of a core, or it was not full and yet late: no judge. */
-#define DISTURBED 0.08
-#define NOT_FULL  0.80
-#define TRIES     3
-#define AGAIN     2
+#define DISTURBED   0.08
+#define NOT_FULL    0.80
+#define TRIES       3
+#define AGAIN       2
+#define PATIENCE_US (45 * SECOND_US) /* and no search lasts for ever */
 
 struct probe {
 	bool good;
@@ -63,8 +64,9 @@ static void print_found(const struct probe *good, const struct probe *bad,
 		     by_load ? "true" : "false", bad->failed);
 }
 
-/* What others spoil is asked again. */
-static struct probe ask(struct load *l, unsigned at, probe_h *probe)
+/* What others spoil is asked again, until @end_us. */
+static struct probe ask(struct load *l, unsigned at, probe_h *probe,
+			uint64_t end_us)
 {
 	struct probe p;
 
@@ -72,7 +74,7 @@ static struct probe ask(struct load *l, unsigned at, probe_h *probe)
 		p = (struct probe){ .at = at };
 		probe(l, at, &p);
 		log_probe(&p);
-		if (!disturbed(&p))
+		if (!disturbed(&p) || load_now_us() > end_us)
 			break;
 	}
 	return p;
@@ -95,14 +97,16 @@ static unsigned next(unsigned good, unsigned bad, unsigned most)
 static void find(struct load *l, unsigned from, unsigned most, probe_h *probe)
 {
 	struct probe good = { 0 }, bad = { 0 }, p;
+	const uint64_t end_us = load_now_us() + PATIENCE_US;
 	unsigned at = from, again = 0;
 
 	while (at) {
-		p = ask(l, at, probe);
+		p = ask(l, at, probe, end_us);
 		*(p.good ? &good : &bad) = p;
 		at = next(good.at, bad.at, most);
 		/* A limit that others made is none: upwards once more. */
-		if (!at && good.at && disturbed(&bad) && again++ < AGAIN) {
+		if (!at && good.at && disturbed(&bad) && again++ < AGAIN &&
+		    load_now_us() < end_us) {
 			bad = (struct probe){ 0 };
 			at = next(good.at, 0, most);
 		}

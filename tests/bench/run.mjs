@@ -79,13 +79,14 @@ async function runs(relay, what, options, use) {
 	if (got.length === 0)
 		return;
 	use(got);
-	// A busy machine may lose packets in two minutes of it; that is no failure
-	// to run.
-	if (got.every((g) => g.failed === 0 && g.up === options.calls &&
-		(quick || (g.bad === 0 && g.got >= g.sent * 0.98)))) {
+	// What a relay loses because it is full stands in its cell, and is no
+	// failure to run.
+	if (got.every((g) => g.failed === 0 && g.up === options.calls && (quick || g.bad === 0))) {
 		passed++;
 	} else {
 		failed++;
+		left.add(`${what} of ${relay} without a failure: ` +
+			`${got.map((g) => `${g.failed} calls, ${g.bad} packets`).join('; ')}`);
 		console.log(`${relay}: ${got.map((g) => `${g.up} of ${options.calls} up, ` +
 			`${g.got} of ${g.sent} packets, ${g.bad} bad`)} ${said(got).slice(0, 300)}`);
 	}
@@ -103,7 +104,7 @@ async function search(relay, what, options, unit) {
 		!most('limited') ? '' : got.some((g) => g.first_bad === 0) ? 'or more' :
 			'or more: the load was full', 0);
 	row(`core at that, ${unit}`, relay, got.map((g) => g.cpu * 100), '%', '', 0);
-	if (got.every((g) => g.found > 0))
+	if (quick || got.every((g) => g.found > 0))
 		passed++;
 	else
 		failed++;
@@ -136,7 +137,9 @@ async function packet(cm, sizes) {
 			await runs(relay, `packets, ${suite}, ${calls} calls`,
 				{ calls, seconds: quick ? 1 : 3, media: true, cm }, (got) => {
 					const name = relay.replace(' cm', '');
-					const load = `load ${percent(got.map((g) => g.load_cpu))}`;
+					const lost = got.map((g) => 1 - g.got / g.sent);
+					const load = `load ${percent(got.map((g) => g.load_cpu))}` +
+						(median(lost) > 0.005 ? `, lost ${percent(lost)}` : '');
 
 					if (!cm)
 						delays(name, calls, got);
@@ -244,6 +247,7 @@ for (const [name, measure] of Object.entries(measures)) {
 		await measure();
 	} catch (error) {
 		failed++;
+		left.add(`all of ${name}: ${error.message.trim().split('\n')[0]}`);
 		console.log(`${name}: ${error.message}`);
 	}
 }
@@ -260,7 +264,7 @@ const text = `Measured ${new Date().toISOString().slice(0, 10)} on ${os.cpus().l
 		`**In ${disturbed} of ${measured} runs others had more than 5 % of one of the two cores.**`}\n\n` +
 	`${goals()}\n\n${table()}\n\n${growth()}\n\nNot measured in this run: ${[...left].join('; ')}.\n`;
 
-if (!quick && !only && RUNS >= 3 && failed === 0) {
+if (!quick && !only && RUNS >= 3 && passed > 0) {
 	const file = 'docs/performance.md';
 	const page = fs.readFileSync(file, 'utf8');
 	fs.writeFileSync(file, page.replace(/(<!-- measured -->\n)[^]*(<!-- end -->)/, (_, a, b) => a + text + b));
