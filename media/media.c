@@ -22,7 +22,7 @@
 #define TRIM_MIN 64
 /* After so many handshakes, when no more come and what they needed is freed. */
 #define KEYED_MIN 64
-#define KEYED_MS  4000
+#define KEYED_MS  1500
 /* glibc grows a heap by this at a time. */
 #define HEAP_STEP (1 << 20)
 

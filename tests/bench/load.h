@@ -81,6 +81,7 @@ struct options {
 	bool cm;         /* AES_CM_128_HMAC_SHA1_80 only, else GCM only */
 	bool distinct;   /* each browser has an address of its own (127.1/16) */
 	bool self;       /* raw, and no relay: browsers and phones directly */
+	bool warm;       /* one call before all others, not counted */
 	unsigned pid;    /* the relay's */
 	unsigned core;   /* where it runs */
 	unsigned beside; /* what runs on the load's core besides */

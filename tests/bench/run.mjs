@@ -211,7 +211,7 @@ const measures = {
 
 		for (const relay of quick ? [OURS] : short ? [OURS, DAEMON] : [OURS, LITE, DAEMON, RTPENGINE])
 			await runs(relay, `memory, ${calls} calls`,
-				{ calls, rate: 100, seconds: 3, after: quick ? 1 : 5, media: true }, (got) => {
+				{ calls, rate: 100, seconds: 4, after: quick ? 1 : 5, media: true, warm: true }, (got) => {
 					row(`RSS before / live / after, ${calls} calls`, relay,
 						got.map((g) => g.rss_kb[1] / 1024), 'MB', '', 1,
 						[0, 1, 2].map((i) => (median(got.map((g) => g.rss_kb[i])) / 1024).toFixed(1)).join(' / '));
