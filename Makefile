@@ -50,7 +50,8 @@ LIB := $(BUILD)/libisthmus.a
 LIB_OBJS := $(LIB_SRCS:%.c=$(BUILD)/%.o)
 TEST_BINS := $(TESTS:%=$(BUILD)/tests/%)
 # Through a bad network, in namespaces of their own.
-NET_TESTS := test_net_loss test_net_setup test_net_path
+NET_TESTS := test_net_loss test_net_setup test_net_path test_net_inject \
+	test_net_random test_net_consent
 NET_BINS := $(NET_TESTS:%=$(BUILD)/net/%)
 NET_OBJS := $(addprefix $(BUILD)/tests/,net/wire.o net/net_call.o \
 	unit/media_bench.o unit/media_peer.o unit/light_ice.o)

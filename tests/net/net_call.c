@@ -254,6 +254,7 @@ void net_talk(struct net *n, struct net_call *c, unsigned ms)
 	uint64_t end = next + ms * 1000u;
 
 	assert_true(ms <= (NET_SECONDS - 2) * 1000);
+	listen_both(c); /* what has come since */
 	memset(&c->at_phone, 0, sizeof(c->at_phone));
 	memset(&c->at_browser, 0, sizeof(c->at_browser));
 	while (next < end) {

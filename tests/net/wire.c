@@ -29,8 +29,8 @@
 struct packet {
 	uint64_t due_us, order; /* equal dues leave as they came */
 	uint16_t len;
-	uint8_t to; /* enum wire_end */
-	uint8_t data[MAX_PACKET];
+	uint8_t to;                           /* enum wire_end */
+	_Alignas(4) uint8_t data[MAX_PACKET]; /* headers are read in place */
 };
 
 struct mapping {

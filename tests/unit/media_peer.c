@@ -425,7 +425,8 @@ void media_peer_describe(struct media_peer *p, struct gw_end *end)
 	else
 		describe_agent(p, end);
 	memcpy(end->sha256, p->sha256, sizeof(end->sha256));
-	end->setup = p->opt.active ? GW_DTLS_ACTIVE : GW_DTLS_PASSIVE;
+	end->setup = p->opt.active || p->opt.waits ? GW_DTLS_ACTIVE
+						   : GW_DTLS_PASSIVE;
 	end->controlling = p->opt.controlling;
 }
 
@@ -564,18 +565,24 @@ void media_peer_close_notify(struct media_peer *p)
 	flush(p);
 }
 
-void media_peer_send(struct media_peer *p, const void *data, size_t len)
+size_t media_peer_protect(struct media_peer *p, const void *data, size_t len,
+			  void *out)
 {
 	const uint8_t *b = data;
 	int n = (int)len;
 
 	assert(p->tx && len + 148 <= sizeof(p->last));
-	memcpy(p->last, data, len);
+	memcpy(out, data, len);
 	if (b[1] >= 192 && b[1] <= 223)
-		assert(!srtp_protect_rtcp(p->tx, p->last, &n));
+		assert(!srtp_protect_rtcp(p->tx, out, &n));
 	else
-		assert(!srtp_protect(p->tx, p->last, &n));
-	p->last_len = (size_t)n;
+		assert(!srtp_protect(p->tx, out, &n));
+	return (size_t)n;
+}
+
+void media_peer_send(struct media_peer *p, const void *data, size_t len)
+{
+	p->last_len = media_peer_protect(p, data, len, p->last);
 	send_raw(p, p->last, p->last_len);
 }
 

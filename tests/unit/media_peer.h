@@ -21,6 +21,7 @@ struct media_peer_options {
 	const char *profiles; /* NULL: both, GCM first */
 	bool controlling;
 	bool active;        /* sends the ClientHello */
+	bool waits;         /* says that it will, and does not */
 	bool light;         /* ICE and DTLS at a browser's pace, no libnice */
 	bool no_candidates; /* found as peer-reflexive only */
 	bool rsa; /* a certificate of 4096 bits, larger than a datagram */
@@ -73,6 +74,9 @@ void media_peer_close_notify(struct media_peer *p);
 
 /* Protected, as RTP or RTCP; @data is the plain packet. */
 void media_peer_send(struct media_peer *p, const void *data, size_t len);
+/* The same without sending it; @out has room for 148 bytes more. */
+size_t media_peer_protect(struct media_peer *p, const void *data, size_t len,
+			  void *out);
 /* As it is, without protection. */
 void media_peer_send_raw(struct media_peer *p, const void *data, size_t len);
 /* The last protected datagram again. */
