@@ -349,5 +349,7 @@ int main(int argc, char **argv)
 		usage(stderr);
 		return 2;
 	}
+	if (!only_check)
+		gw_media_begin(argv);
 	return only_check ? check(file) : run(file);
 }

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <malloc.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "gateway/base/check.h"
@@ -20,9 +21,9 @@
 
 /* Fewer contexts than this hold too little to be worth giving back. */
 #define TRIM_MIN 64
-/* After so many handshakes, when no more come and what they needed is freed. */
-#define KEYED_MIN 64
-#define KEYED_MS  1500
+/* After so many handshakes and releases, when no more come. */
+#define SETTLED_MIN 64
+#define SETTLED_MS  1500
 /* glibc grows a heap by this at a time. */
 #define HEAP_STEP (1 << 20)
 
@@ -37,7 +38,7 @@ struct gw_media {
 	unsigned next; /* where the search for the least loaded begins */
 	uint64_t last_id;
 	unsigned most;  /* contexts at once, since memory was given back */
-	unsigned keyed; /* handshakes since then */
+	unsigned frees; /* handshakes and releases since then */
 	struct gw_timer settled;
 	gw_media_event_h *handler;
 	void *arg;
@@ -73,24 +74,25 @@ static void return_memory(struct gw_media *m)
 	gw_metric_add(&m_trims, 1);
 }
 
-/* A handshake's memory lies between that of the calls, which last. */
+/* A handshake's memory lies between that of the calls, which last; and the
+ * last calls of many leave what halving does not find. */
 static void on_settled(struct gw_timer *t, void *arg)
 {
 	struct gw_media *m = arg;
 
 	(void)t;
 	GW_CHECK(m, MEDIA_MAGIC);
-	m->keyed = 0;
+	m->frees = 0;
 	(void)malloc_trim(0);
 	gw_metric_add(&m_trims, 1);
 }
 
-static void count_keyed(struct gw_media *m)
+static void count_free(struct gw_media *m)
 {
 	/* Not while more of them come: they take what the last ones left. */
-	if (++m->keyed >= KEYED_MIN)
+	if (++m->frees >= SETTLED_MIN)
 		(void)gw_timer_start_ms(gw_loop_timers(m->loop), &m->settled,
-					KEYED_MS);
+					SETTLED_MS);
 }
 
 static void events_ready(int fd, void *arg)
@@ -108,8 +110,9 @@ static void events_ready(int fd, void *arg)
 	while (!gone && gw_mailbox_take(m->events, &ev)) {
 		ended = ended || ev.type == GW_E_RELEASED;
 		began = began || ev.type == GW_E_RESERVED;
-		if (ev.type == GW_E_DTLS && ev.state == GW_DTLS_UP)
-			count_keyed(m);
+		if (ev.type == GW_E_RELEASED ||
+		    (ev.type == GW_E_DTLS && ev.state == GW_DTLS_UP))
+			count_free(m);
 		m->handler(&ev, m->arg);
 	}
 	if (gone)
@@ -163,6 +166,23 @@ static int start(struct gw_media *m)
 				     events_ready, m);
 	m->watched = !err;
 	return err;
+}
+
+void gw_media_begin(char *const argv[])
+{
+	char file[4096]; /* by its own name, as ps shows it */
+	ssize_t n;
+
+	if (getenv("G_SLICE"))
+		return;
+	n = readlink("/proc/self/exe", file, sizeof(file) - 1);
+	if (n > 0 && !setenv("G_SLICE", "always-malloc", 1)) {
+		file[n] = '\0';
+		(void)execv(file, argv);
+	}
+	/* It costs memory, no more. */
+	gw_warn(&mlog, "memory of ended calls will be kept: %s",
+		strerror(errno));
 }
 
 int gw_media_new(struct gw_media **out, struct gw_loop *loop,

@@ -245,6 +245,13 @@ typedef void(gw_media_event_h)(const struct gw_media_event *ev, void *arg);
 
 struct gw_media;
 
+/*
+ * First thing in main(): libnice's memory is to go back to the system when
+ * calls end.  GLib's slices would keep it, and ask the environment before
+ * main() whether they may: the process begins once more with that said.
+ */
+void gw_media_begin(char *const argv[]);
+
 /* Starts the workers.  0 or -errno. */
 int gw_media_new(struct gw_media **out, struct gw_loop *loop,
 		 const struct gw_media_config *cfg, gw_media_event_h *handler,

@@ -295,6 +295,7 @@ int main(int argc, char **argv)
 	char host[40];
 	unsigned port;
 
+	gw_media_begin(argv);
 	if (argc < 4 || sscanf(argv[1], "%39[^:]:%u", host, &port) != 2) {
 		(void)fprintf(stderr, "relay ADDR:PORT PORT_MIN PORT_MAX "
 				      "[LITE_PORT]\n");
