@@ -239,14 +239,14 @@ static bool passes(struct wire *w, enum wire_end from, struct packet *p)
 	struct udphdr *udp = (struct udphdr *)(p->data + sizeof(*ip));
 	const in_addr_t first = inet_addr(WIRE_BROWSER_ADDR);
 
-	if (p->len < sizeof(*ip) + sizeof(*udp) || ip->version != 4 ||
-	    ip->ihl != 5 || ip->protocol != IPPROTO_UDP ||
-	    ip->frag_off & htons(IP_MF | IP_OFFMASK)) {
-		/* The kernel's own IPv6 chatter (RFC 4861) is no sign. */
-		if (ip->version == 4)
-			w->counts[from].strange++;
+	if (p->len < sizeof(*ip) + sizeof(*udp) || ip->version != 4)
+		return false;
+	if (ip->frag_off & htons(IP_MF | IP_OFFMASK)) {
+		w->counts[from].fragments++;
 		return false;
 	}
+	if (ip->ihl != 5 || ip->protocol != IPPROTO_UDP)
+		return false;
 	/* The second network has no NAT. */
 	if (from == WIRE_BROWSER) {
 		if (ip->saddr != first)

@@ -32,7 +32,7 @@ struct wire_terms {
 
 struct wire_counts {
 	uint64_t carried, lost, repeated, reordered, too_long;
-	uint64_t strange; /* no whole UDP over IPv4: fragments too */
+	uint64_t fragments; /* of IP, which it does not carry */
 };
 
 struct wire;
