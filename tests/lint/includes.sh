@@ -77,6 +77,7 @@ function confine(library, files)
 	confine("stun/", "media/lite_stun\\.c")
 	confine("glib", "media/ice[a-z_]*\\.c")
 	confine("yaml.h", "gateway/settings_yaml\\.c")
+	confine("sqlite3.h", "gateway/store_[a-z]+\\.[ch]")
 	confine("crypt.h", "webrtc/auth_[a-z]+\\.c")
 }
 
