@@ -55,6 +55,30 @@ bool gw_web_is_user(struct gw_web *web, const char *uri);
 int gw_respect_leg_new(struct gw_leg **out, struct gw_web *web,
 		       const char *uri);
 
+/* The form of a SIP or tel URI that identities are compared in: no parameters,
+ * one case.  False: @uri is none. */
+#define GW_WEB_IDENTITY 128
+bool gw_web_identity(char out[GW_WEB_IDENTITY], const char *uri);
+
+/* A registration as an operator sees it. */
+struct gw_web_reg {
+	uint64_t serial; /* also names it; a new one when it is resumed */
+	char id[GW_WEB_IDENTITY];
+	char name[64];
+	bool connected;
+	uint32_t remaining_s; /* until it expires */
+	unsigned sessions;
+	unsigned nidentity; /* beside the id */
+	char identity[GW_SET_IDENTITIES][GW_WEB_IDENTITY];
+};
+/* Those with serials above @after, lowest first, @max at most; how many. */
+size_t gw_web_registrations(const struct gw_web *web, uint64_t after,
+			    struct gw_web_reg *out, size_t max);
+/* Ends those of @id, or only the one with @serial when that is not 0; log-ins
+ * of @id that are being checked fail.  How many ended. */
+unsigned gw_web_deregister(struct gw_web *web, const char *id, uint64_t serial,
+			   const char *why);
+
 struct gw_web_counts {
 	unsigned connections, registrations, suspended, sessions;
 };
