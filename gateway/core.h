@@ -19,6 +19,7 @@
 struct gw_call;
 struct gw_cdr;
 struct gw_store;
+struct gw_users;
 
 struct gw_core {
 	struct gw_loop *loop;
@@ -28,6 +29,7 @@ struct gw_core {
 	struct gw_web *web;
 	struct gw_cdr *cdr;
 	struct gw_store *store; /* NULL: none configured */
+	struct gw_users *users; /* of the store; NULL with it */
 	struct gw_call *calls;  /* by media context id */
 	unsigned ncalls;
 	bool draining;

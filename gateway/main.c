@@ -19,6 +19,7 @@
 #include "gateway/core.h"
 #include "gateway/ctl.h"
 #include "gateway/store.h"
+#include "gateway/users.h"
 
 #define DEFAULT_FILE  GW_SYSCONFDIR "/isthmus/isthmus.yaml"
 #define RETRY_AFTER_S 30
@@ -195,6 +196,7 @@ static int open_store(struct daemon *d)
 {
 	const struct gw_settings *set = d->set;
 	char file[GW_SET_PATH];
+	int err;
 
 	/* One level: the rest of the name is a mistake when it is not there. */
 	if (mkdir(set->state_dir, 0750) < 0 && errno != EEXIST)
@@ -203,8 +205,9 @@ static int open_store(struct daemon *d)
 	if (!set->store.file[0])
 		return 0;
 	gw_settings_path(file, set, set->store.file);
-	return gw_store_open(&d->core.store, d->core.loop, file,
-			     set->store.lock_ms);
+	err = gw_store_open(&d->core.store, d->core.loop, file,
+			    set->store.lock_ms);
+	return err ? err : gw_users_new(&d->core.users, &d->core);
 }
 
 static int open_control(struct daemon *d)
@@ -260,6 +263,8 @@ static int start(struct daemon *d)
 		if (err)
 			return err;
 	}
+	if (core->store)
+		web.user = gw_users_ask;
 	err = gw_web_new(&core->web, core->loop, d->set, &web);
 	return err ? err : open_control(d);
 }
@@ -288,6 +293,7 @@ static void finish(struct daemon *d)
 		gw_web_free(core->web);
 	core->web = NULL;
 	gw_store_close(core->store);
+	gw_users_free(core->users);
 	if (core->sip)
 		gw_sip_free(core->sip);
 	if (core->media)

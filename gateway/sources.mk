@@ -6,7 +6,7 @@ gateway_SRCS := gateway/settings.c gateway/settings_check.c \
 	gateway/ctl_cmd.c gateway/ctl_json.c gateway/echo_leg.c gateway/oa.c \
 	gateway/route.c gateway/store.c gateway/store_db.c \
 	gateway/store_pool.c gateway/store_reg.c gateway/store_schema.c \
-	gateway/store_subscriber.c
+	gateway/store_subscriber.c gateway/users.c
 gateway_TESTS := test_settings test_call_fsm test_oa test_route test_call \
 	test_call_more test_store test_store_faults
 gateway_FUZZ :=

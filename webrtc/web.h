@@ -22,11 +22,25 @@ struct gw_web;
 typedef unsigned(gw_admin_h)(const char *path, struct gw_buf *body,
 			     const char **content_type, void *arg);
 
+/*
+ * Asks elsewhere for the user @id, in the form of gw_web_identity(), whether
+ * the configuration has it or not: so nobody can tell by the time that takes.
+ * gw_web_user_found() is the answer, never from inside this call.  0, or
+ * -errno: there will be none.
+ */
+typedef int(gw_web_user_h)(uint64_t ask, const char *id, void *arg);
+
 struct gw_web_handlers {
 	gw_leg_incoming_h *incoming; /* a client's msetup */
 	gw_admin_h *admin;
+	gw_web_user_h *user; /* NULL: all users are in the configuration */
 	void *arg;
 };
+
+/* @error: 0 with @user, which is copied; -ENOENT; or why nobody can tell.  An
+ * @ask that nobody waits for any more is ignored. */
+void gw_web_user_found(struct gw_web *web, uint64_t ask, int error,
+		       const struct gw_set_user *user);
 
 /* 0, or -errno after logging which listener or file failed and why. */
 int gw_web_new(struct gw_web **out, struct gw_loop *loop,

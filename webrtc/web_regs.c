@@ -75,6 +75,8 @@ unsigned gw_web_deregister(struct gw_web *web, const char *id, uint64_t serial,
 	struct gw_reg *reg;
 	unsigned n = 0;
 
+	if (!serial)
+		gw_rauth_revoke(web, id);
 	/* From the beginning each time: its calls may have ended others'. */
 	while ((reg = one_of(web, id, serial))) {
 		gw_rauth_end(web, reg, GW_WS_DEREGISTERED, why);
