@@ -198,6 +198,8 @@ static int open_store(struct daemon *d)
 	char file[GW_SET_PATH];
 	int err;
 
+	if (!set->store.file[0] && !set->control_socket[0])
+		return 0;
 	/* One level: the rest of the name is a mistake when it is not there. */
 	if (mkdir(set->state_dir, 0750) < 0 && errno != EEXIST)
 		gw_error(&log_ctx, "state_dir %s: %s", set->state_dir,

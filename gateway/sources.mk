@@ -9,6 +9,6 @@ gateway_SRCS := gateway/settings.c gateway/settings_check.c \
 	gateway/store_subscriber.c gateway/users.c
 gateway_TESTS := test_settings test_call_fsm test_oa test_route test_call \
 	test_call_more test_store test_store_faults
-gateway_FUZZ :=
+gateway_FUZZ := fuzz_ctl
 ctl_SRCS := gateway/isthmusctl.c gateway/isthmusctl_io.c \
 	gateway/isthmusctl_print.c gateway/ctl_addr.c

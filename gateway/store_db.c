@@ -80,9 +80,12 @@ static const char *const texts[GW_NSQL] = {
 	[GW_SQL_SUB_PASSWD] = "UPDATE subscriber SET password = ?2"
 		" WHERE id = ?1",
 	[GW_SQL_SUB_DELETE] = "DELETE FROM subscriber WHERE id = ?1",
-	/* The subject, or the id as an identity, is another one's. */
+	/* The subject, or the id as an identity, is another one's: a token's
+	 * subject and an identity each mean one subscriber. */
 	[GW_SQL_SUB_CLASH] = "SELECT 1 FROM subscriber WHERE id <> ?1 AND"
-		" subject = ?2 AND subject <> ''"
+		" subject IN (?1, ?2) AND subject <> ''"
+		" UNION ALL SELECT 1 FROM subscriber WHERE id = ?2 AND"
+		" id <> ?1"
 		" UNION ALL SELECT 1 FROM impu WHERE uri = ?1 AND"
 		" subscriber <> ?1",
 	[GW_SQL_IMPU_CLEAR] = "DELETE FROM impu WHERE subscriber = ?1",

@@ -351,6 +351,25 @@ describe('the store\'s end of the daemon', () => {
 		assert.equal(JSON.parse(await say(gateway, '{"command":"version"}\n')).ok, true);
 	});
 
+	test('a name that no socket address holds is reached all the same', async () => {
+		const deep = path.join(workDir('ctl-deep'), 'd'.repeat(100));
+		fs.mkdirSync(deep);
+		const far = await startGateway({ name: 'ctl-far', port: 28100, extra: { state_dir: deep } });
+		const { status, stderr } = await runTool(CTL, ['-s', path.join(deep, 'control.sock'), 'version']);
+		assert.equal(status, 0, stderr);
+		assert.equal(fs.statSync(path.join(deep, 'control.sock')).mode & 0o7777, 0o600);
+		await far.stop();
+		assert.ok(!fs.existsSync(path.join(deep, 'control.sock')));
+	});
+
+	test('what is in the way of the socket is not removed', async () => {
+		const dir = workDir('ctl-way');
+		fs.writeFileSync(path.join(dir, 'control.sock'), 'a file');
+		await assert.rejects(startGateway({ name: 'ctl-way-gateway', port: 28100,
+			extra: { state_dir: dir } }), /control socket .*control\.sock: File exists/);
+		assert.equal(fs.readFileSync(path.join(dir, 'control.sock'), 'utf8'), 'a file');
+	});
+
 	test('without a store the tool says so, and the rest works', async () => {
 		const bare = await startGateway({ name: 'ctl-bare', port: 27900,
 			extra: { store: { file: '' } } });

@@ -6,7 +6,7 @@ import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { ctl } from './lib/ctl.mjs';
 import { PASSWORD, ROOT, startGateway } from './lib/gateway.mjs';
-import { mind, stopProcess, until } from './lib/process.mjs';
+import { mind, pause, stopProcess, until } from './lib/process.mjs';
 import { browserSdp, connect } from '../lib/respect.mjs';
 
 const ALICE = 'sip:alice@demo.example';
@@ -114,6 +114,7 @@ describe('a subscriber of the store', () => {
 		while (!over) {
 			await alice.request('getinfo');
 			served++;
+			await pause(5);
 		}
 		for (const { status } of await storm)
 			assert.equal(status, 200);
