@@ -147,7 +147,7 @@ typedef void(gw_store_h)(const struct gw_store_answer *a, void *arg);
 /*
  * Opens @file (made, and brought to this version's schema, where it needs it;
  * a newer schema is refused).  @lock_ms is how long a lock of another process
- * is waited for.  One daemon has the file at a time.  0, or -errno after
+ * is waited for; once one has lasted longer, 100 ms until it ends.  One daemon has the file at a time.  0, or -errno after
  * logging what is wrong.
  */
 int gw_store_open(struct gw_store **out, struct gw_loop *loop, const char *file,

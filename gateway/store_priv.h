@@ -1,9 +1,10 @@
 /*
  * gateway/store_priv.h - what the store's files share
  *
- * store.c has the queue and the thread; store_db.c the file, transactions and
- * faults; store_schema.c the tables; the others a few verbs each.  All of a
- * gw_store_db is the store's thread's, but before it starts and after it ends.
+ * store.c has the queue and the thread; store_file.c the file; store_db.c
+ * transactions and faults; store_schema.c the tables; the others a few verbs
+ * each.  All of a gw_store_db is the store's thread's, but before it starts and
+ * after it ends.
  */
 #ifndef GW_STORE_PRIV_H
 #define GW_STORE_PRIV_H
@@ -75,7 +76,7 @@ struct gw_store_db {
 	int lock_fd;
 	uint32_t lock_ms;
 	uint64_t patience_us;       /* the wait for a lock ends here */
-	const atomic_bool *closing; /* others wait for us: no long waits */
+	const atomic_bool *closing; /* somebody waits for the end */
 	enum gw_store_fault fault;  /* of the command being performed */
 	/* The log has said so; what has failed since. */
 	enum gw_store_fault told;
@@ -83,11 +84,17 @@ struct gw_store_db {
 	uint64_t nfailed;
 };
 
-/* ---- store_db.c ---- */
+/* Patience with a lock, when it must be short. */
+#define GW_STORE_HURRY_US 100000
+
+/* ---- store_file.c ---- */
 
 int gw_store_db_open(struct gw_store_db *db, const char *file, uint32_t lock_ms,
 		     const atomic_bool *closing);
 void gw_store_db_close(struct gw_store_db *db);
+
+/* ---- store_db.c ---- */
+
 /* Performs them in order and commits once; fills in their answers. */
 void gw_store_db_perform(struct gw_store_db *db, struct gw_store_job **jobs,
 			 size_t n);
@@ -100,6 +107,9 @@ int gw_store_step(struct gw_store_db *db, sqlite3_stmt *s);
  * caller's any more.  The rows it changed, or -errno. */
 int gw_store_run(struct gw_store_db *db, sqlite3_stmt *s);
 int gw_store_fault(struct gw_store_db *db, int rc);
+/* What SQLite's @rc means; errno is that of the call that failed, or 0. */
+enum gw_store_fault gw_store_fault_of(sqlite3 *sql, int rc);
+int gw_store_fault_error(enum gw_store_fault fault, const char **say);
 
 void gw_store_bind_text(sqlite3_stmt *s, int at, const char *text);
 /* Cut to @size, NUL-terminated, whatever the file holds. */

@@ -60,6 +60,7 @@ struct bench {
 	struct gw_loop *loop;
 	struct gw_store *store;
 	int log; /* what was logged */
+	uint32_t lock_ms;
 };
 
 /* The answer of the last command that was waited for. */
@@ -79,7 +80,8 @@ static struct bench_answer got;
 static inline void bench_open(struct bench *b)
 {
 	assert_int_equal(0, gw_loop_new(&b->loop, NULL, NULL));
-	assert_int_equal(0, gw_store_open(&b->store, b->loop, b->file, 200));
+	assert_int_equal(
+		0, gw_store_open(&b->store, b->loop, b->file, b->lock_ms));
 }
 
 static inline void bench_close(struct bench *b)
@@ -99,6 +101,7 @@ static inline struct bench *bench_new(void)
 	(void)snprintf(b->dir, sizeof(b->dir), "/tmp/gw-store-XXXXXX");
 	assert_non_null(mkdtemp(b->dir));
 	(void)snprintf(b->file, sizeof(b->file), "%s/isthmus.db", b->dir);
+	b->lock_ms = 200;
 	b->log = memfd_create("log", MFD_CLOEXEC);
 	assert_true(b->log >= 0);
 	gw_log_setup(GW_LOG_TEXT, GW_DEBUG, b->log);

@@ -340,7 +340,12 @@ static void a_really_full_disk_loses_nothing(void **state)
 	assert_int_equal(0, status);
 }
 
-/* Another process has the write lock until @fd is closed. */
+/* Another process that has the write lock. */
+struct locker {
+	pid_t pid;
+	int end; /* a byte here ends it */
+};
+
 static int hold_lock(struct bench *b, int ready, int end)
 {
 	sqlite3 *sql;
@@ -355,65 +360,129 @@ static int hold_lock(struct bench *b, int ready, int end)
 	return 0;
 }
 
-static void a_lock_of_another_process_is_waited_for_and_told(void **state)
+/* The child of a process with a store must not use that one: it opens one of
+ * its own. */
+static struct locker lock_from_outside(struct bench *b)
+{
+	struct locker l;
+	int ready[2], end[2];
+	char c;
+
+	assert_int_equal(0, pipe(ready));
+	assert_int_equal(0, pipe(end));
+	l.pid = fork();
+	assert_true(l.pid >= 0);
+	if (!l.pid) {
+		(void)close(end[1]);
+		_exit(hold_lock(b, ready[1], end[0]));
+	}
+	(void)close(ready[1]);
+	(void)close(end[0]);
+	assert_int_equal(1, read(ready[0], &c, 1));
+	(void)close(ready[0]);
+	l.end = end[1];
+	return l;
+}
+
+static void unlock_outside(struct locker *l)
+{
+	int status;
+
+	assert_int_equal(1, write(l->end, "x", 1));
+	assert_int_equal(l->pid, waitpid(l->pid, &status, 0));
+	assert_int_equal(0, status);
+	(void)close(l->end);
+}
+
+static void a_store_that_is_locked_is_not_opened(void **state)
+{
+	struct bench *b = *state;
+	struct locker l;
+
+	assert_int_equal(0, opened(b));
+	l = lock_from_outside(b);
+	assert_int_equal(-ETIMEDOUT, opened(b));
+	assert_int_equal(1, bench_logged(b, "database is locked"));
+	unlock_outside(&l);
+	assert_int_equal(0, opened(b));
+}
+
+static void done(const struct gw_store_answer *a, void *arg)
+{
+	*(int *)arg = a->error;
+}
+
+static void a_lock_that_ends_in_time_is_only_waited_for(void **state)
 {
 	struct bench *b = *state;
 	struct gw_store_cmd cmd = bench_reg("key", ALICE);
 	long long before = errors("locked");
-	int ready[2], end[2], status;
-	char c;
-	pid_t pid;
+	struct locker l;
+	int err = 1;
 
-	assert_int_equal(0, opened(b));
-	assert_int_equal(0, pipe(ready));
-	assert_int_equal(0, pipe(end));
-	pid = fork();
-	assert_true(pid >= 0);
-	if (!pid) {
-		(void)close(end[1]);
-		_exit(hold_lock(b, ready[1], end[0]));
-	}
-	(void)close(ready[1]);
-	(void)close(end[0]);
-	assert_int_equal(1, read(ready[0], &c, 1));
-
-	/* Locked while it starts, too. */
-	assert_int_equal(-ETIMEDOUT, opened(b));
-	assert_int_equal(1, bench_logged(b, "database is locked"));
-	assert_int_equal(1, write(end[1], "x", 1));
-	assert_int_equal(pid, waitpid(pid, &status, 0));
-	assert_int_equal(0, status);
-	(void)close(end[1]);
-	(void)close(ready[0]);
-
+	b->lock_ms = 30000;
 	bench_open(b);
-	assert_int_equal(0, pipe(ready));
-	assert_int_equal(0, pipe(end));
-	pid = fork();
-	assert_true(pid >= 0);
-	if (!pid) {
-		(void)close(end[1]);
-		/* It is the child of a process with a store: it must not use
-		 * that one, and opens its own. */
-		_exit(hold_lock(b, ready[1], end[0]));
-	}
-	(void)close(ready[1]);
-	(void)close(end[0]);
-	assert_int_equal(1, read(ready[0], &c, 1));
+	l = lock_from_outside(b);
+	assert_int_equal(0, gw_store_do(NULL, b->store, &cmd, done, &err));
+	for (unsigned i = 0; i < 10; i++)
+		gw_loop_step(b->loop, 10);
+	assert_int_equal(1, err); /* and the loop goes on meanwhile */
+	unlock_outside(&l);
+	for (unsigned i = 0; i < 3000 && err == 1; i++)
+		gw_loop_step(b->loop, 10);
+	assert_int_equal(0, err);
+	assert_int_equal(before, errors("locked"));
+}
+
+static void a_lock_that_lasts_is_told_and_not_waited_for_again(void **state)
+{
+	struct bench *b = *state;
+	struct gw_store_cmd cmd = bench_reg("key", ALICE);
+	long long before = errors("locked");
+	struct locker l;
+	uint64_t began;
+
+	b->lock_ms = 3000;
+	bench_open(b);
+	l = lock_from_outside(b);
+	began = gw_clock_monotonic_us(NULL);
 	assert_int_equal(-ETIMEDOUT, bench_do(b, &cmd));
+	assert_true(gw_clock_monotonic_us(NULL) - began >= 2900000);
+	began = gw_clock_monotonic_us(NULL);
 	assert_int_equal(-ETIMEDOUT, bench_do(b, &cmd));
+	assert_true(gw_clock_monotonic_us(NULL) - began < 2900000);
 	assert_int_equal(0, bench_key(b, GW_ST_REG_LIST, "", 0));
 	assert_int_equal(0, got.n);
 	assert_int_equal(2, errors("locked") - before);
 	assert_int_equal(1, bench_logged(b, "another process has it locked"));
-	/* A lock that ends in time is only waited for. */
-	assert_int_equal(1, write(end[1], "x", 1));
+	unlock_outside(&l);
 	assert_int_equal(0, bench_do(b, &cmd));
-	assert_int_equal(pid, waitpid(pid, &status, 0));
-	assert_int_equal(0, status);
-	(void)close(end[1]);
-	(void)close(ready[0]);
-	assert_int_equal(1, bench_logged(b, "works again"));
+	assert_int_equal(1, bench_logged(b, "works again; 2 commands"));
+}
+
+/* With a lock that nobody ends, and a full queue. */
+static void the_end_does_not_wait_for_a_lock(void **state)
+{
+	struct bench *b = *state;
+	struct gw_store_cmd cmd = bench_reg("key", ALICE);
+	struct locker l;
+	uint64_t began;
+
+	b->lock_ms = 60000;
+	bench_open(b);
+	/* The child must not have this store's lock when it is opened again. */
+	l = lock_from_outside(b);
+	for (unsigned i = 0; i < GW_STORE_QUEUE; i++)
+		assert_int_equal(0,
+				 gw_store_do(NULL, b->store, &cmd, NULL, NULL));
+	for (unsigned i = 0; i < 5; i++)
+		gw_loop_step(b->loop, 10);
+	began = gw_clock_monotonic_us(NULL);
+	bench_close(b);
+	assert_true(gw_clock_monotonic_us(NULL) - began < 10000000);
+	unlock_outside(&l);
+	bench_open(b);
+	assert_int_equal(0, bench_do(b, &cmd));
 }
 
 static void damage_fails_what_it_hit_and_nothing_else(void **state)
@@ -484,7 +553,10 @@ int main(void)
 		T(a_disk_that_became_read_only_is_told),
 		T(a_broken_disk_is_told),
 		T(a_really_full_disk_loses_nothing),
-		T(a_lock_of_another_process_is_waited_for_and_told),
+		T(a_store_that_is_locked_is_not_opened),
+		T(a_lock_that_ends_in_time_is_only_waited_for),
+		T(a_lock_that_lasts_is_told_and_not_waited_for_again),
+		T(the_end_does_not_wait_for_a_lock),
 		T(damage_fails_what_it_hit_and_nothing_else),
 	};
 
