@@ -340,58 +340,68 @@ static void a_really_full_disk_loses_nothing(void **state)
 	assert_int_equal(0, status);
 }
 
-/* Another process that has the write lock. */
+/*
+ * Another process, which takes the write lock when told, and lets it go when
+ * told.  It is made before this one has a store: a child gets only one of the
+ * threads, and all of their locks.
+ */
 struct locker {
 	pid_t pid;
-	int end; /* a byte here ends it */
+	int tell, hear;
 };
 
-static int hold_lock(struct bench *b, int ready, int end)
+static int hold_lock(struct bench *b, int hear, int tell)
 {
 	sqlite3 *sql;
 	char c;
 
-	if (sqlite3_open(b->file, &sql) ||
+	if (read(hear, &c, 1) != 1 || sqlite3_open(b->file, &sql) ||
 	    sqlite3_exec(sql, "BEGIN IMMEDIATE", NULL, NULL, NULL))
 		return 1;
-	if (write(ready, "r", 1) != 1)
+	if (write(tell, "r", 1) != 1)
 		return 2;
-	(void)!read(end, &c, 1);
+	(void)!read(hear, &c, 1);
 	return 0;
 }
 
-/* The child of a process with a store must not use that one: it opens one of
- * its own. */
-static struct locker lock_from_outside(struct bench *b)
+static struct locker locker_new(struct bench *b)
 {
 	struct locker l;
-	int ready[2], end[2];
-	char c;
+	int down[2], up[2];
 
-	assert_int_equal(0, pipe(ready));
-	assert_int_equal(0, pipe(end));
+	assert_int_equal(0, pipe(down));
+	assert_int_equal(0, pipe(up));
 	l.pid = fork();
 	assert_true(l.pid >= 0);
 	if (!l.pid) {
-		(void)close(end[1]);
-		_exit(hold_lock(b, ready[1], end[0]));
+		(void)close(down[1]);
+		(void)close(up[0]);
+		_exit(hold_lock(b, down[0], up[1]));
 	}
-	(void)close(ready[1]);
-	(void)close(end[0]);
-	assert_int_equal(1, read(ready[0], &c, 1));
-	(void)close(ready[0]);
-	l.end = end[1];
+	(void)close(down[0]);
+	(void)close(up[1]);
+	l.tell = down[1];
+	l.hear = up[0];
 	return l;
+}
+
+static void lock_outside(struct locker *l)
+{
+	char c;
+
+	assert_int_equal(1, write(l->tell, "x", 1));
+	assert_int_equal(1, read(l->hear, &c, 1));
 }
 
 static void unlock_outside(struct locker *l)
 {
 	int status;
 
-	assert_int_equal(1, write(l->end, "x", 1));
+	assert_int_equal(1, write(l->tell, "x", 1));
 	assert_int_equal(l->pid, waitpid(l->pid, &status, 0));
 	assert_int_equal(0, status);
-	(void)close(l->end);
+	(void)close(l->tell);
+	(void)close(l->hear);
 }
 
 static void a_store_that_is_locked_is_not_opened(void **state)
@@ -400,7 +410,8 @@ static void a_store_that_is_locked_is_not_opened(void **state)
 	struct locker l;
 
 	assert_int_equal(0, opened(b));
-	l = lock_from_outside(b);
+	l = locker_new(b);
+	lock_outside(&l);
 	assert_int_equal(-ETIMEDOUT, opened(b));
 	assert_int_equal(1, bench_logged(b, "database is locked"));
 	unlock_outside(&l);
@@ -421,8 +432,9 @@ static void a_lock_that_ends_in_time_is_only_waited_for(void **state)
 	int err = 1;
 
 	b->lock_ms = 30000;
+	l = locker_new(b);
 	bench_open(b);
-	l = lock_from_outside(b);
+	lock_outside(&l);
 	assert_int_equal(0, gw_store_do(NULL, b->store, &cmd, done, &err));
 	for (unsigned i = 0; i < 10; i++)
 		gw_loop_step(b->loop, 10);
@@ -443,8 +455,9 @@ static void a_lock_that_lasts_is_told_and_not_waited_for_again(void **state)
 	uint64_t began;
 
 	b->lock_ms = 3000;
+	l = locker_new(b);
 	bench_open(b);
-	l = lock_from_outside(b);
+	lock_outside(&l);
 	began = gw_clock_monotonic_us(NULL);
 	assert_int_equal(-ETIMEDOUT, bench_do(b, &cmd));
 	assert_true(gw_clock_monotonic_us(NULL) - began >= 2900000);
@@ -469,9 +482,9 @@ static void the_end_does_not_wait_for_a_lock(void **state)
 	uint64_t began;
 
 	b->lock_ms = 60000;
+	l = locker_new(b);
 	bench_open(b);
-	/* The child must not have this store's lock when it is opened again. */
-	l = lock_from_outside(b);
+	lock_outside(&l);
 	for (unsigned i = 0; i < GW_STORE_QUEUE; i++)
 		assert_int_equal(0,
 				 gw_store_do(NULL, b->store, &cmd, NULL, NULL));
