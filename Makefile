@@ -10,7 +10,7 @@ say = $(if $(V),,@printf '  %-4s %s\n' $(1) $(2))
 ifneq ($(filter-out deps demo check format clean,$(or $(MAKECMDGOALS),all)),)
 ifeq ($(wildcard configure)$(shell (command -v autoreconf && \
 	pkg-config --exists sofia-sip-ua libwebsockets libuv json-c openssl \
-	libsrtp2 libnghttp2 nice yaml-0.1 libcrypt) >/dev/null 2>&1 && echo there),)
+	libsrtp2 libnghttp2 nice yaml-0.1 libcrypt sqlite3) >/dev/null 2>&1 && echo there),)
 $(error libraries are missing; 'make deps' installs them)
 endif
 -include config.mk
@@ -56,7 +56,10 @@ NET_BINS := $(NET_TESTS:%=$(BUILD)/net/%)
 NET_OBJS := $(addprefix $(BUILD)/tests/,net/wire.o net/net_call.o \
 	unit/media_bench.o unit/media_peer.o unit/light_ice.o)
 
-all: $(BUILD)/isthmus
+# The operator's tool: a few files, and none of the daemon's libraries.
+CTL_OBJS := $(ctl_SRCS:%.c=$(BUILD)/%.o)
+
+all: $(BUILD)/isthmus $(BUILD)/isthmusctl
 
 config.mk config.h &: config.mk.in config.h.in configure
 	$(call say,GEN,config.mk)
@@ -76,6 +79,10 @@ $(LIB): $(LIB_OBJS)
 $(BUILD)/isthmus: $(BUILD)/gateway/main.o $(LIB)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+
+$(BUILD)/isthmusctl: $(CTL_OBJS)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(CTL_LIBS)
 
 $(BUILD)/%.o: %.c config.mk
 	$(call say,CC,$<)
@@ -107,7 +114,7 @@ $(BUILD)/bench/%: $(BUILD)/tests/bench/%.o $(BUILD)/tests/bench/ng.o $(LIB)
 
 -include $(wildcard $(BUILD)/tests/bench/*.d)
 -include $(wildcard $(BUILD)/tests/net/*.d)
--include $(LIB_OBJS:.o=.d) $(BUILD)/gateway/main.d \
+-include $(LIB_OBJS:.o=.d) $(BUILD)/gateway/main.d $(CTL_OBJS:.o=.d) \
 	$(wildcard $(BUILD)/tests/unit/*.d)
 .SECONDARY:
 
@@ -160,6 +167,7 @@ format:
 
 install: all
 	install -D -m755 $(BUILD)/isthmus $(DESTDIR)$(bindir)/isthmus
+	install -D -m755 $(BUILD)/isthmusctl $(DESTDIR)$(bindir)/isthmusctl
 	install -D -m640 conf/isthmus.yaml $(DESTDIR)$(sysconfdir)/isthmus/isthmus.yaml
 	install -D -m644 conf/isthmus.service $(DESTDIR)$(prefix)/lib/systemd/system/isthmus.service
 	sed -i 's#/usr/local/etc#$(sysconfdir)#g; s#/usr/local#$(prefix)#g' \

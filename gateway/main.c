@@ -17,6 +17,9 @@
 #include "gateway/admin.h"
 #include "gateway/cdr.h"
 #include "gateway/core.h"
+#include "gateway/ctl.h"
+#include "gateway/store.h"
+#include "gateway/users.h"
 
 #define DEFAULT_FILE  GW_SYSCONFDIR "/isthmus/isthmus.yaml"
 #define RETRY_AFTER_S 30
@@ -25,6 +28,7 @@
 struct daemon {
 	struct gw_core core;
 	struct gw_settings *set;
+	struct gw_ctl *ctl;
 	int sigfd;
 	int log_fd;
 	struct gw_timer deadline; /* of a drain */
@@ -99,8 +103,8 @@ static void reload(struct daemon *d)
 		gw_sip_reload(d->core.sip, set);
 	gw_web_reload(d->core.web, set);
 	gw_settings_free(old);
-	gw_info(&log_ctx, "configuration reloaded; listeners and media.* keep "
-			  "their values until a restart");
+	gw_info(&log_ctx, "configuration reloaded; listeners, media.*, store.* "
+			  "and control.* keep their values until a restart");
 }
 
 /* ---- the end ---- */
@@ -189,6 +193,36 @@ static void media_config(struct gw_media_config *out,
 	memcpy(out->stun_server, set->stun_server, sizeof(out->stun_server));
 }
 
+static int open_store(struct daemon *d)
+{
+	const struct gw_settings *set = d->set;
+	char file[GW_SET_PATH];
+	int err;
+
+	if (!set->store.file[0] && !set->control_socket[0])
+		return 0;
+	/* One level: the rest of the name is a mistake when it is not there. */
+	if (mkdir(set->state_dir, 0750) < 0 && errno != EEXIST)
+		gw_error(&log_ctx, "state_dir %s: %s", set->state_dir,
+			 strerror(errno));
+	if (!set->store.file[0])
+		return 0;
+	gw_settings_path(file, set, set->store.file);
+	err = gw_store_open(&d->core.store, d->core.loop, file,
+			    set->store.lock_ms);
+	return err ? err : gw_users_new(&d->core.users, &d->core);
+}
+
+static int open_control(struct daemon *d)
+{
+	char path[GW_SET_PATH];
+
+	if (!d->set->control_socket[0])
+		return 0;
+	gw_settings_path(path, d->set, d->set->control_socket);
+	return gw_ctl_new(&d->ctl, &d->core, path);
+}
+
 static int start(struct daemon *d)
 {
 	struct gw_media_config media;
@@ -214,6 +248,8 @@ static int start(struct daemon *d)
 		return err;
 	gw_timer_init(&d->deadline, on_deadline, d);
 	err = gw_loop_add_fd(core->loop, d->sigfd, on_signal, d);
+	if (!err)
+		err = open_store(d);
 	if (err)
 		return err;
 
@@ -230,7 +266,10 @@ static int start(struct daemon *d)
 		if (err)
 			return err;
 	}
-	return gw_web_new(&core->web, core->loop, d->set, &web);
+	if (core->store)
+		web.user = gw_users_ask;
+	err = gw_web_new(&core->web, core->loop, d->set, &web);
+	return err ? err : open_control(d);
 }
 
 /* Every part in the reverse order of its beginning; legs end before the
@@ -252,8 +291,12 @@ static void finish(struct daemon *d)
 		       gw_timers_now_us(ts) < until)
 			gw_loop_step(core->loop, 10);
 	}
+	gw_ctl_free(d->ctl);
 	if (core->web)
 		gw_web_free(core->web);
+	core->web = NULL;
+	gw_store_close(core->store);
+	gw_users_free(core->users);
 	if (core->sip)
 		gw_sip_free(core->sip);
 	if (core->media)

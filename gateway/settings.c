@@ -162,6 +162,13 @@ const struct gw_set_row gw_settings_rows[] = {
 	  .max = DAY_S, .def = "60" },
 	{ "calls.cdr_file", GW_SET_STRING, SET(calls.cdr_file), .def = "" },
 
+	{ "store.file", GW_SET_STRING, SET(store.file), .def = "isthmus.db" },
+	{ "store.lock_ms", GW_SET_U32, SET(store.lock_ms), .min = 0,
+	  .max = 60000, .def = "2000" },
+
+	{ "control.socket", GW_SET_STRING, SET(control_socket),
+	  .def = "control.sock" },
+
 	{ "admin.listen", GW_SET_STRING, SET(admin_listen),
 	  .def = "127.0.0.1:9090", .check = gw_settings_check_hostport },
 
@@ -420,4 +427,13 @@ void gw_settings_free(struct gw_settings *s)
 	/* Shared secrets must not live on in freed memory. */
 	explicit_bzero(s, sizeof(*s));
 	free(s);
+}
+
+void gw_settings_path(char out[GW_SET_PATH], const struct gw_settings *set,
+		      const char *name)
+{
+	if (name[0] == '/')
+		(void)snprintf(out, GW_SET_PATH, "%s", name);
+	else
+		(void)snprintf(out, GW_SET_PATH, "%s/%s", set->state_dir, name);
 }

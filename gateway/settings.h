@@ -138,16 +138,23 @@ struct gw_set_calls {
 	char cdr_file[256];  /* "": the log */
 };
 
+struct gw_set_store {
+	char file[256];   /* in state_dir, or absolute; "": none */
+	uint32_t lock_ms; /* how long another process's lock is waited for */
+};
+
 struct gw_settings {
 	char file[256];      /* where it came from */
-	char state_dir[256]; /* self-made certificate */
+	char state_dir[256]; /* self-made certificate, store, control socket */
 	struct gw_set_log log;
 	struct gw_set_web web;
 	struct gw_set_auth auth;
 	struct gw_set_sip sip;
 	struct gw_set_media media;
 	struct gw_set_calls calls;
-	char admin_listen[64]; /* ADDR:PORT, "" none */
+	struct gw_set_store store;
+	char control_socket[256]; /* in state_dir, or absolute; "": none */
+	char admin_listen[64];    /* ADDR:PORT, "" none */
 	size_t nice_server;
 	struct gw_set_ice_server ice_server[GW_SET_ICE_SERVERS];
 	size_t nroute;
@@ -163,5 +170,10 @@ struct gw_settings {
 int gw_settings_load(struct gw_settings **out, const char *path, char *err,
 		     size_t err_size);
 void gw_settings_free(struct gw_settings *s);
+
+/* Where the file @name is: as it is when absolute, else in state_dir. */
+#define GW_SET_PATH 520
+void gw_settings_path(char out[GW_SET_PATH], const struct gw_settings *set,
+		      const char *name);
 
 #endif

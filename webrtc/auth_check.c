@@ -42,6 +42,7 @@ void gw_auth_job_free(struct gw_auth_job *job)
 	explicit_bzero(job->secret, strlen(job->secret));
 	free(job->secret);
 	gw_jwt_keys_free(job->keys);
+	free(job->user);
 	explicit_bzero(job->hash, sizeof(job->hash));
 	free(job);
 }

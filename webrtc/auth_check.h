@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/queue.h>
 
 #include "gateway/settings.h"
 #include "webrtc/jwt.h"
@@ -26,6 +27,12 @@ struct gw_rconn;
 struct gw_auth_job {
 	/* Loop's thread only; NULL once the connection is gone. */
 	struct gw_rconn *owner;
+	LIST_ENTRY(gw_auth_job) link; /* of the web's jobs */
+	struct gw_web *web;           /* NULL: gone */
+	uint64_t ask;                 /* not 0: its user is being looked up */
+	bool configured;              /* the hash is of the configuration */
+	bool revoked; /* the user was removed since it was looked up */
+	struct gw_set_user *user; /* from elsewhere; owned, without password */
 	uint64_t txn;
 	uint32_t expiration_s, ttl_s; /* as asked for, within our bounds */
 	char webrtc_id[128];

@@ -136,7 +136,7 @@ static void granted(struct gw_rconn *c, uint64_t txn, uint32_t expiration_s,
 static void register_new(struct gw_rconn *c, struct gw_auth_job *job,
 			 uint32_t expiration_s)
 {
-	struct gw_set_user *user = gw_rauth_user(c->web, job->webrtc_id);
+	struct gw_set_user *configured = gw_rauth_user(c->web, job->webrtc_id);
 	struct gw_rout o = { .problem = { .status = 503 } };
 	struct gw_reg *surplus;
 
@@ -146,32 +146,60 @@ static void register_new(struct gw_rconn *c, struct gw_auth_job *job,
 			gw_rauth_end(c->web, surplus, GW_WS_SUPERSEDED,
 				     "too many endpoints");
 		if (gw_registry_add(c->web->registry, &c->reg, job->webrtc_id,
-				    user, c)) {
+				    configured ? configured : job->user, c)) {
 			gw_warn(&c->log, "no memory for a registration");
 			gw_rconn_respond(c, job->txn,
 					 gw_wire_method(GW_RM_AUTH), &o);
 			return;
 		}
-		c->reg->configured = user != NULL;
+		c->reg->configured = configured != NULL;
 	}
 	granted(c, job->txn, expiration_s, job->ttl_s);
+}
+
+/* Who waits for it, if anybody does; they wait no more. */
+static struct gw_rconn *detach(struct gw_auth_job *job)
+{
+	struct gw_rconn *c = job->owner;
+
+	job->owner = NULL;
+	if (!c)
+		return NULL;
+	c->job = NULL;
+	return c->closing ? NULL : c;
+}
+
+static void job_end(struct gw_auth_job *job)
+{
+	(void)detach(job);
+	gw_metric_set(&m_jobs, --njobs);
+	if (job->web)
+		LIST_REMOVE(job, link);
+	gw_auth_job_free(job);
+}
+
+/* What a reload or an operator did since the check began counts: the password
+ * was another user's then, or nobody's. */
+static bool is_outdated(const struct gw_auth_job *job)
+{
+	bool configured = gw_rauth_user(job->web, job->webrtc_id) != NULL;
+
+	if (job->kind == GW_AUTH_BASIC && configured != job->configured)
+		return true;
+	return job->revoked;
 }
 
 static void job_done(void *arg)
 {
 	struct gw_auth_job *job = arg;
-	struct gw_rconn *c = job->owner;
+	struct gw_rconn *c = detach(job);
 	bool basic = job->kind == GW_AUTH_BASIC;
 	uint32_t expiration_s = job->expiration_s;
 	int64_t left;
 
-	gw_metric_set(&m_jobs, --njobs);
-	if (c)
-		c->job = NULL;
-	/* A reload may have taken the user away since the check began. */
-	if (c && basic && !gw_rauth_user(c->web, job->webrtc_id))
+	if (c && is_outdated(job))
 		job->good = false;
-	if (!c || c->closing) {
+	if (!c) {
 		/* The client left meanwhile. */
 	} else if (!job->good) {
 		deny(c, job->txn, basic ? &m_basic_bad : &m_bearer_bad,
@@ -193,14 +221,125 @@ static void job_done(void *arg)
 		gw_metric_add(basic ? &m_basic_ok : &m_bearer_ok, 1);
 		register_new(c, job, expiration_s);
 	}
-	gw_auth_job_free(job);
+	job_end(job);
+}
+
+static void refuse_job(struct gw_auth_job *job, enum gw_rreject why,
+		       const char *detail)
+{
+	struct gw_rconn *c = detach(job);
+	struct gw_rout o = {
+		.problem = {.status = 503, .detail = detail},
+		.has_retry_after = true,
+		.retry_after_s = 1 + gw_random_u32() % 5
+	};
+
+	if (c) {
+		gw_respect_count(why);
+		gw_info(&c->log, "%s: not authenticated: %s", job->webrtc_id,
+			detail);
+		gw_rconn_respond(c, job->txn, gw_wire_method(GW_RM_AUTH), &o);
+	}
+	job_end(job);
+}
+
+/* Its user is known, or known not to be. */
+static void check(struct gw_auth_job *job)
+{
+	job->ask = 0;
+	if (!job->owner)
+		job_end(job);
+	else if (gw_loop_work(job->web->loop, gw_auth_job_work, job_done, job))
+		refuse_job(job, GW_RJ_LIMIT, "no memory");
+}
+
+/* A user from elsewhere; the configuration's win. */
+static int take_user(struct gw_auth_job *job, const struct gw_set_user *user)
+{
+	if (job->configured)
+		return 0;
+	job->user = malloc(sizeof(*user));
+	if (!job->user)
+		return -ENOMEM;
+	*job->user = *user;
+	explicit_bzero(job->user->password, sizeof(job->user->password));
+	job->known = user->password[0] != '\0';
+	if (job->known)
+		memcpy(job->hash, user->password, sizeof(job->hash));
+	return 0;
+}
+
+static void looked_up(struct gw_auth_job *job, int error,
+		      const struct gw_set_user *user)
+{
+	if (!error)
+		error = take_user(job, user);
+	if (!error || error == -ENOENT || job->configured)
+		check(job);
+	else
+		refuse_job(job, GW_RJ_STORE, "users cannot be looked up");
+}
+
+void gw_web_user_found(struct gw_web *web, uint64_t ask, int error,
+		       const struct gw_set_user *user)
+{
+	struct gw_auth_job *job = NULL;
+
+	LIST_FOREACH(job, &web->jobs, link)
+	{
+		if (ask && job->ask == ask) {
+			looked_up(job, error, user);
+			return;
+		}
+	}
+}
+
+void gw_rauth_revoke(struct gw_web *web, const char *id)
+{
+	struct gw_auth_job *job = NULL;
+
+	LIST_FOREACH(job, &web->jobs, link)
+	{
+		if (gw_identity_equal(job->webrtc_id, id))
+			job->revoked = true;
+	}
+}
+
+void gw_rauth_forget_jobs(struct gw_web *web)
+{
+	struct gw_auth_job *job;
+
+	while ((job = LIST_FIRST(&web->jobs))) {
+		/* The others are the pool's until it has done them. */
+		if (job->ask) {
+			job_end(job);
+		} else {
+			LIST_REMOVE(job, link);
+			job->web = NULL;
+		}
+	}
+}
+
+static void look_up(struct gw_auth_job *job)
+{
+	struct gw_web *web = job->web;
+	char norm[GW_IDENTITY_SIZE];
+	int err = -ENOENT;
+
+	if (web->h.user && gw_identity_norm(norm, job->webrtc_id)) {
+		job->ask = ++web->last_ask;
+		err = web->h.user(job->ask, norm, web->h.arg);
+		if (!err)
+			return; /* gw_web_user_found() goes on */
+	}
+	looked_up(job, err, NULL);
 }
 
 static void start_job(struct gw_rconn *c, const struct gw_rmsg *m,
 		      enum gw_auth_kind kind, const char *secret, size_t len,
 		      uint32_t expiration_s, uint32_t ttl_s)
 {
-	const struct gw_web *web = c->web;
+	struct gw_web *web = c->web;
 	const struct gw_set_user *user =
 		gw_rauth_user(web, m->str[GW_K_WEBRTC_ID]);
 	struct gw_auth_job *job = NULL;
@@ -215,26 +354,27 @@ static void start_job(struct gw_rconn *c, const struct gw_rmsg *m,
 		gw_rconn_reject_out(c, m, GW_RJ_LIMIT, &busy);
 		return;
 	}
-	if (!gw_auth_job_new(&job, kind, secret, len)) {
-		job->txn = m->txn;
-		job->expiration_s = expiration_s;
-		job->ttl_s = ttl_s;
-		job->now_s = gw_clock_wall_s();
-		job->keys = gw_jwt_keys_share(web->keys);
-		job->known = user && user->password[0];
-		(void)snprintf(job->webrtc_id, sizeof(job->webrtc_id), "%s",
-			       m->str[GW_K_WEBRTC_ID]);
-		(void)snprintf(job->hash, sizeof(job->hash), "%s",
-			       job->known ? user->password : web->dummy_hash);
-		job->owner = c;
-		if (!gw_loop_work(web->loop, gw_auth_job_work, job_done, job)) {
-			c->job = job;
-			gw_metric_set(&m_jobs, ++njobs);
-			return;
-		}
+	if (gw_auth_job_new(&job, kind, secret, len)) {
+		gw_rconn_reject(c, m, GW_RJ_LIMIT, 503, "no memory");
+		return;
 	}
-	gw_auth_job_free(job);
-	gw_rconn_reject(c, m, GW_RJ_LIMIT, 503, "no memory");
+	job->txn = m->txn;
+	job->expiration_s = expiration_s;
+	job->ttl_s = ttl_s;
+	job->now_s = gw_clock_wall_s();
+	job->keys = gw_jwt_keys_share(web->keys);
+	job->configured = user != NULL;
+	job->known = user && user->password[0];
+	(void)snprintf(job->webrtc_id, sizeof(job->webrtc_id), "%s",
+		       m->str[GW_K_WEBRTC_ID]);
+	(void)snprintf(job->hash, sizeof(job->hash), "%s",
+		       job->known ? user->password : web->dummy_hash);
+	job->owner = c;
+	c->job = job;
+	job->web = web;
+	LIST_INSERT_HEAD(&web->jobs, job, link);
+	gw_metric_set(&m_jobs, ++njobs);
+	look_up(job);
 }
 
 static void basic(struct gw_rconn *c, const struct gw_rmsg *m,

@@ -36,6 +36,7 @@ GW_COUNTER(m_draining, REJECTED, REJECTED_HELP, "reason=\"draining\"");
 GW_COUNTER(m_unsupported, REJECTED, REJECTED_HELP, "reason=\"unsupported\"");
 GW_COUNTER(m_rate, REJECTED, REJECTED_HELP, "reason=\"rate\"");
 GW_COUNTER(m_auth_timeout, REJECTED, REJECTED_HELP, "reason=\"auth_timeout\"");
+GW_COUNTER(m_store, REJECTED, REJECTED_HELP, "reason=\"store\"");
 GW_COUNTER(m_unanswered, REJECTED, REJECTED_HELP, "reason=\"unanswered\"");
 
 static const struct {
@@ -63,6 +64,7 @@ static const struct {
 	[GW_RJ_UNSUPPORTED]     = { &m_unsupported, "not supported" },
 	[GW_RJ_RATE]            = { &m_rate, "too many messages" },
 	[GW_RJ_AUTH_TIMEOUT]    = { &m_auth_timeout, "no authentication" },
+	[GW_RJ_STORE]           = { &m_store, "users cannot be looked up" },
 	[GW_RJ_UNANSWERED]      = { &m_unanswered, "requests unanswered" },
 };
 

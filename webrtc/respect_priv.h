@@ -34,6 +34,8 @@ struct gw_web {
 	struct gw_idmap *users; /* identity -> struct gw_set_user in set */
 	struct gw_jwt_keys *keys;
 	char dummy_hash[GW_AUTH_HASH_SIZE];
+	LIST_HEAD(, gw_auth_job) jobs; /* looked up, or in the pool */
+	uint64_t last_ask;
 	uint16_t draining_s;
 	bool ending; /* gw_web_free() is under way */
 	LIST_HEAD(gw_rconn_list, gw_rconn) conns;
@@ -64,6 +66,7 @@ enum gw_rreject {
 	GW_RJ_UNSUPPORTED,
 	GW_RJ_RATE,
 	GW_RJ_AUTH_TIMEOUT,
+	GW_RJ_STORE,      /* users cannot be looked up */
 	GW_RJ_UNANSWERED, /* the client leaves our requests unanswered */
 	GW_NRREJECTS
 };
@@ -112,6 +115,10 @@ void gw_respect_count_request(enum gw_rmethod method, bool from_client);
 
 void gw_rauth_request(struct gw_rconn *c, const struct gw_rmsg *m);
 void gw_rauth_conn_gone(struct gw_rconn *c);
+/* Log-ins of @id that are under way fail. */
+void gw_rauth_revoke(struct gw_web *web, const char *id);
+/* Nobody waits for any log-in. */
+void gw_rauth_forget_jobs(struct gw_web *web);
 /* Releases its legs, closes its connection (when it has one), removes it. */
 void gw_rauth_end(struct gw_web *web, struct gw_reg *reg, enum gw_ws_close code,
 		  const char *why);

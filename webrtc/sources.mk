@@ -43,7 +43,8 @@ webrtc_SRCS += \
 	webrtc/respect_target.c \
 	webrtc/txn.c \
 	webrtc/web.c \
+	webrtc/web_regs.c \
 	webrtc/wire.c
-webrtc_TESTS += test_respect_leg test_auth test_txn test_respect_msg test_jwt \
+webrtc_TESTS += test_respect_leg test_auth test_auth_users test_txn test_respect_msg test_jwt \
 	test_registry
 webrtc_FUZZ += fuzz_respect fuzz_jwt fuzz_wsframe fuzz_h2

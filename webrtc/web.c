@@ -162,6 +162,7 @@ int gw_web_new(struct gw_web **out, struct gw_loop *loop,
 	web->set = set;
 	web->h = *handlers;
 	LIST_INIT(&web->conns);
+	LIST_INIT(&web->jobs);
 	gw_auth_dummy_hash(web->dummy_hash, set);
 	h.arg = web;
 
@@ -202,6 +203,7 @@ void gw_web_free(struct gw_web *web)
 	assert(LIST_EMPTY(&web->conns));
 	while (web->registry && (reg = gw_registry_first(web->registry)))
 		gw_rauth_end(web, reg, GW_WS_GOING_AWAY, "shutting down");
+	gw_rauth_forget_jobs(web);
 	gw_registry_free(web->registry);
 	gw_idmap_free(web->users);
 	gw_jwt_keys_free(web->keys);

@@ -22,11 +22,25 @@ struct gw_web;
 typedef unsigned(gw_admin_h)(const char *path, struct gw_buf *body,
 			     const char **content_type, void *arg);
 
+/*
+ * Asks elsewhere for the user @id, in the form of gw_web_identity(), whether
+ * the configuration has it or not: so nobody can tell by the time that takes.
+ * gw_web_user_found() is the answer, never from inside this call.  0, or
+ * -errno: there will be none.
+ */
+typedef int(gw_web_user_h)(uint64_t ask, const char *id, void *arg);
+
 struct gw_web_handlers {
 	gw_leg_incoming_h *incoming; /* a client's msetup */
 	gw_admin_h *admin;
+	gw_web_user_h *user; /* NULL: all users are in the configuration */
 	void *arg;
 };
+
+/* @error: 0 with @user, which is copied; -ENOENT; or why nobody can tell.  An
+ * @ask that nobody waits for any more is ignored. */
+void gw_web_user_found(struct gw_web *web, uint64_t ask, int error,
+		       const struct gw_set_user *user);
 
 /* 0, or -errno after logging which listener or file failed and why. */
 int gw_web_new(struct gw_web **out, struct gw_loop *loop,
@@ -54,6 +68,30 @@ bool gw_web_is_user(struct gw_web *web, const char *uri);
  * limit), -ENOMEM. */
 int gw_respect_leg_new(struct gw_leg **out, struct gw_web *web,
 		       const char *uri);
+
+/* The form of a SIP or tel URI that identities are compared in: no parameters,
+ * one case.  False: @uri is none. */
+#define GW_WEB_IDENTITY 128
+bool gw_web_identity(char out[GW_WEB_IDENTITY], const char *uri);
+
+/* A registration as an operator sees it. */
+struct gw_web_reg {
+	uint64_t serial; /* also names it; a new one when it is resumed */
+	char id[GW_WEB_IDENTITY];
+	char name[64];
+	bool connected;
+	uint32_t remaining_s; /* until it expires */
+	unsigned sessions;
+	unsigned nidentity; /* beside the id */
+	char identity[GW_SET_IDENTITIES][GW_WEB_IDENTITY];
+};
+/* Those with serials above @after, lowest first, @max at most; how many. */
+size_t gw_web_registrations(const struct gw_web *web, uint64_t after,
+			    struct gw_web_reg *out, size_t max);
+/* Ends those of @id, or only the one with @serial when that is not 0; log-ins
+ * of @id that are being checked fail.  How many ended. */
+unsigned gw_web_deregister(struct gw_web *web, const char *id, uint64_t serial,
+			   const char *why);
 
 struct gw_web_counts {
 	unsigned connections, registrations, suspended, sessions;

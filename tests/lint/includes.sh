@@ -69,7 +69,7 @@ function confine(library, files)
 	confine("nghttp2/", "webrtc/h2_(session|http|ws)\\.c")
 	confine("libwebsockets", "webrtc/ws_(server|lws_[a-z]+)\\.c")
 	confine("json-c/",
-		"webrtc/(respect_msg|jwt)\\.c|gateway/(cdr|core|admin)\\.c")
+		"webrtc/(respect_msg|jwt)\\.c|gateway/(cdr|core|admin|(isthmus)?ctl[a-z_]*)\\.[ch]")
 	confine("openssl/", "media/(dtls|srtp)[a-z_]*\\.[ch]|sip/(digest|tls|tls_files)\\.c|" \
 		"webrtc/(ws_tls|h2_tls|selfsigned|jwt|auth_[a-z]+)\\.c")
 	confine("srtp2/", "media/srtp(_openssl)?\\.c")
@@ -77,7 +77,8 @@ function confine(library, files)
 	confine("stun/", "media/stun\\.c")
 	confine("glib", "media/ice[a-z_]*\\.c")
 	confine("yaml.h", "gateway/settings_yaml\\.c")
-	confine("crypt.h", "webrtc/auth_[a-z]+\\.c")
+	confine("sqlite3.h", "gateway/store_[a-z]+\\.[ch]")
+	confine("crypt.h", "webrtc/auth_[a-z]+\\.c|gateway/isthmusctl_io\\.c")
 }
 
 END { exit bad }

@@ -379,9 +379,32 @@ static void add_user(struct gw_set_user *u, const char *id, const char *hash)
 	(void)snprintf(u->name, sizeof(u->name), "User of %.20s", id + 4);
 }
 
+static int on_ask(uint64_t ask, const char *id, void *arg)
+{
+	assert_ptr_equal(&peer, arg);
+	peer.nask++;
+	peer.ask = ask;
+	(void)snprintf(peer.ask_id, sizeof(peer.ask_id), "%s", id);
+	return peer.ask_error;
+}
+
+static bool asking;
+
+int peer_setup_asking(void **state)
+{
+	int rc;
+
+	asking = true;
+	rc = peer_setup(state);
+	asking = false;
+	return rc;
+}
+
 int peer_setup(void **state)
 {
-	struct gw_web_handlers h = { .incoming = on_incoming, .arg = &peer };
+	struct gw_web_handlers h = { .incoming = on_incoming,
+				     .user = asking ? on_ask : NULL,
+				     .arg = &peer };
 	/* sha256crypt at its least cost: a test, not a password file */
 	const char *hash = crypt(PASSWORD, "$5$rounds=1000$abcdefgh");
 	struct gw_settings *set = &peer.set;

@@ -44,11 +44,18 @@ struct peer {
 	unsigned nheard;
 	struct heard heard[64];
 	bool free_on_release;
+
+	/* The last user that was asked for elsewhere. */
+	int ask_error; /* what asking returns */
+	uint64_t ask;
+	unsigned nask;
+	char ask_id[128];
 };
 
 extern struct peer peer;
 
 int peer_setup(void **state);
+int peer_setup_asking(void **state); /* users are asked for elsewhere too */
 int peer_teardown(void **state);
 void peer_advance_ms(uint64_t ms);
 

@@ -368,6 +368,30 @@ static void the_environment_is_put_in(void **state)
 		       "2: web.ping_ms: must be a whole number");
 }
 
+static void the_store_and_the_socket_are_in_the_state_dir(void **state)
+{
+	struct gw_settings *set;
+	char name[GW_SET_PATH];
+
+	(void)state;
+	set = load_good("state_dir: /s\n");
+	gw_settings_path(name, set, set->store.file);
+	assert_string_equal("/s/isthmus.db", name);
+	gw_settings_path(name, set, set->control_socket);
+	assert_string_equal("/s/control.sock", name);
+	assert_int_equal(2000, set->store.lock_ms);
+	gw_settings_free(set);
+
+	set = load_good("store: { file: \"\", lock_ms: 0 }\n"
+			"control: { socket: /run/c }\n");
+	assert_string_equal("", set->store.file);
+	assert_int_equal(0, set->store.lock_ms);
+	gw_settings_path(name, set, set->control_socket);
+	assert_string_equal("/run/c", name);
+	gw_settings_free(set);
+	assert_refused("store:\n  lock_ms: 60001\n", "2: store.lock_ms: ");
+}
+
 static void texts_are_bounded_and_printable(void **state)
 {
 	char text[5000];
@@ -598,6 +622,7 @@ int main(void)
 		cmocka_unit_test(keys_that_belong_together_are_checked),
 		cmocka_unit_test(a_list_in_the_file_replaces_the_default),
 		cmocka_unit_test(a_section_may_be_empty),
+		cmocka_unit_test(the_store_and_the_socket_are_in_the_state_dir),
 		cmocka_unit_test(thousands_of_users_are_read),
 	};
 
