@@ -23,6 +23,7 @@
 #define GW_SET_ICE_SERVERS 8
 #define GW_SET_CODECS      8
 #define GW_SET_TLS_NAMES   8
+#define GW_SET_CORES       4
 
 struct gw_set_log {
 	char level[8];  /* error warn info debug */
@@ -100,6 +101,23 @@ struct gw_set_sip {
 	char allow_from[4][64];   /* IPs that may send us requests; none: any */
 };
 
+/* Registration in an IMS core on behalf of clients; sip.core is for a plain
+ * SIP peer. */
+struct gw_set_ims {
+	bool enabled;
+	char domain[128]; /* home network: realm, and where REGISTER goes */
+	size_t ncore;
+	char core[GW_SET_CORES][128]; /* I-CSCFs, the first that lives */
+	char visited_network[128];    /* "": domain */
+	char access_network_info[128];
+	uint32_t expires_s;
+	uint32_t register_rate; /* REGISTERs a second, of all together */
+	uint8_t spread_percent; /* refreshes come earlier by up to this */
+	uint32_t register_timeout_ms;
+	uint32_t dead_s, probe_s; /* of a core; probe_s 0: no OPTIONS */
+	bool reg_event;           /* subscribe to it (RFC 3680) */
+};
+
 struct gw_set_media {
 	uint32_t workers;
 	char web_address[4][46];
@@ -150,6 +168,7 @@ struct gw_settings {
 	struct gw_set_web web;
 	struct gw_set_auth auth;
 	struct gw_set_sip sip;
+	struct gw_set_ims ims;
 	struct gw_set_media media;
 	struct gw_set_calls calls;
 	struct gw_set_store store;

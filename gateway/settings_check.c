@@ -144,6 +144,12 @@ const char *gw_settings_check_host(const char *value)
 	return NULL;
 }
 
+/* Goes between quotes into a SIP header. */
+const char *gw_settings_check_quotable(const char *value)
+{
+	return strpbrk(value, "\"\\") ? "must not hold \" or \\" : NULL;
+}
+
 const char *gw_settings_check_ip(const char *value)
 {
 	struct gw_addr a;
@@ -400,6 +406,31 @@ static const char *check_sip(const struct gw_settings *set, const char **key)
 	return NULL;
 }
 
+static const char *check_ims(const struct gw_settings *set, const char **key)
+{
+	const struct gw_set_ims *ims = &set->ims;
+
+	if (!ims->enabled)
+		return NULL;
+	*key = "ims.domain";
+	if (!ims->domain[0])
+		return "is needed by ims.enabled: true";
+	*key = "ims.cores";
+	if (!ims->ncore)
+		return "ims.enabled: true needs one core at least";
+	*key = "sip.tls_dir";
+	for (size_t i = 0; i < ims->ncore; i++)
+		if ((after(ims->core[i], "sips:") ||
+		     strstr(ims->core[i], ";transport=tls")) &&
+		    !set->sip.tls_dir[0])
+			return "is needed by sips: and transport=tls";
+	*key = "media.core_address";
+	if (!set->media.core_address[0] && !set->media.core_address6[0])
+		return "ims.enabled is set, so one of media.core_address and "
+		       "media.core_address6 is needed";
+	return NULL;
+}
+
 const char *gw_settings_cross_check(const struct gw_settings *set,
 				    const char **key)
 {
@@ -421,6 +452,8 @@ const char *gw_settings_cross_check(const struct gw_settings *set,
 	wrong = check_media(&set->media, key);
 	if (!wrong)
 		wrong = check_sip(set, key);
+	if (!wrong)
+		wrong = check_ims(set, key);
 	if (wrong)
 		return wrong;
 	*key = "users";

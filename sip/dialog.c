@@ -115,7 +115,8 @@ static char *credentials(struct gw_session *s, su_home_t *home,
 			 const char *method, const char *uri)
 {
 	const struct gw_set_sip *set = &s->sip->set->sip;
-	const struct gw_digest_who who = { set->username, set->password };
+	const struct gw_digest_who who = { .username = set->username,
+					   .password = set->password };
 	char value[1536];
 
 	if (!s->digest.valid || !uri ||

@@ -70,7 +70,9 @@ static int take_param(struct gw_digest *d, const char *param, bool *stale)
 	if (r >= 0) {
 		d->has_algorithm = true;
 		d->sha256 = !strcasecmp(v, "SHA-256");
-		return d->sha256 || !strcasecmp(v, "MD5") ? 0 : -ENOTSUP;
+		d->aka = !strcasecmp(v, "AKAv1-MD5");
+		return d->sha256 || d->aka || !strcasecmp(v, "MD5") ? 0
+								    : -ENOTSUP;
 	}
 	if (r == -EINVAL)
 		return -ENOTSUP;
@@ -86,8 +88,9 @@ static int take_param(struct gw_digest *d, const char *param, bool *stale)
 	return 0;
 }
 
-int gw_digest_challenge(struct gw_digest *d, bool proxy, const char *scheme,
-			const char *const *params, bool *stale)
+static int take_challenge(struct gw_digest *d, bool aka, bool proxy,
+			  const char *scheme, const char *const *params,
+			  bool *stale)
 {
 	struct gw_digest new = { .valid = true, .proxy = proxy };
 	bool is_stale = false;
@@ -100,6 +103,8 @@ int gw_digest_challenge(struct gw_digest *d, bool proxy, const char *scheme,
 		if (r < 0)
 			return r;
 	}
+	if (new.aka != aka)
+		return -ENOTSUP;
 	if (!*new.nonce || !*new.realm)
 		return -EINVAL;
 	*d = new;
@@ -108,8 +113,30 @@ int gw_digest_challenge(struct gw_digest *d, bool proxy, const char *scheme,
 	return 0;
 }
 
-/* Hex of the hash over the strings joined by ':' (RFC 7616 3.4). */
-static int hash_joined(char *hex, bool sha256, const char *const *part,
+int gw_digest_challenge(struct gw_digest *d, bool proxy, const char *scheme,
+			const char *const *params, bool *stale)
+{
+	return take_challenge(d, false, proxy, scheme, params, stale);
+}
+
+int gw_digest_challenge_aka(struct gw_digest *d, const char *scheme,
+			    const char *const *params, bool *stale)
+{
+	return take_challenge(d, true, false, scheme, params, stale);
+}
+
+struct part {
+	const void *data;
+	size_t len;
+};
+
+static struct part text(const char *s)
+{
+	return (struct part){ s, strlen(s) };
+}
+
+/* Hex of the hash over the parts joined by ':' (RFC 7616 3.4). */
+static int hash_joined(char *hex, bool sha256, const struct part *part,
 		       size_t n)
 {
 	const EVP_MD *md = sha256 ? EVP_sha256() : EVP_md5();
@@ -119,7 +146,7 @@ static int hash_joined(char *hex, bool sha256, const char *const *part,
 	int ok = ctx && EVP_DigestInit_ex(ctx, md, NULL);
 
 	for (i = 0; ok && i < n; i++) {
-		ok = EVP_DigestUpdate(ctx, part[i], strlen(part[i]));
+		ok = EVP_DigestUpdate(ctx, part[i].data, part[i].len);
 		if (ok && i + 1 < n)
 			ok = EVP_DigestUpdate(ctx, ":", 1);
 	}
@@ -137,18 +164,30 @@ static int response(const struct gw_digest *d, char *hex,
 		    const char *uri, const char *nc, const char *cnonce)
 {
 	char ha1[HEX_SIZE], ha2[HEX_SIZE];
-	const char *a1[] = { who->username, d->realm, who->password };
-	const char *a2[] = { method, uri };
-	const char *with[] = { ha1, d->nonce, nc, cnonce, "auth", ha2 };
-	const char *without[] = { ha1, d->nonce, ha2 }; /* RFC 2069 */
+	const struct part a1[] = {
+		text(who->username), text(d->realm),
+		who->secret ? (struct part){who->secret, who->secret_len}
+			    : text(who->password)
+	};
+	const struct part a2[] = { text(method), text(uri) };
 	int r;
 
 	r = hash_joined(ha1, d->sha256, a1, 3);
 	if (!r)
 		r = hash_joined(ha2, d->sha256, a2, 2);
-	if (!r)
-		r = d->qop_auth ? hash_joined(hex, d->sha256, with, 6)
-				: hash_joined(hex, d->sha256, without, 3);
+	if (!r && d->qop_auth) {
+		const struct part with[] = { text(ha1),    text(d->nonce),
+					     text(nc),     text(cnonce),
+					     text("auth"), text(ha2) };
+
+		r = hash_joined(hex, d->sha256, with, 6);
+	} else if (!r) { /* RFC 2069 */
+		const struct part without[] = { text(ha1), text(d->nonce),
+						text(ha2) };
+
+		r = hash_joined(hex, d->sha256, without, 3);
+	}
+	explicit_bzero(ha1, sizeof(ha1));
 	return r;
 }
 
@@ -200,7 +239,11 @@ int gw_digest_answer(struct gw_digest *d, char *buf, size_t size,
 		at = add_quoted(buf, size, at, ", opaque", d->opaque);
 	if (d->has_algorithm && at < size)
 		at += (size_t)snprintf(buf + at, size - at, ", algorithm=%s",
-				       d->sha256 ? "SHA-256" : "MD5");
+				       d->sha256 ? "SHA-256"
+				       : d->aka  ? "AKAv1-MD5"
+						 : "MD5");
+	if (who->auts)
+		at = add_quoted(buf, size, at, ", auts", who->auts);
 	if (d->qop_auth && at < size) {
 		at += (size_t)snprintf(buf + at, size - at, ", qop=auth, nc=%s",
 				       nc);

@@ -2,7 +2,8 @@
  * sip/digest.h - answers to a peer's digest challenges
  *
  * RFC 7616 and RFC 2617: MD5 and SHA-256, qop "auth" or none, nonce counts,
- * stale.  For a lab peer; the IMS core never challenges a trusted neighbour.
+ * stale; RFC 3310: AKAv1-MD5.  For a lab peer, and for registrations whose
+ * credentials are held here; the IMS core never challenges a trusted neighbour.
  * No thread of its own.
  */
 #ifndef GW_SIP_DIGEST_H
@@ -18,6 +19,7 @@ struct gw_digest {
 	bool valid; /* there is a challenge to answer */
 	bool proxy; /* 407: Proxy-Authorization; else Authorization */
 	bool sha256;
+	bool aka; /* AKAv1-MD5: the nonce is RAND and AUTN */
 	bool qop_auth;
 	bool has_algorithm, has_opaque; /* said, so repeated */
 	uint32_t nc;
@@ -35,8 +37,15 @@ struct gw_digest {
 int gw_digest_challenge(struct gw_digest *d, bool proxy, const char *scheme,
 			const char *const *params, bool *stale);
 
+/* The same of AKAv1-MD5 (RFC 3310), and of nothing else. */
+int gw_digest_challenge_aka(struct gw_digest *d, const char *scheme,
+			    const char *const *params, bool *stale);
+
 struct gw_digest_who {
 	const char *username, *password;
+	const void *secret; /* AKA: RES, in the password's place; may be NULL */
+	size_t secret_len;
+	const char *auts; /* AKA: RFC 3310 3.4, or NULL */
 };
 
 /*

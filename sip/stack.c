@@ -21,6 +21,7 @@
 #include "gateway/base/loop.h"
 #include "gateway/base/metrics.h"
 #include "sip/ims_cause.h"
+#include "sip/regn.h"
 #include "sip/session.h"
 #include "sip/tls.h"
 
@@ -628,7 +629,8 @@ int gw_sip_new(struct gw_sip **out, struct gw_loop *loop,
 	sip->default_leg = nta_leg_tcreate(sip->agent, on_request, sip,
 					   NTATAG_NO_DIALOG(1), TAG_END());
 	if (!sip->default_leg ||
-	    gw_timer_start_ms(gw_loop_timers(loop), &sip->stats, STATS_MS))
+	    gw_timer_start_ms(gw_loop_timers(loop), &sip->stats, STATS_MS) ||
+	    gw_regns_new(&sip->regns, sip))
 		goto fail;
 	*out = sip;
 	return 0;
@@ -646,6 +648,7 @@ void gw_sip_free(struct gw_sip *sip)
 	GW_CHECK(sip, SIP_MAGIC);
 	gw_timer_stop(&sip->stats);
 	gw_session_free_all(sip);
+	gw_regns_free(sip->regns);
 	if (sip->default_leg)
 		nta_leg_destroy(sip->default_leg);
 	if (sip->agent)
@@ -660,6 +663,8 @@ void gw_sip_reload(struct gw_sip *sip, const struct gw_settings *set)
 	sip->set = set;
 	redirect_log();
 	set_timers(sip);
+	gw_cores_stop(sip->regns);
+	gw_cores_start(sip->regns);
 	if (sip->tls)
 		(void)gw_tls_reload(sip->tls, set);
 }

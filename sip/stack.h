@@ -20,6 +20,7 @@
 #include <sofia-sip/sip.h>
 
 struct gw_session;
+struct gw_regns;
 
 #define GW_SIP_ALLOW "INVITE, ACK, BYE, CANCEL, UPDATE, INFO, OPTIONS"
 /* Of DTMF; the one that we take (RFC 6086). */
@@ -37,7 +38,8 @@ struct gw_sip {
 	uint16_t draining_s; /* Retry-After; 0: serving */
 	struct gw_session *sessions;
 	unsigned nsession;
-	struct gw_timer stats; /* carries NTA's counters over to ours */
+	struct gw_regns *regns; /* registrations in the core */
+	struct gw_timer stats;  /* carries NTA's counters over to ours */
 	struct gw_stack_stats {
 		usize_t sent_request, sent_response, received, bad, timeout;
 	} stats_seen;

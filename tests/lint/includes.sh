@@ -42,7 +42,7 @@ function may_see(from, path)
 	if (from == "sdp" || from == "media")
 		return 0
 	if (from == "sip" || from == "webrtc")
-		return path == "gateway/leg.h" || path == "gateway/settings.h"
+		return path ~ /^gateway\/(leg|settings|registration)\.h$/
 	return path ~ /^(sdp\/(sdp|session)|media\/media|sip\/sip|webrtc\/web)\.h$/
 }
 
@@ -70,7 +70,7 @@ function confine(library, files)
 	confine("libwebsockets", "webrtc/ws_(server|lws_[a-z]+)\\.c")
 	confine("json-c/",
 		"webrtc/(respect_msg|jwt)\\.c|gateway/(cdr|core|admin|(isthmus)?ctl[a-z_]*)\\.[ch]")
-	confine("openssl/", "media/(dtls|srtp)[a-z_]*\\.[ch]|sip/(digest|tls|tls_files)\\.c|" \
+	confine("openssl/", "media/(dtls|srtp)[a-z_]*\\.[ch]|sip/(digest|milenage|tls|tls_files)\\.c|" \
 		"webrtc/(ws_tls|h2_tls|selfsigned|jwt|auth_[a-z]+)\\.c")
 	confine("srtp2/", "media/srtp(_openssl)?\\.c")
 	confine("nice/", "media/ice[a-z_]*\\.c")

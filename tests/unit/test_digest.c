@@ -10,7 +10,8 @@
 #include "sip/digest.h"
 
 /* RFC 7616 3.9.1, where the values are those of the RFC. */
-static const struct gw_digest_who mufasa = { "Mufasa", "Circle of Life" };
+static const struct gw_digest_who mufasa = { .username = "Mufasa",
+					     .password = "Circle of Life" };
 #define REALM  "realm=\"http-auth@example.org\""
 #define NONCE  "nonce=\"7ypf/xlj9XXwfDPEoM4URrv/xwf94BcCAzFZH4GiTo0v\""
 #define OPAQUE "opaque=\"FQhe/qaU925kfnzjCev0ciny7QMkPqMAFRtzCUYo5tdS\""
@@ -54,7 +55,8 @@ static void sha256_is_that_of_rfc7616(void **state)
 static void challenge_without_qop_is_answered_the_old_way(void **state)
 {
 	/* RFC 2069 2.4 with its errata's value */
-	const struct gw_digest_who who = { "Mufasa", "CircleOfLife" };
+	const struct gw_digest_who who = { .username = "Mufasa",
+					   .password = "CircleOfLife" };
 	const char *params[] = { "realm=\"testrealm@host.com\"",
 				 "nonce=\"dcd98b7102dd2f0e8b11d0f600bfb0c093\"",
 				 NULL };

@@ -547,6 +547,10 @@ static void keys_that_belong_together_are_checked(void **state)
 		{ "sip:\n  core: 'sip:h;transport=tls'",                           "1: sip.tls_dir"                      },
 		{ "sip:\n  username: x",					   "2: sip.username"                     },
 		{ "sip:\n  t1_ms: 5000\n  t1x64_ms: 4000",                         "3: sip.t1x64_ms"                     },
+		{ "ims: { enabled: true, cores: ['sip:h'] }",                      "1: ims.domain"                       },
+		{ "ims: { enabled: true, domain: h }",                             "1: ims.cores"                        },
+		{ "ims: { enabled: true, domain: h, cores: ['sips:h'] }",
+                 "1: sip.tls_dir"											},
 		{ "sip: { core: 'sip:h' }\nmedia:\n  core_address: ''",
                  "3: media.core_address"										 },
 		{ "users:\n - id: sip:a@b\n - id: sip:c@d\n"

@@ -1,0 +1,196 @@
+/* The cores: which one lives, and whose turn it is to send REGISTER. */
+#include "sip/regn.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "gateway/base/ids.h"
+#include "gateway/base/loop.h"
+#include "gateway/base/metrics.h"
+
+/* REGISTERs that may go out at once, in parts of a second's worth. */
+#define BURST_PART 10
+/* Nobody begins while others wait longer than this for their turn. */
+#define WAIT_MAX_US 10000000
+/* A core that came back is not stormed by those that it has forgotten. */
+#define COMEBACK_MIN_MS 2000
+#define S_US            1000000ull
+
+GW_GAUGE(m_dead, "isthmus_ims_cores_dead",
+	 "Cores that do not answer, or asked to be left alone", "");
+GW_COUNTER(m_deaths, "isthmus_ims_core_deaths_total",
+	   "Times that a core was found dead", "");
+
+static const struct gw_logctx log_ctx = { .module = "regn" };
+
+static uint64_t now_us(const struct gw_regns *all)
+{
+	return gw_timers_now_us(gw_loop_timers(all->sip->loop));
+}
+
+/* ---- turns ---- */
+
+/* A bucket as a clock (GCRA): turn_us is when the last turn that was given is
+ * over. */
+uint64_t gw_cores_turn_us(struct gw_regns *all)
+{
+	uint64_t now = now_us(all),
+		 step = S_US / all->sip->set->ims.register_rate;
+	uint64_t ahead = S_US / BURST_PART;
+
+	if (all->turn_us < now)
+		all->turn_us = now;
+	all->turn_us += step;
+	return all->turn_us > now + ahead + step
+		       ? all->turn_us - now - ahead - step
+		       : 0;
+}
+
+bool gw_cores_busy(const struct gw_regns *all)
+{
+	return all->turn_us > now_us(all) + WAIT_MAX_US;
+}
+
+uint64_t gw_regn_jitter_ms(uint64_t ms)
+{
+	return ms / 2 + gw_random_u32() % (ms / 2 + 1);
+}
+
+/* ---- life of a core ---- */
+
+static bool is_dead(const struct gw_core *core)
+{
+	return core->dead_until_us > now_us(core->all);
+}
+
+int gw_cores_pick(struct gw_regns *all, unsigned tried)
+{
+	for (unsigned i = 0; i < all->ncore; i++)
+		if (!(tried & 1u << i) && !is_dead(&all->core[i]))
+			return (int)i;
+	return -1;
+}
+
+uint32_t gw_cores_wait_s(const struct gw_regns *all)
+{
+	uint64_t now = now_us(all), first = UINT64_MAX;
+
+	for (unsigned i = 0; i < all->ncore; i++)
+		if (all->core[i].dead_until_us < first)
+			first = all->core[i].dead_until_us;
+	return all->ncore && first > now ? (uint32_t)((first - now) / S_US) + 1
+					 : 0;
+}
+
+void gw_core_is_dead(struct gw_core *core, uint32_t for_s, const char *why)
+{
+	if (!core->dead_until_us) {
+		gw_metric_add(&m_dead, 1);
+		gw_metric_add(&m_deaths, 1);
+		gw_warn(&log_ctx, "core %s is out for %u s: %s", core->uri,
+			for_s, why);
+	}
+	core->dead_until_us = now_us(core->all) + for_s * S_US;
+}
+
+/* It may have forgotten everybody: all ask it again, at their own times, and
+ * no faster than it is allowed. */
+static void come_back(struct gw_core *core)
+{
+	struct gw_regns *all = core->all;
+	uint64_t window_ms = COMEBACK_MIN_MS +
+			     (uint64_t)HASH_CNT(of_token, all->by_token) *
+				     2000 / all->sip->set->ims.register_rate;
+	struct gw_regn *r, *tmp;
+
+	HASH_ITER(of_token, all->by_token, r, tmp)
+	{
+		if (r->state == GW_RST_UP && &all->core[r->core] == core)
+			gw_regn_sooner(r, gw_random_u32() % window_ms);
+	}
+}
+
+void gw_core_is_alive(struct gw_core *core)
+{
+	if (!core->dead_until_us)
+		return;
+	core->dead_until_us = 0;
+	gw_metric_add(&m_dead, -1);
+	gw_info(&log_ctx, "core %s is back", core->uri);
+	come_back(core);
+}
+
+/* ---- probes ---- */
+
+static void again(struct gw_core *core)
+{
+	const struct gw_set_ims *set = &core->all->sip->set->ims;
+
+	if (set->probe_s)
+		(void)gw_timer_start_ms(gw_loop_timers(core->all->sip->loop),
+					&core->timer, set->probe_s * 1000ull);
+}
+
+static void on_probe_time(struct gw_timer *t, void *arg)
+{
+	struct gw_core *core = arg;
+	struct gw_regns *all = core->all;
+	char from[160], id[23];
+	const struct gw_regn_rq rq = {
+		.uri = core->uri,
+		.next_hop = core->uri,
+		.from = from,
+		.to = core->uri,
+		.call_id = id,
+		.cseq = 1,
+	};
+
+	(void)t;
+	if (core->probe) {
+		gw_regn_nta_drop(&core->probe);
+		gw_core_is_dead(core, all->sip->set->ims.dead_s,
+				"OPTIONS not answered");
+	}
+	gw_random_token(id, sizeof(id), 22);
+	if (!gw_stack_contact(all->sip, from, sizeof(from), core->uri, NULL,
+			      false))
+		(void)gw_regn_nta_probe(core, &rq);
+	again(core);
+}
+
+/* Any answer but "not now" says that somebody is there. */
+void gw_core_on_probe(struct gw_core *core, int status)
+{
+	if (status == 503 || status == 408)
+		gw_core_is_dead(core, core->all->sip->set->ims.dead_s,
+				"OPTIONS failed");
+	else
+		gw_core_is_alive(core);
+}
+
+void gw_cores_start(struct gw_regns *all)
+{
+	const struct gw_set_ims *set = &all->sip->set->ims;
+
+	all->ncore = set->enabled ? (unsigned)set->ncore : 0;
+	for (unsigned i = 0; i < all->ncore; i++) {
+		struct gw_core *core = &all->core[i];
+
+		*core = (struct gw_core){ .all = all };
+		(void)snprintf(core->uri, sizeof(core->uri), "%s",
+			       set->core[i]);
+		gw_timer_init(&core->timer, on_probe_time, core);
+		again(core);
+	}
+}
+
+void gw_cores_stop(struct gw_regns *all)
+{
+	for (unsigned i = 0; i < all->ncore; i++) {
+		gw_timer_stop(&all->core[i].timer);
+		gw_regn_nta_drop(&all->core[i].probe);
+		if (all->core[i].dead_until_us)
+			gw_metric_add(&m_dead, -1);
+	}
+	all->ncore = 0;
+}
