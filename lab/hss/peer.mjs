@@ -6,6 +6,7 @@ import { AVP, COMMAND, COMMAND_NAME, CX, DISCONNECT_REBOOTING, NO_STATE_MAINTAIN
 	RELAY, RESULT, VENDOR_3GPP } from './dictionary.mjs';
 
 const ANSWER_MS = 5000;
+const GOOD_BYE_MS = 1000;
 
 export const cxApplication = () => avp(AVP.VENDOR_SPECIFIC_APPLICATION_ID, [
 	avp(AVP.VENDOR_ID, VENDOR_3GPP), avp(AVP.AUTH_APPLICATION_ID, CX)]);
@@ -133,7 +134,7 @@ export class Peer {
 	}
 
 	/** The answer to a request of ours, or null when none came. */
-	request({ command, application, avps, before = [] }) {
+	request({ command, application, avps, before = [] }, ms = ANSWER_MS) {
 		const id = ++sequence >>> 0;
 		this.socket.write(encode({
 			flags: REQUEST | (application ? PROXIABLE : 0),
@@ -145,7 +146,7 @@ export class Peer {
 				this.#waiting.delete(id);
 				this.log(`${this}: no answer to ${COMMAND_NAME[command]}R`);
 				resolve(null);
-			}, ANSWER_MS);
+			}, ms);
 			this.#waiting.set(id, { resolve, timer });
 		});
 	}
@@ -154,7 +155,7 @@ export class Peer {
 	async disconnect() {
 		if (this.host)
 			await this.request({ command: COMMAND.DP, application: 0,
-				avps: [avp(AVP.DISCONNECT_CAUSE, DISCONNECT_REBOOTING)] });
+				avps: [avp(AVP.DISCONNECT_CAUSE, DISCONNECT_REBOOTING)] }, GOOD_BYE_MS);
 		this.socket.destroy();
 	}
 }

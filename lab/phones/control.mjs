@@ -69,9 +69,9 @@ class Phone {
 		const text = JSON.stringify({ command, params, token: '1' });
 		this.#socket.write(`${Buffer.byteLength(text)}:${text},`);
 		const answer = await this.until((m) => m.response, ANSWER_MS);
-		if (!answer)
-			throw new Error(`no answer to ${command}`);
-		return answer;
+		if (!answer?.ok)
+			throw new Error(`${command}: ${answer?.data.trim() ?? 'no answer'}`);
+		return answer.data;
 	}
 }
 
@@ -95,12 +95,14 @@ const COMMANDS = {
 			throw new Error(`not answered: ${event?.param ?? 'no final response'}`);
 		return `${name} talks to ${event.peeruri}`;
 	},
+	// It ends one call a time.
 	async hangup(phone) {
-		await phone.command('hangupall');
+		while (!/Active calls \(0\)/.test(await phone.command('listcalls')))
+			await phone.command('hangup');
 		return '';
 	},
-	async digits(phone, name, text) {
-		for (const digit of text ?? '')
+	async digits(phone, name, text = '') {
+		for (const digit of text)
 			await phone.command('sndcode', digit);
 		return '';
 	},
