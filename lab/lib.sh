@@ -61,7 +61,8 @@ start()
 	echo "$! $(born $!)" >"$LAB_RUN/pid/$name"
 }
 
-# stop NAME: by its id, and only if it is still the same process.
+# stop NAME: by its id, and only if it is still the same process; where that does
+# not help, with what it started (it leads a group of its own).
 stop()
 {
 	local pid at
@@ -69,7 +70,7 @@ stop()
 	if running "$1"; then
 		read -r pid at <"$LAB_RUN/pid/$1"
 		kill "$pid"
-		until_true 10 "$1 ends" gone "$1" || kill -9 "$pid"
+		until_true 10 "$1 ends" gone "$1" || kill -9 -- "-$pid"
 	fi
 	rm -f "$LAB_RUN/pid/$1"
 }

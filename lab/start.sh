@@ -27,9 +27,24 @@ rm -rf "$LAB_RUN"
 mkdir -p "$LAB_RUN"/{pid,log,trace,kamailio,phones} && chmod 700 "$LAB_RUN" ||
 	exit 1
 
-peers()
+# All there and connected, or one of them gone, which need not be waited for.
+core_settled()
 {
+	local name
+
+	for name in $LAB_CORE; do
+		running "$name" || return 0
+	done
 	[ "$(./hss-ctl peers | wc -l)" = 2 ]
+}
+
+core_runs()
+{
+	local name
+
+	for name in $LAB_CORE; do
+		running "$name" || return 1
+	done
 }
 
 registered()
@@ -53,8 +68,8 @@ until_true 10 "the HSS answers" ./hss-ctl peers || fail "the HSS does not start"
 for name in icscf scscf pcscf; do
 	kamailio "$name"
 done
-until_true 20 "I-CSCF and S-CSCF are connected to the HSS" peers ||
-	fail "the CSCFs do not start"
+until_true 20 "I-CSCF and S-CSCF are connected to the HSS" core_settled &&
+	core_runs || fail "the CSCFs do not start"
 
 if [ -z "${LAB_PHONES_OFF:-}" ]; then
 	for name in $LAB_PHONES; do

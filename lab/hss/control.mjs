@@ -2,12 +2,13 @@
 // The first line out is "ok" or "error: why".
 import fs from 'node:fs';
 import net from 'node:net';
+import { NOT_REGISTERED } from './cx.mjs';
 import { sqnBytes } from './milenage.mjs';
 
 const MAX_LINE = 1024;
 
 const USAGE = [
-	'list               every subscriber: state, S-CSCF, SQN, IMPUs',
+	'list [IMPI|all]    who is registered: state, S-CSCF, SQN, IMPUs',
 	'peers              who is connected',
 	'rtr IMPI           ends a registration (RTR to the S-CSCF)',
 	'forget IMPI        not registered any more; the S-CSCF is not told',
@@ -31,8 +32,12 @@ function line(user) {
 
 const COMMANDS = {
 	help: () => USAGE,
-	list: (hss, [impi]) => (impi ? [record(hss, impi)] : [...hss.cx.records.values()])
-		.map(line),
+	list: (hss, [which]) => {
+		const all = [...hss.cx.records.values()];
+		if (which && which !== 'all')
+			return [line(record(hss, which))];
+		return all.filter(({ state }) => which || state !== NOT_REGISTERED).map(line);
+	},
 	peers: (hss) => [...hss.peers].map((peer) => `${peer} ${peer.address}`),
 	rtr: async (hss, [impi]) => {
 		await hss.terminate(impi);

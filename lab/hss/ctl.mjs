@@ -20,9 +20,9 @@ socket.on('end', () => {
 	const [first, ...rest] = text.trimEnd().split('\n');
 	if (first !== 'ok') {
 		console.error(`hss-ctl: ${first}`);
-		process.exit(1);
+		process.exitCode = 1;
+		return;
 	}
 	if (rest.length)
-		console.log(rest.join('\n'));
-	process.exit(0);
+		console.log(rest.join('\n')); // no exit(): a pipe takes its time
 });

@@ -44,6 +44,15 @@ test('a mistake is told with its line', () => {
 		assert.throws(() => parseSubscribers(good + line), why, line);
 });
 
+test('a range stands for its lines', () => {
+	const users = parseSubscribers('p{8..10}@b digest:x{} web sip:p{}@b sip:q{}@b');
+	assert.deepEqual([...users.keys()], ['p8@b', 'p9@b', 'p10@b']);
+	assert.deepEqual(users.get('p9@b').impus, ['sip:p9@b', 'sip:q9@b']);
+	assert.equal(users.get('p10@b').password, 'x10');
+	for (const wrong of ['p{3..2}@b', 'p{1..1000000}@b', 'p{}@b'])
+		assert.throws(() => parseSubscribers(`${wrong} digest:x - sip:p{}@b`), /:1: /);
+});
+
 test('comments and empty lines are none', () => {
 	assert.equal(parseSubscribers('# nobody\n\n  # here\n').size, 0);
 });
