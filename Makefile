@@ -7,7 +7,7 @@ Q := $(if $(V),,@)
 say = $(if $(V),,@printf '  %-4s %s\n' $(1) $(2))
 
 # These come before the libraries, and start a make of their own behind them.
-ifneq ($(filter-out deps demo check format clean,$(or $(MAKECMDGOALS),all)),)
+ifneq ($(filter-out deps demo check format clean lab lab-stop lab-check,$(or $(MAKECMDGOALS),all)),)
 ifeq ($(wildcard configure)$(shell (command -v autoreconf && \
 	pkg-config --exists sofia-sip-ua libwebsockets libuv json-c openssl \
 	libsrtp2 libnghttp2 nice yaml-0.1 libcrypt sqlite3) >/dev/null 2>&1 && echo there),)
@@ -146,6 +146,14 @@ demo: deps
 	@$(MAKE) -s $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$$(nproc)) all
 	@web/demo.sh $(BUILD)/isthmus
 
+# An IMS core and two phones on loopback; see docs/lab.md.
+lab:
+	@lab/deps.sh && lab/start.sh
+lab-stop:
+	@lab/stop.sh
+lab-check:
+	@lab/deps.sh && lab/check.sh
+
 # Every parser, FUZZ_S seconds each, from the committed corpora.
 fuzz:
 	tests/fuzz/run.sh $(FUZZ_S) $(FUZZERS)
@@ -179,4 +187,4 @@ install: all
 clean:
 	rm -rf build
 
-.PHONY: all deps bench bench-bins unit net sipp e2e check demo fuzz asan tsan lint format install clean
+.PHONY: all deps bench bench-bins unit net sipp e2e check demo lab lab-stop lab-check fuzz asan tsan lint format install clean

@@ -1,0 +1,86 @@
+# Sourced by the scripts of the lab: where it runs, and its processes.
+# LAB_RUN: the folder of everything that a run leaves; lab/run by default.
+
+LAB_DIR=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+LAB_RUN=${LAB_RUN:-$LAB_DIR/run}
+export LAB_RUN
+
+# The order in which they start; they end in the reverse one.
+LAB_CORE="hss icscf scscf pcscf"
+LAB_PHONES="carol dave"
+
+say()
+{
+	echo "lab: $*"
+}
+
+# until_true SECONDS WHAT COMMAND...: waits for a condition, not for a time.
+until_true()
+{
+	local tries=$(($1 * 10)) what=$2
+
+	shift 2
+	until "$@" >/dev/null 2>&1; do
+		tries=$((tries - 1))
+		if [ "$tries" -le 0 ]; then
+			say "not in time: $what" >&2
+			return 1
+		fi
+		sleep 0.1
+	done
+}
+
+# When a process began: with its id this names it for ever, since ids come
+# again.
+born()
+{
+	sed 's/.*) //' "/proc/$1/stat" 2>/dev/null | cut -d' ' -f20
+}
+
+# running NAME: is what was started as NAME still there?
+running()
+{
+	local pid at
+
+	read -r pid at 2>/dev/null <"$LAB_RUN/pid/$1" || return 1
+	[ -n "$at" ] && [ "$(born "$pid")" = "$at" ]
+}
+
+gone()
+{
+	! running "$1"
+}
+
+# start NAME COMMAND...: in a session of its own, its output in log/NAME.log.
+start()
+{
+	local name=$1
+
+	shift
+	setsid "$@" >>"$LAB_RUN/log/$name.log" 2>&1 </dev/null &
+	echo "$! $(born $!)" >"$LAB_RUN/pid/$name"
+}
+
+# stop NAME: by its id, and only if it is still the same process; where that does
+# not help, with what it started (it leads a group of its own).
+stop()
+{
+	local pid at
+
+	if running "$1"; then
+		read -r pid at <"$LAB_RUN/pid/$1"
+		kill "$pid"
+		until_true 10 "$1 ends" gone "$1" || kill -9 -- "-$pid"
+	fi
+	rm -f "$LAB_RUN/pid/$1"
+}
+
+any_running()
+{
+	local name
+
+	for name in $LAB_CORE $LAB_PHONES; do
+		running "$name" && return 0
+	done
+	return 1
+}
