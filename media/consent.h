@@ -2,7 +2,8 @@
  * media/consent.h - consent to go on sending on a selected pair (RFC 7675)
  *
  * When a pair is selected ICE has nothing left to decide: from then on there is
- * a check of ours every five seconds, the peer's answers, and its own checks.
+ * a check of ours every five seconds (every
+ * one, while they are not answered), the peer's answers, and its own checks.
  * They are done here and not by libnice, because a turn of a GMainContext costs
  * ten times what the messages do, and calls on hold are many.  What is not
  * known here (other users, as after a restart; nominations of other pairs)
@@ -22,7 +23,7 @@
 #include "gateway/base/timers.h"
 #include "media/stun.h"
 
-/* Checks that may still be answered: six fit into the 30 seconds. */
+/* Checks that may still be answered. */
 #define GW_CONSENT_ASKED 8
 
 struct gw_consent_keys {
@@ -51,6 +52,7 @@ struct gw_consent {
 	const char *pwd, *remote_pwd;
 	bool controlling;
 	bool refused; /* said once */
+	bool waits;   /* the last check has not been answered */
 	uint64_t tie;
 	uint64_t heard_us;
 	uint8_t asked[GW_CONSENT_ASKED][GW_STUN_ID];

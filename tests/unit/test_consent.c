@@ -145,7 +145,7 @@ static void silence_of_30_seconds_ends_it(void **state)
 	b.deaf = true;
 	pass(29900000);
 	assert_int_equal(a.lost, 0);
-	assert_in_range(a.sent, 5, 7);
+	assert_in_range(a.sent, 16, 28);
 	pass(200000);
 	assert_int_equal(a.lost, 1);
 	assert_int_equal(gw_timers_count(timers), 0);
@@ -166,8 +166,8 @@ static void a_late_answer_counts(void **state)
 	b.sent = 0;
 	assert_true(deliver(&b, a.last, a.len)); /* makes the answer */
 	gw_consent_stop(&b.c);
-	pass(20 * S);
-	assert_in_range(a.sent, 4, 6);
+	pass(6 * S);
+	assert_in_range(a.sent, 4, 7);
 	assert_true(deliver(&a, b.last, b.len));
 	pass(29 * S);
 	assert_int_equal(a.lost, 0);
