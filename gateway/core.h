@@ -20,6 +20,7 @@ struct gw_call;
 struct gw_cdr;
 struct gw_store;
 struct gw_users;
+struct gw_enrols;
 
 struct gw_core {
 	struct gw_loop *loop;
@@ -28,9 +29,10 @@ struct gw_core {
 	struct gw_sip *sip; /* NULL: no SIP side configured */
 	struct gw_web *web;
 	struct gw_cdr *cdr;
-	struct gw_store *store; /* NULL: none configured */
-	struct gw_users *users; /* of the store; NULL with it */
-	struct gw_call *calls;  /* by media context id */
+	struct gw_store *store;   /* NULL: none configured */
+	struct gw_users *users;   /* of the store; NULL with it */
+	struct gw_enrols *enrols; /* NULL: without a core, or a store */
+	struct gw_call *calls;    /* by media context id */
 	unsigned ncalls;
 	bool draining;
 	void (*drained)(void *arg); /* the last call of a drain has ended */

@@ -17,6 +17,7 @@
 #include "gateway/admin.h"
 #include "gateway/cdr.h"
 #include "gateway/core.h"
+#include "gateway/enrol.h"
 #include "gateway/ctl.h"
 #include "gateway/store.h"
 #include "gateway/users.h"
@@ -268,6 +269,14 @@ static int start(struct daemon *d)
 	}
 	if (core->store)
 		web.user = gw_users_ask;
+	if (core->store && core->sip && d->set->ims.enabled) {
+		err = gw_enrols_new(&core->enrols, core);
+		if (err)
+			return err;
+		web.enrol = gw_enrol_begin;
+		web.enrol_answer = gw_enrol_answer;
+		web.leave = gw_enrol_leave;
+	}
 	err = gw_web_new(&core->web, core->loop, d->set, &web);
 	return err ? err : open_control(d);
 }
@@ -295,6 +304,7 @@ static void finish(struct daemon *d)
 	if (core->web)
 		gw_web_free(core->web);
 	core->web = NULL;
+	gw_enrols_free(core->enrols);
 	gw_store_close(core->store);
 	gw_users_free(core->users);
 	if (core->sip)

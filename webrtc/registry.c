@@ -109,6 +109,7 @@ int gw_registry_add(struct gw_registry *r, struct gw_reg **out, const char *id,
 	reg->registry = r;
 	reg->serial = ++r->serial;
 	reg->conn = conn;
+	gw_random_token(reg->key, sizeof(reg->key), sizeof(reg->key) - 1);
 	LIST_INIT(&reg->legs);
 	gw_timer_init(&reg->expiry, on_expiry, reg);
 	gw_timer_init(&reg->ttl, on_ttl, reg);
@@ -130,6 +131,28 @@ int gw_registry_add(struct gw_registry *r, struct gw_reg **out, const char *id,
 	}
 	*out = reg;
 	return 0;
+}
+
+void gw_registry_add_identity(struct gw_reg *reg, const char *uri)
+{
+	size_t had = reg->nidentity;
+
+	add_identity(reg, uri);
+	if (reg->nidentity > had &&
+	    gw_idmap_add(reg->registry->map, reg->identity[had], reg) ==
+		    -ENOMEM)
+		reg->nidentity = had;
+}
+
+struct gw_reg *gw_registry_find_key(const struct gw_registry *r,
+				    const char *key)
+{
+	struct gw_reg *reg;
+
+	LIST_FOREACH(reg, &r->regs, link)
+	if (!strcmp(reg->key, key))
+		return reg;
+	return NULL;
 }
 
 static void count_suspended(struct gw_reg *reg, bool suspended)
@@ -168,6 +191,8 @@ struct gw_reg *gw_registry_find(const struct gw_registry *r, const char *uri)
 	struct gw_reg *reg, *best = NULL;
 
 	while ((reg = gw_idmap_next(r->map, uri, &iter))) {
+		if (reg->pending)
+			continue;
 		if (!best || (!!reg->conn > !!best->conn) ||
 		    (!!reg->conn == !!best->conn && reg->serial > best->serial))
 			best = reg;

@@ -39,7 +39,13 @@ struct gw_reg {
 	LIST_ENTRY(gw_reg) link;
 	struct gw_registry *registry;
 	uint64_t serial;
-	char id[GW_IDENTITY_SIZE]; /* webrtcId */
+	char key[23];  /* random, of this registration for its life */
+	bool pending;  /* the core has not answered: nobody finds it */
+	bool enrolled; /* in the core */
+	bool asked;    /* the core's challenge is with the client */
+	uint64_t txn;  /* pending: of the auth that waits ... */
+	uint32_t asked_expiration_s, asked_ttl_s; /* ... and what it wants */
+	char id[GW_IDENTITY_SIZE];                /* webrtcId */
 	char name[64];
 	bool configured;  /* a user of the configuration, not only of a token */
 	size_t nidentity; /* id is the first */
@@ -68,6 +74,11 @@ void gw_registry_free(struct gw_registry *r);        /* when it is empty */
  */
 int gw_registry_add(struct gw_registry *r, struct gw_reg **out, const char *id,
 		    const struct gw_set_user *user, struct gw_rconn *conn);
+/* Another identity, that the core has told.  What does not fit is left out. */
+void gw_registry_add_identity(struct gw_reg *reg, const char *uri);
+/* The one with @key, NULL: none. */
+struct gw_reg *gw_registry_find_key(const struct gw_registry *r,
+				    const char *key);
 /* Nobody finds it any more; its legs may still be there. */
 void gw_registry_hide(struct gw_reg *reg);
 void gw_registry_remove(struct gw_reg *reg); /* its legs are gone */

@@ -67,6 +67,7 @@ void gw_rauth_end(struct gw_web *web, struct gw_reg *reg, enum gw_ws_close code,
 
 	gw_info(&log, "%s: registration ends: %s", reg->id, why);
 	gw_registry_hide(reg); /* no call is routed here from now on */
+	gw_enrol_end(web, reg);
 	/* Connection first: what the calls now send must not go out on it. */
 	if (c) {
 		c->reg = NULL;
@@ -96,8 +97,8 @@ static void challenge(struct gw_rconn *c, const struct gw_rmsg *m)
 
 /* One answer for a wrong user, password, token or credential: which it was is
  * for the log. */
-static void deny(struct gw_rconn *c, uint64_t txn, struct gw_metric *metric,
-		 const char *id, const char *why)
+void gw_rauth_deny(struct gw_rconn *c, uint64_t txn, struct gw_metric *metric,
+		   const char *id, const char *why)
 {
 	struct gw_rout o = {
 		.problem = {.status = 403, .detail = "authentication failed"}
@@ -111,8 +112,8 @@ static void deny(struct gw_rconn *c, uint64_t txn, struct gw_metric *metric,
 		gw_rconn_close(c, GW_WS_POLICY, "too many failures");
 }
 
-static void granted(struct gw_rconn *c, uint64_t txn, uint32_t expiration_s,
-		    uint32_t ttl_s)
+void gw_rauth_granted(struct gw_rconn *c, uint64_t txn, uint32_t expiration_s,
+		      uint32_t ttl_s)
 {
 	struct gw_reg *reg = c->reg;
 	struct gw_rout o = { .success = true,
@@ -153,8 +154,10 @@ static void register_new(struct gw_rconn *c, struct gw_auth_job *job,
 			return;
 		}
 		c->reg->configured = configured != NULL;
+		if (!gw_enrol_new(c, job->txn, expiration_s, job->ttl_s, false))
+			return; /* when the core has answered */
 	}
-	granted(c, job->txn, expiration_s, job->ttl_s);
+	gw_rauth_granted(c, job->txn, expiration_s, job->ttl_s);
 }
 
 /* Who waits for it, if anybody does; they wait no more. */
@@ -202,14 +205,14 @@ static void job_done(void *arg)
 	if (!c) {
 		/* The client left meanwhile. */
 	} else if (!job->good) {
-		deny(c, job->txn, basic ? &m_basic_bad : &m_bearer_bad,
-		     job->webrtc_id,
-		     basic ? "wrong password or unknown"
-			   : gw_jwt_fault_name(job->fault));
+		gw_rauth_deny(c, job->txn, basic ? &m_basic_bad : &m_bearer_bad,
+			      job->webrtc_id,
+			      basic ? "wrong password or unknown"
+				    : gw_jwt_fault_name(job->fault));
 	} else if (!basic &&
 		   !gw_identity_equal(job->claims.subject, job->webrtc_id)) {
-		deny(c, job->txn, &m_bearer_bad, job->webrtc_id,
-		     "token of another subject");
+		gw_rauth_deny(c, job->txn, &m_bearer_bad, job->webrtc_id,
+			      "token of another subject");
 	} else {
 		if (!basic) { /* a token never lasts beyond itself */
 			left = job->claims.exp_s - job->now_s;
@@ -394,8 +397,8 @@ static void basic(struct gw_rconn *c, const struct gw_rmsg *m,
 		start_job(c, m, GW_AUTH_BASIC, password, (size_t)n,
 			  expiration_s, ttl_s);
 	else if (n == -EACCES)
-		deny(c, m->txn, &m_basic_bad, m->str[GW_K_WEBRTC_ID],
-		     "credentials of another user");
+		gw_rauth_deny(c, m->txn, &m_basic_bad, m->str[GW_K_WEBRTC_ID],
+			      "credentials of another user");
 	else
 		gw_rconn_reject(c, m, GW_RJ_MEMBER, 400,
 				"authorization must be Basic credentials");
@@ -415,8 +418,8 @@ static void bearer(struct gw_rconn *c, const struct gw_rmsg *m,
 		gw_rconn_reject(c, m, GW_RJ_MEMBER, 400,
 				"authorization must be a Bearer token");
 	else if (!gw_jwt_keys_count(c->web->keys))
-		deny(c, m->txn, &m_bearer_bad, m->str[GW_K_WEBRTC_ID],
-		     "no keys are configured");
+		gw_rauth_deny(c, m->txn, &m_bearer_bad, m->str[GW_K_WEBRTC_ID],
+			      "no keys are configured");
 	else
 		start_job(c, m, GW_AUTH_BEARER, token, len, expiration_s,
 			  ttl_s);
@@ -438,7 +441,8 @@ static void reauth(struct gw_rconn *c, const struct gw_rmsg *m, uint32_t ttl_s)
 	reg = gw_registry_find_credential(c->web->registry, id,
 					  m->str[GW_K_AUTHORIZATION]);
 	if (!reg) {
-		deny(c, m->txn, &m_reauth_bad, id, "unknown credential");
+		gw_rauth_deny(c, m->txn, &m_reauth_bad, id,
+			      "unknown credential");
 		return;
 	}
 	if (c->reg && c->reg != reg) {
@@ -456,7 +460,7 @@ static void reauth(struct gw_rconn *c, const struct gw_rmsg *m, uint32_t ttl_s)
 	c->reg = reg;
 	/* What was proved is that it is the same endpoint, not its password:
 	 * the registration does not get longer. */
-	granted(c, m->txn, gw_reg_remaining_s(reg), ttl_s);
+	gw_rauth_granted(c, m->txn, gw_reg_remaining_s(reg), ttl_s);
 	if (old != c)
 		gw_rleg_resume(reg);
 }
@@ -491,7 +495,7 @@ void gw_rauth_request(struct gw_rconn *c, const struct gw_rmsg *m)
 
 	expiration_s = bounded(m, GW_K_EXPIRATION, set->expiration_s);
 	ttl_s = bounded(m, GW_K_TTL, set->ttl_max_s);
-	if (c->job)
+	if (c->job || (c->reg && c->reg->pending && !c->reg->asked))
 		gw_rconn_reject(c, m, GW_RJ_STATE, 409,
 				"an auth is being worked on");
 	else if (!gw_identity_norm(norm, id))
@@ -502,6 +506,11 @@ void gw_rauth_request(struct gw_rconn *c, const struct gw_rmsg *m)
 				"this connection is registered as another");
 	else if (!expiration_s)
 		deregister(c, m);
+	else if (!strcmp(type, "digest"))
+		gw_enrol_digest(c, m, expiration_s, ttl_s);
+	else if (c->reg && c->reg->pending)
+		gw_rconn_reject(c, m, GW_RJ_STATE, 409,
+				"the core's challenge is not answered");
 	else if (!strcmp(type, "basic"))
 		basic(c, m, expiration_s, ttl_s);
 	else if (!strcmp(type, "bearer"))
@@ -509,6 +518,7 @@ void gw_rauth_request(struct gw_rconn *c, const struct gw_rmsg *m)
 	else if (!strcmp(type, "reauth"))
 		reauth(c, m, ttl_s);
 	else
-		gw_rconn_reject(c, m, GW_RJ_MEMBER, 400,
-				"authType must be basic, bearer or reauth");
+		gw_rconn_reject(
+			c, m, GW_RJ_MEMBER, 400,
+			"authType must be basic, bearer, digest or reauth");
 }

@@ -37,6 +37,7 @@ GW_COUNTER(m_unsupported, REJECTED, REJECTED_HELP, "reason=\"unsupported\"");
 GW_COUNTER(m_rate, REJECTED, REJECTED_HELP, "reason=\"rate\"");
 GW_COUNTER(m_auth_timeout, REJECTED, REJECTED_HELP, "reason=\"auth_timeout\"");
 GW_COUNTER(m_store, REJECTED, REJECTED_HELP, "reason=\"store\"");
+GW_COUNTER(m_core, REJECTED, REJECTED_HELP, "reason=\"core\"");
 GW_COUNTER(m_unanswered, REJECTED, REJECTED_HELP, "reason=\"unanswered\"");
 
 static const struct {
@@ -65,6 +66,7 @@ static const struct {
 	[GW_RJ_RATE]            = { &m_rate, "too many messages" },
 	[GW_RJ_AUTH_TIMEOUT]    = { &m_auth_timeout, "no authentication" },
 	[GW_RJ_STORE]           = { &m_store, "users cannot be looked up" },
+	[GW_RJ_CORE]            = { &m_core, "not registered in the core" },
 	[GW_RJ_UNANSWERED]      = { &m_unanswered, "requests unanswered" },
 };
 
@@ -496,7 +498,11 @@ void gw_rconn_closed(struct gw_rconn *c, uint16_t code)
 	gw_timer_stop(&c->auth_timer);
 	gw_timer_stop(&c->txn_timer);
 	gw_rauth_conn_gone(c);
-	if (c->reg) {
+	if (c->reg && c->reg->pending) {
+		gw_info(&c->log, "closed %u: %s had not registered yet", code,
+			c->reg->id);
+		gw_enrol_drop(c->reg);
+	} else if (c->reg) {
 		gw_info(&c->log, "closed %u: %s stays for %u s, %u sessions",
 			code, c->reg->id, c->reg->ttl_s, c->reg->nleg);
 		gw_reg_suspend(c->reg);

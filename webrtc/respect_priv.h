@@ -67,6 +67,7 @@ enum gw_rreject {
 	GW_RJ_RATE,
 	GW_RJ_AUTH_TIMEOUT,
 	GW_RJ_STORE,      /* users cannot be looked up */
+	GW_RJ_CORE,       /* the core does not register the client */
 	GW_RJ_UNANSWERED, /* the client leaves our requests unanswered */
 	GW_NRREJECTS
 };
@@ -119,6 +120,28 @@ void gw_rauth_conn_gone(struct gw_rconn *c);
 void gw_rauth_revoke(struct gw_web *web, const char *id);
 /* Nobody waits for any log-in. */
 void gw_rauth_forget_jobs(struct gw_web *web);
+/* The auth of @txn is answered: c->reg is registered. */
+void gw_rauth_granted(struct gw_rconn *c, uint64_t txn, uint32_t expiration_s,
+		      uint32_t ttl_s);
+/* One answer for a wrong user, password, token or credential: which it was is
+ * for the log. */
+void gw_rauth_deny(struct gw_rconn *c, uint64_t txn, struct gw_metric *metric,
+		   const char *id, const char *why);
+
+/* ---- respect_enrol.c: registrations in a core ---- */
+
+/* c->reg is new.  0: its auth is answered later; else now, as there is no
+ * core for it. */
+int gw_enrol_new(struct gw_rconn *c, uint64_t txn, uint32_t expiration_s,
+		 uint32_t ttl_s, bool digest);
+/* auth with authType digest. */
+void gw_enrol_digest(struct gw_rconn *c, const struct gw_rmsg *m,
+		     uint32_t expiration_s, uint32_t ttl_s);
+/* Its client has gone before the core has answered. */
+void gw_enrol_drop(struct gw_reg *reg);
+/* @reg goes. */
+void gw_enrol_end(struct gw_web *web, struct gw_reg *reg);
+
 /* Releases its legs, closes its connection (when it has one), removes it. */
 void gw_rauth_end(struct gw_web *web, struct gw_reg *reg, enum gw_ws_close code,
 		  const char *why);

@@ -32,7 +32,7 @@ webrtc_SRCS += \
 	webrtc/jwt.c \
 	webrtc/registry.c \
 	webrtc/registry_map.c \
-	webrtc/respect_auth.c \
+	webrtc/respect_auth.c webrtc/respect_enrol.c \
 	webrtc/respect_build.c \
 	webrtc/respect_conn.c \
 	webrtc/respect_info.c \

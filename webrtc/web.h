@@ -30,10 +30,32 @@ typedef unsigned(gw_admin_h)(const char *path, struct gw_buf *body,
  */
 typedef int(gw_web_user_h)(uint64_t ask, const char *id, void *arg);
 
+/*
+ * A client has logged in, and may have to be registered in a core too.
+ * gw_web_enrolled() is the answer, never from inside this call.  0, or -errno:
+ * there will be none, and the log-in fails.
+ */
+struct gw_web_enrolment {
+	const char *key;  /* of this registration: random, never reused */
+	const char *id;   /* as gw_web_identity() makes it */
+	const char *peer; /* its IP address */
+	bool digest;      /* nothing is proved yet: the core will challenge */
+};
+typedef int(gw_web_enrol_h)(const struct gw_web_enrolment *who, void *arg);
+/* The client's answer to a challenge.  0 and gw_web_enrolled() comes again, or
+ * -errno. */
+typedef int(gw_web_enrol_answer_h)(const char *key, const char *authorization,
+				   void *arg);
+/* It is registered no more.  Legal when it never was. */
+typedef void(gw_web_leave_h)(const char *key, void *arg);
+
 struct gw_web_handlers {
 	gw_leg_incoming_h *incoming; /* a client's msetup */
 	gw_admin_h *admin;
-	gw_web_user_h *user; /* NULL: all users are in the configuration */
+	gw_web_user_h *user;   /* NULL: all users are in the configuration */
+	gw_web_enrol_h *enrol; /* NULL, with the next two: there is no core */
+	gw_web_enrol_answer_h *enrol_answer;
+	gw_web_leave_h *leave;
 	void *arg;
 };
 
@@ -41,6 +63,20 @@ struct gw_web_handlers {
  * @ask that nobody waits for any more is ignored. */
 void gw_web_user_found(struct gw_web *web, uint64_t ask, int error,
 		       const struct gw_set_user *user);
+
+struct gw_web_enrolled {
+	/* 0: known here only; 200: registered, now or anew; 401: @challenge is
+	 * for the client; else it is not, or no longer. */
+	uint16_t status;
+	uint16_t retry_after_s; /* 0: not said */
+	const char *text;       /* may be NULL */
+	const char *challenge;
+	size_t nimpu; /* 200: further identities of the core's */
+	const char (*impu)[128];
+};
+/* A @key that nobody has any more is ignored. */
+void gw_web_enrolled(struct gw_web *web, const char *key,
+		     const struct gw_web_enrolled *res);
 
 /* 0, or -errno after logging which listener or file failed and why. */
 int gw_web_new(struct gw_web **out, struct gw_loop *loop,

@@ -1,0 +1,420 @@
+#include "gateway/enrol.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define HASH_NONFATAL_OOM 1
+#include <uthash.h>
+
+#include "gateway/base/check.h"
+#include "gateway/base/metrics.h"
+#include "gateway/registration.h"
+#include "gateway/store.h"
+
+#define POOL_COOL_S         60
+#define NO_IDENTITY_RETRY_S 30
+
+#define NAME "isthmus_enrolments_total"
+#define HELP "Log-ins that are registered in the core, by result"
+
+GW_COUNTER(m_registered, NAME, HELP, "result=\"registered\"");
+GW_COUNTER(m_refused, NAME, HELP, "result=\"refused\"");
+GW_COUNTER(m_exhausted, NAME, HELP, "result=\"pool_empty\"");
+GW_COUNTER(m_fault, NAME, HELP, "result=\"store_fault\"");
+GW_GAUGE(m_live, "isthmus_enrolments", "Log-ins registered in the core", "");
+
+/* One log-in. */
+struct enrol {
+	char key[GW_REGN_KEY_SIZE];
+	UT_hash_handle hh;
+	struct gw_enrols *all;
+	struct gw_store_req *asked; /* of the store; NULL: nothing */
+	struct gw_regn *regn;
+	bool registered;
+	bool leased; /* or asked for: to be given back */
+	bool digest;
+	uint32_t expires_s;
+	char peer[48];
+	char impi[128], impu[128];
+	enum gw_regn_how how;
+	struct gw_regn_secret *secret; /* HELD; wiped */
+};
+
+struct gw_enrols {
+	struct gw_core *core;
+	struct enrol *by_key;
+};
+
+static const struct gw_logctx elog = { .module = "enrol" };
+
+static struct enrol *find(struct gw_enrols *all, const char *key)
+{
+	struct enrol *e;
+
+	HASH_FIND_STR(all->by_key, key, e);
+	return e;
+}
+
+static void wipe_secret(struct enrol *e)
+{
+	if (e->secret)
+		explicit_bzero(e->secret, sizeof(*e->secret));
+	free(e->secret);
+	e->secret = NULL;
+}
+
+static void give_back(struct enrol *e)
+{
+	struct gw_store_cmd cmd = { .verb = GW_ST_POOL_RELEASE,
+				    .number = POOL_COOL_S };
+
+	if (!e->leased)
+		return;
+	e->leased = false;
+	(void)snprintf(cmd.key, sizeof(cmd.key), "%s", e->key);
+	/* What is not given back now is, when the process begins anew. */
+	if (gw_store_do(NULL, e->all->core->store, &cmd, NULL, NULL))
+		gw_warn(&elog, "%s is not given back to the pool", e->impi);
+}
+
+static void bury(struct enrol *e)
+{
+	if (e->asked)
+		gw_store_cancel(e->asked);
+	if (e->regn)
+		gw_regn_end(e->regn);
+	if (e->registered)
+		gw_metric_add(&m_live, -1);
+	give_back(e);
+	wipe_secret(e);
+	HASH_DEL(e->all->by_key, e);
+	free(e);
+}
+
+/* Tells the web side; the enrolment is over when it is not good news. */
+static void tell(struct enrol *e, const struct gw_web_enrolled *res)
+{
+	struct gw_web *web = e->all->core->web;
+	char key[GW_REGN_KEY_SIZE];
+
+	memcpy(key, e->key, sizeof(key));
+	if (res->status != 200 && res->status != 401)
+		bury(e);
+	gw_web_enrolled(web, key, res);
+}
+
+static void refuse(struct enrol *e, uint16_t status, uint16_t retry_after_s,
+		   const char *text)
+{
+	const struct gw_web_enrolled res = {
+		.status = status,
+		.retry_after_s = retry_after_s,
+		.text = text,
+	};
+
+	gw_metric_add(&m_refused, 1);
+	tell(e, &res);
+}
+
+/* ---- the core ---- */
+
+static void on_registered(struct enrol *e, const struct gw_regn_event *ev)
+{
+	const struct gw_web_enrolled res = {
+		.status = 200,
+		.nimpu = ev->nimpu,
+		.impu = ev->impu,
+	};
+
+	if (!e->registered) {
+		e->registered = true;
+		gw_metric_add(&m_live, 1);
+		gw_metric_add(&m_registered, 1);
+	}
+	tell(e, &res);
+}
+
+static void keep_sqn(const struct enrol *e, const uint8_t *sqn)
+{
+	struct gw_store_cmd cmd = { .verb = GW_ST_SQN_PUT };
+
+	for (int i = 0; i < 6; i++)
+		cmd.number = cmd.number << 8 | sqn[i];
+	(void)snprintf(cmd.key, sizeof(cmd.key), "%s", e->impi);
+	if (gw_store_do(NULL, e->all->core->store, &cmd, NULL, NULL))
+		gw_warn(&elog, "the SQN of %s is not stored", e->impi);
+}
+
+static void on_regn(struct gw_regn *r, const struct gw_regn_event *ev,
+		    void *arg)
+{
+	struct enrol *e = arg;
+	struct gw_web_enrolled res = { 0 };
+
+	(void)r;
+	switch (ev->type) {
+	case GW_RE_CHALLENGE:
+		res.status = 401;
+		res.challenge = ev->challenge;
+		tell(e, &res);
+		break;
+	case GW_RE_REGISTERED:
+		on_registered(e, ev);
+		break;
+	case GW_RE_SQN:
+		keep_sqn(e, ev->sqn);
+		break;
+	case GW_RE_ENDED:
+		e->regn = NULL; /* it is gone */
+		res.status = ev->by_network ? 480 : ev->cause.status;
+		res.retry_after_s = ev->cause.retry_after_s;
+		res.text = ev->by_network ? "deregistered by the network"
+					  : ev->cause.text;
+		gw_metric_add(&m_refused, !e->registered);
+		tell(e, &res);
+		break;
+	}
+}
+
+static void start_regn(struct enrol *e)
+{
+	struct gw_core *core = e->all->core;
+	struct gw_regn_request req = {
+		.how = e->how,
+		.impi = e->impi,
+		.impu = e->impu,
+		.secret = e->secret,
+		.expires_s = core->set->ims.expires_s,
+		.client_addr = e->peer[0] ? e->peer : NULL,
+	};
+	int err;
+
+	memcpy(req.key, e->key, sizeof(req.key));
+	(void)snprintf(req.log_id, sizeof(req.log_id), "%.*s",
+		       (int)sizeof(req.log_id) - 1, e->key);
+	err = gw_regn_start(&e->regn, core->sip, &req, on_regn, e);
+	wipe_secret(e);
+	if (err == -EAGAIN)
+		refuse(e, 503, 5, "too many registrations at once");
+	else if (err)
+		refuse(e, 503, 0, "the core cannot be asked");
+}
+
+/* ---- the store ---- */
+
+static void fault(struct enrol *e)
+{
+	gw_metric_add(&m_fault, 1);
+	refuse(e, 503, 5, "subscribers cannot be looked up");
+}
+
+static void on_lease(const struct gw_store_answer *a, void *arg)
+{
+	struct enrol *e = arg;
+
+	e->asked = NULL;
+	if (a->error == -ENODATA) {
+		e->leased = false;
+		gw_metric_add(&m_exhausted, 1);
+		gw_warn(&elog, "the pool has no identity left");
+		refuse(e, 503, NO_IDENTITY_RETRY_S, "no identity is free");
+		return;
+	}
+	if (a->error) {
+		fault(e);
+		return;
+	}
+	memcpy(e->impi, a->pool->impi, sizeof(e->impi));
+	memcpy(e->impu, a->pool->impu, sizeof(e->impu));
+	start_regn(e);
+}
+
+static void lease(struct enrol *e)
+{
+	struct gw_store_cmd cmd = { .verb = GW_ST_POOL_LEASE };
+
+	(void)snprintf(cmd.key, sizeof(cmd.key), "%s", e->key);
+	e->leased = true;
+	if (gw_store_do(&e->asked, e->all->core->store, &cmd, on_lease, e)) {
+		e->leased = false;
+		fault(e);
+	}
+}
+
+static int take_secret(struct enrol *e, const struct gw_ims_secret *s)
+{
+	e->secret = calloc(1, sizeof(*e->secret));
+	if (!e->secret)
+		return -ENOMEM;
+	e->secret->aka = s->aka;
+	e->secret->opc = s->opc;
+	memcpy(e->secret->password, s->password, sizeof(s->password));
+	memcpy(e->secret->k, s->k, sizeof(s->k));
+	memcpy(e->secret->op, s->op, sizeof(s->op));
+	memcpy(e->secret->amf, s->amf, sizeof(s->amf));
+	memcpy(e->secret->sqn, s->sqn, sizeof(s->sqn));
+	return 0;
+}
+
+static void known_here_only(struct enrol *e)
+{
+	const struct gw_web_enrolled res = { .status = 0 };
+
+	if (e->digest)
+		refuse(e, 403, 0, "not a subscriber of the core");
+	else
+		tell(e, &res);
+}
+
+static void on_subscriber(const struct gw_store_answer *a, void *arg)
+{
+	const struct gw_subscriber *s = a->subscriber;
+	struct enrol *e = arg;
+
+	e->asked = NULL;
+	if (a->error && a->error != -ENOENT) {
+		fault(e);
+		return;
+	}
+	if (a->error || s->enrol == GW_ENROL_NONE) {
+		known_here_only(e);
+		return;
+	}
+	/* Who logs in by a password does not log in by the core's challenge,
+	 * and the other way round: one of them was not asked for. */
+	if ((s->enrol == GW_ENROL_CLIENT) != e->digest) {
+		refuse(e, 403, 0, "logs in in another way");
+		return;
+	}
+	memcpy(e->impi, s->impi, sizeof(e->impi));
+	memcpy(e->impu, s->impu[0], sizeof(e->impu));
+	e->how = s->enrol == GW_ENROL_CLIENT ? GW_REGN_CLIENT
+		 : s->enrol == GW_ENROL_HELD ? GW_REGN_HELD
+					     : GW_REGN_TRUSTED;
+	if (s->enrol == GW_ENROL_POOL)
+		lease(e);
+	else if (s->enrol == GW_ENROL_HELD && take_secret(e, &s->secret))
+		fault(e);
+	else
+		start_regn(e);
+}
+
+/* ---- the web side ---- */
+
+int gw_enrol_begin(const struct gw_web_enrolment *who, void *arg)
+{
+	struct gw_core *core = arg;
+	struct gw_enrols *all = core->enrols;
+	struct gw_store_cmd cmd = { .verb = GW_ST_SUBSCRIBER_GET };
+	struct enrol *e;
+	int err;
+
+	e = calloc(1, sizeof(*e));
+	if (!e)
+		return -ENOMEM;
+	e->all = all;
+	e->digest = who->digest;
+	(void)snprintf(e->key, sizeof(e->key), "%s", who->key);
+	(void)snprintf(e->peer, sizeof(e->peer), "%s", who->peer);
+	(void)snprintf(cmd.key, sizeof(cmd.key), "%s", who->id);
+	HASH_ADD_STR(all->by_key, key, e);
+	if (!e->hh.tbl) {
+		free(e);
+		return -ENOMEM;
+	}
+	err = gw_store_do(&e->asked, core->store, &cmd, on_subscriber, e);
+	if (err)
+		bury(e);
+	return err;
+}
+
+int gw_enrol_answer(const char *key, const char *authorization, void *arg)
+{
+	struct gw_core *core = arg;
+	struct enrol *e = find(core->enrols, key);
+
+	if (!e || !e->regn)
+		return -EALREADY;
+	return gw_regn_answer(e->regn, authorization);
+}
+
+void gw_enrol_leave(const char *key, void *arg)
+{
+	struct gw_core *core = arg;
+	struct enrol *e = find(core->enrols, key);
+
+	if (e)
+		bury(e);
+}
+
+/* ---- the beginning ---- */
+
+static int list_pool(struct gw_enrols *all, const char *after);
+
+static void on_pool(const struct gw_store_answer *a, void *arg)
+{
+	struct gw_enrols *all = arg;
+	char last[128] = "";
+
+	if (a->error) {
+		gw_error(&elog, "the pool cannot be read: leases of the last "
+				"run stay");
+		return;
+	}
+	for (size_t i = 0; i < a->n; i++) {
+		const struct gw_pool_entry *p = &a->pool[i];
+		struct gw_store_cmd cmd = {
+			.verb = GW_ST_POOL_RELEASE,
+			.number = all->core->set->ims.expires_s,
+		};
+
+		memcpy(last, p->impi, sizeof(last));
+		if (p->state != GW_POOL_LEASED || find(all, p->holder))
+			continue;
+		(void)snprintf(cmd.key, sizeof(cmd.key), "%s", p->holder);
+		gw_info(&elog, "%s was leased when the last run ended",
+			p->impi);
+		(void)gw_store_do(NULL, all->core->store, &cmd, NULL, NULL);
+	}
+	if (a->n == GW_STORE_PAGE)
+		(void)list_pool(all, last);
+}
+
+static int list_pool(struct gw_enrols *all, const char *after)
+{
+	struct gw_store_cmd cmd = { .verb = GW_ST_POOL_LIST };
+
+	(void)snprintf(cmd.key, sizeof(cmd.key), "%s", after);
+	return gw_store_do(NULL, all->core->store, &cmd, on_pool, all);
+}
+
+int gw_enrols_new(struct gw_enrols **out, struct gw_core *core)
+{
+	struct gw_enrols *all = calloc(1, sizeof(*all));
+	int err;
+
+	if (!all)
+		return -ENOMEM;
+	all->core = core;
+	err = list_pool(all, "");
+	if (err) {
+		free(all);
+		return err;
+	}
+	*out = all;
+	return 0;
+}
+
+void gw_enrols_free(struct gw_enrols *all)
+{
+	struct enrol *e;
+	struct enrol *next;
+
+	if (!all)
+		return;
+	HASH_ITER(hh, all->by_key, e, next)
+	bury(e);
+	free(all);
+}

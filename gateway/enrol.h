@@ -1,0 +1,28 @@
+/*
+ * gateway/enrol.h - who logs in is registered in the core
+ *
+ * Joins three: the web side, which knows who has logged in; the store, which
+ * knows how a subscriber is registered (enum gw_enrol), and leases identities
+ * of the pool; and gateway/registration.h, which does it.  A log-in is answered
+ * when the core has answered.
+ * Signalling thread only.
+ */
+#ifndef GW_ENROL_H
+#define GW_ENROL_H
+
+#include "gateway/core.h"
+
+struct gw_enrols;
+
+/* Leases of a process that died are given back, to cool down for as long as
+ * the core may still know their registrations.  0 or -ENOMEM. */
+int gw_enrols_new(struct gw_enrols **out, struct gw_core *core);
+/* After the web side, before the store. */
+void gw_enrols_free(struct gw_enrols *all);
+
+/* The web side's handlers; @arg is the core. */
+gw_web_enrol_h gw_enrol_begin;
+gw_web_enrol_answer_h gw_enrol_answer;
+gw_web_leave_h gw_enrol_leave;
+
+#endif
