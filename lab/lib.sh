@@ -31,10 +31,10 @@ until_true()
 }
 
 # When a process began: with its id this names it for ever, since ids come
-# again.
+# again.  Of one that has ended and waits for its parent, nothing.
 born()
 {
-	sed 's/.*) //' "/proc/$1/stat" 2>/dev/null | cut -d' ' -f20
+	sed 's/.*) //; /^Z/d' "/proc/$1/stat" 2>/dev/null | cut -d' ' -f20
 }
 
 # running NAME: is what was started as NAME still there?

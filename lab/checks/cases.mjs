@@ -51,9 +51,16 @@ async function aka(expires) {
 	}
 }
 
-const refusedCall = (more) => sipp('refused_call', { IMPU: ALICE, TO: 'sip:carol@ims.test',
-	HEADERS: `P-Asserted-Identity: <${ALICE}>`, ...more },
-{ to: SCSCF }).done;
+async function call(to) {
+	await authDone('alice');
+	await sipp('originating', { IMPU: ALICE, TO: to }, { to: SCSCF }).done;
+}
+
+async function refusedCall(more) {
+	await authDone('alice');
+	await sipp('refused_call', { IMPU: ALICE, TO: 'sip:carol@ims.test',
+		HEADERS: `P-Asserted-Identity: <${ALICE}>`, ...more }, { to: SCSCF }).done;
+}
 
 // The core's part of Service-Route, P-Associated-URI and what it grants.
 const GRANTED = 'P-Associated-URI: *&lt;sip:alice@ims.test&gt;, *&lt;tel:.15550101&gt;';
@@ -120,7 +127,11 @@ export const cases = [
 		assert.equal(await state('alice'), 'registered');
 		assert.equal(since().includes('MWCHECK'), false);
 	}],
-	['auth-done: re-registration', () => authDone('alice', { more: { CSEQ: 2 } })],
+	['auth-done: re-registration', async () => {
+		const since = logSince('hss');
+		await authDone('alice', { more: { CSEQ: 2 } });
+		assert.match(since(), /SAR alice@ims.test .* type 2 -> 2001/);
+	}],
 	['auth-done over TCP', () => authDone('bob', { tcp: true })],
 	['auth-done: de-registration', async () => {
 		await deregister('bob');
@@ -185,9 +196,8 @@ export const cases = [
 		await scenario.done;
 	}],
 	['a call of a registered user reaches a phone; BYE takes the recorded route', () =>
-		sipp('originating', { IMPU: ALICE, TO: 'sip:carol@ims.test' }, { to: SCSCF }).done],
-	['the same to a tel: number', () =>
-		sipp('originating', { IMPU: ALICE, TO: 'tel:+15550103' }, { to: SCSCF }).done],
+		call('sip:carol@ims.test')],
+	['the same to a tel: number', () => call('tel:+1-555-0103')],
 	['a call without P-Asserted-Identity: 403', () =>
 		refusedCall({ CODE: 403, HEADERS: 'X-Lab: nobody' })],
 	['a call of somebody who is not registered: 403', () =>
