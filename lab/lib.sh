@@ -31,10 +31,10 @@ until_true()
 }
 
 # When a process began: with its id this names it for ever, since ids come
-# again.
+# again.  Of one that has ended and waits for its parent, nothing.
 born()
 {
-	sed 's/.*) //' "/proc/$1/stat" 2>/dev/null | cut -d' ' -f20
+	sed 's/.*) //; /^Z/d' "/proc/$1/stat" 2>/dev/null | cut -d' ' -f20
 }
 
 # running NAME: is what was started as NAME still there?
@@ -61,17 +61,24 @@ start()
 	echo "$! $(born $!)" >"$LAB_RUN/pid/$name"
 }
 
-# stop NAME: by its id, and only if it is still the same process; where that does
-# not help, with what it started (it leads a group of its own).
+# stop NAME: by its id, and only if it is still the same process.  A phone with
+# unfinished business ends at the second signal; what ends at none is killed,
+# with what it started (it leads a group of its own).
 stop()
 {
-	local pid at
+	local pid at signal
 
-	if running "$1"; then
+	for signal in TERM TERM KILL; do
+		running "$1" || break
 		read -r pid at <"$LAB_RUN/pid/$1"
-		kill "$pid"
-		until_true 10 "$1 ends" gone "$1" || kill -9 -- "-$pid"
-	fi
+		if [ "$signal" = KILL ]; then
+			say "$1 did not end by itself" >&2
+			kill -KILL -- "-$pid"
+		else
+			kill "$pid"
+		fi
+		until_true 5 "" gone "$1" 2>/dev/null
+	done
 	rm -f "$LAB_RUN/pid/$1"
 }
 

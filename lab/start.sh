@@ -23,9 +23,19 @@ if any_running; then
 	say "is running already in $LAB_RUN; stop it first"
 	exit 1
 fi
+# Empties what an earlier run left, and no other folder.
+if [ -n "$(ls -A "$LAB_RUN" 2>/dev/null)" ] && [ ! -d "$LAB_RUN/pid" ]; then
+	say "$LAB_RUN is not empty, and not of a lab"
+	exit 1
+fi
 rm -rf "$LAB_RUN"
 mkdir -p "$LAB_RUN"/{pid,log,trace,kamailio,phones} && chmod 700 "$LAB_RUN" ||
 	exit 1
+
+hss_settled()
+{
+	gone hss || ./hss-ctl peers
+}
 
 # All there and connected, or one of them gone, which need not be waited for.
 core_settled()
@@ -64,7 +74,8 @@ kamailio()
 }
 
 start hss node hss/hss.mjs "$LAB_RUN/hss.sock"
-until_true 10 "the HSS answers" ./hss-ctl peers || fail "the HSS does not start"
+until_true 10 "the HSS answers" hss_settled && running hss ||
+	fail "the HSS does not start"
 for name in icscf scscf pcscf; do
 	kamailio "$name"
 done

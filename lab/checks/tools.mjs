@@ -56,7 +56,7 @@ function render(name, values) {
 
 /**
  * Runs one call of a scenario: `done` when it went as written.  A scenario that
- * waits for a request is `ready()` once SIPp listens.
+ * waits for a request is `ready()` once SIPp listens; `messages()` are those so far.
  */
 export function sipp(name, values, { from = EPCSCF, to = ICSCF, tcp = false } = {}) {
 	const file = render(name, values);
@@ -77,7 +77,12 @@ export function sipp(name, values, { from = EPCSCF, to = ICSCF, tcp = false } = 
 		});
 	});
 	done.catch(() => {}); // whoever awaits it still sees the failure
-	return { done, ready: () => until(() => listens(from), `SIPp listens on ${from}`) };
+	return {
+		done,
+		ready: () => until(() => listens(from), `SIPp listens on ${from}`),
+		messages: () => (fs.existsSync(`${file}.msg`) ?
+			fs.readFileSync(`${file}.msg`, 'utf8') : ''),
+	};
 }
 
 function listens(address) {
@@ -120,11 +125,4 @@ export function log(node) {
 export function logSince(node) {
 	const { length } = log(node);
 	return () => log(node).slice(length);
-}
-
-/** All that the CSCFs have traced. */
-export function trace() {
-	const dir = path.join(RUN, 'trace');
-	return fs.readdirSync(dir).filter((name) => name.endsWith('.data'))
-		.map((name) => fs.readFileSync(path.join(dir, name), 'utf8')).join('');
 }

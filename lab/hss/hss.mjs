@@ -123,8 +123,13 @@ if (!socketPath) {
 	process.exit(2);
 }
 const hss = new Hss();
-await hss.up();
-await control(hss, socketPath);
+try {
+	await hss.up();
+	await control(hss, socketPath);
+} catch (error) {
+	log(`does not start: ${error.message}`);
+	process.exit(1);
+}
 for (const signal of ['SIGTERM', 'SIGINT'])
 	process.on(signal, async () => {
 		fs.rmSync(socketPath, { force: true });
