@@ -208,7 +208,7 @@ int gw_regn_uri(struct gw_regn *r, char *buf, size_t size,
  * that is gone. */
 int gw_regn_route(struct gw_sip *sip, const sip_t *request,
 		  struct gw_regn **out);
-/* An INVITE by way of @key was refused with @status. */
+/* An INVITE by way of @key was refused with @status; 504: nobody answered. */
 void gw_regn_doubt(struct gw_sip *sip, const char *key, unsigned status);
 /* "P-Charging-Vector: ..." for a new dialog or transaction; @icid gets the
  * value alone. */
