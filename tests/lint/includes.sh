@@ -76,6 +76,7 @@ function confine(library, files)
 	confine("nice/", "media/ice[a-z_]*\\.c")
 	confine("stun/", "media/stun\\.c")
 	confine("glib", "media/ice[a-z_]*\\.c")
+	confine("expat", "sip/reginfo\\.c")
 	confine("yaml.h", "gateway/settings_yaml\\.c")
 	confine("crypt.h", "webrtc/auth_[a-z]+\\.c")
 }
