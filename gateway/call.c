@@ -61,6 +61,15 @@ static struct gw_timers *timers(const struct gw_call *call)
 
 /* ---- the end ---- */
 
+static void free_leg(struct gw_call *call, struct side *s)
+{
+	if (s->leg->charging_id[0])
+		memcpy(call->charging_id, s->leg->charging_id,
+		       sizeof(call->charging_id));
+	gw_leg_free(s->leg);
+	s->leg = NULL;
+}
+
 static void release_leg(struct gw_call *call, struct side *s)
 {
 	struct gw_msg msg = {
@@ -71,8 +80,7 @@ static void release_leg(struct gw_call *call, struct side *s)
 	if (!s->leg)
 		return;
 	(void)gw_leg_send(s->leg, &msg);
-	gw_leg_free(s->leg);
-	s->leg = NULL;
+	free_leg(call, s);
 }
 
 /*
@@ -149,6 +157,7 @@ static void bury(struct gw_call *call)
 		.text = call->cause.text,
 		.released_by = call->released_by,
 		.codec = call->codec,
+		.charging_id = call->charging_id,
 		.stats = call->stats,
 	};
 
@@ -292,8 +301,7 @@ static void on_info(struct gw_call *call, struct side *s,
 static void on_release(struct gw_call *call, struct side *s,
 		       const struct gw_msg *msg)
 {
-	gw_leg_free(s->leg);
-	s->leg = NULL;
+	free_leg(call, s);
 	if (call->fsm.state >= GW_CALL_ENDING)
 		return;
 	if (!call->cause.status) {
@@ -488,6 +496,9 @@ int gw_call_new(struct gw_core *core, struct gw_leg *a,
 	(void)snprintf(call->from_name, sizeof(call->from_name), "%s",
 		       setup->asserted.display ? setup->asserted.display : "");
 	call->privacy = setup->privacy;
+	if (setup->registration)
+		(void)snprintf(call->registration, sizeof(call->registration),
+			       "%s", setup->registration);
 
 	HASH_ADD(hh, core->calls, ctx, sizeof(call->ctx), call);
 	core->ncalls++;

@@ -148,6 +148,11 @@ int gw_call_call(struct gw_call *call)
 	};
 	int err = 0;
 
+	/* A call that comes from the core for a registration does not go back
+	 * there in its name. */
+	if (call->registration[0] && call->a.profile != call->b.profile)
+		msg.registration = call->registration;
+
 	if (call->b.profile != GW_PROFILE_RESOURCE &&
 	    offer_for_b(call, &content, &err)) {
 		if (!err)

@@ -150,6 +150,7 @@ static struct json_object *record(const struct gw_cdr_record *rec)
 	add_text(o, "reason", rec->text);
 	add_text(o, "released_by", rec->released_by);
 	add_text(o, "codec", rec->codec);
+	add_text(o, "charging_id", rec->charging_id);
 	json_object_object_add(o, "a",
 			       gw_cdr_side(rec->kind[0], &rec->stats[0]));
 	json_object_object_add(o, "b",

@@ -22,6 +22,7 @@ struct gw_cdr_record {
 	const char *text; /* may be NULL */
 	const char *released_by;
 	const char *codec;
+	const char *charging_id;             /* icid-value; may be NULL */
 	const struct gw_stream_stats *stats; /* [GW_NTERMS] */
 };
 

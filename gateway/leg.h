@@ -100,6 +100,10 @@ struct gw_msg {
 	struct gw_desc desc;
 	struct gw_party asserted; /* who the network says is there */
 	struct gw_party target;   /* SETUP: whom */
+	/* SETUP: the key of a registration in the core (gateway/
+	 * registration.h): the one that was called, or through which to call.
+	 * NULL: none. */
+	const char *registration;
 	bool privacy;        /* SETUP: asserted is for the trust domain only */
 	enum gw_alert alert; /* PROGRESS */
 	bool early_media; /* PROGRESS: authorised (RFC 5009), not just there */
@@ -139,7 +143,8 @@ struct gw_leg_ops {
 	void (*free)(struct gw_leg *leg);
 };
 
-#define GW_CALL_ID_SIZE 24
+#define GW_CALL_ID_SIZE     24
+#define GW_CHARGING_ID_SIZE 72
 
 struct gw_leg {
 	const struct gw_leg_ops *ops;
@@ -147,6 +152,9 @@ struct gw_leg {
 	void *arg;
 	char call_id[GW_CALL_ID_SIZE]; /* of the call that holds it; set by the
 					  call, used in every log line */
+	/* What the network's charging knows the call by (P-Charging-Vector,
+	 * icid-value); set by the leg, "" where there is none. */
+	char charging_id[GW_CHARGING_ID_SIZE];
 };
 
 static inline int gw_leg_send(struct gw_leg *leg, const struct gw_msg *msg)

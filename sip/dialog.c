@@ -199,27 +199,31 @@ int gw_dialog_invite(struct gw_session *s)
 	const struct gw_dialog_msg m = { .body = s->sdp.data,
 					 .len = s->sdp.len };
 	su_home_t home[1] = { SU_HOME_INIT(home) };
-	bool loose = strstr(set->core, ";lr") != NULL;
+	bool loose = strstr(s->next_hop, ";lr") != NULL;
+	const char *route = s->route;
 	sip_payload_t *pl;
-	char *auth, route[sizeof(set->core) + 3];
+	char *auth, hop[sizeof(s->next_hop) + 3];
 	const char *ident;
 
 	su_home_init(home);
 	auth = credentials(s, home, "INVITE", s->request_uri);
 	pl = payload(home, &m);
-	(void)snprintf(route, sizeof(route), "<%s>", set->core);
-	ident = core_ident(home, set->core);
+	(void)snprintf(hop, sizeof(hop), "<%s>", s->next_hop);
+	if (!route && loose)
+		route = hop;
+	ident = core_ident(home, s->next_hop);
 	s->invite = nta_outgoing_tcreate(
 		s->caller, on_response, gw_session_ref(s),
-		loose ? NULL : URL_STRING_MAKE(set->core), SIP_METHOD_INVITE,
+		loose ? NULL : URL_STRING_MAKE(s->next_hop), SIP_METHOD_INVITE,
 		URL_STRING_MAKE(s->request_uri),
 		TAG_IF(ident, TPTAG_IDENT(ident)),
-		TAG_IF(loose, SIPTAG_ROUTE_STR(route)),
+		TAG_IF(route, SIPTAG_ROUTE_STR(route)),
 		SIPTAG_CONTACT_STR(s->contact), SIPTAG_ALLOW_STR(GW_SIP_ALLOW),
 		SIPTAG_HEADER_STR(RECV_INFO),
 		TAG_IF(*set->user_agent,
 		       SIPTAG_USER_AGENT_STR(set->user_agent)),
 		TAG_IF(s->headers, SIPTAG_HEADER_STR(s->headers)),
+		TAG_IF(*s->charging, SIPTAG_HEADER_STR(s->charging)),
 		TAG_IF(auth, SIPTAG_HEADER_STR(auth)),
 		TAG_IF(pl, SIPTAG_CONTENT_TYPE_STR("application/sdp")),
 		TAG_IF(pl, SIPTAG_PAYLOAD(pl)), TAG_END());
@@ -402,6 +406,7 @@ nta_outgoing_t *gw_dialog_request(struct gw_session *s, sip_method_t method,
 		       SIPTAG_USER_AGENT_STR(set->user_agent)),
 		TAG_IF(m && m->headers,
 		       SIPTAG_HEADER_STR(m ? m->headers : NULL)),
+		TAG_IF(*s->charging, SIPTAG_HEADER_STR(s->charging)),
 		TAG_IF(auth, SIPTAG_HEADER_STR(auth)),
 		TAG_IF(pl, SIPTAG_CONTENT_TYPE_STR(body_type(m))),
 		TAG_IF(pl, SIPTAG_PAYLOAD(pl)), TAG_END());
@@ -443,6 +448,8 @@ int gw_dialog_reply(struct gw_session *s, nta_incoming_t *irq, int status,
 		TAG_IF(refresh, SIPTAG_HEADER_STR(RECV_INFO)),
 		TAG_IF(*set->user_agent && status > 100,
 		       SIPTAG_SERVER_STR(set->user_agent)),
+		TAG_IF(*s->charging && status > 100,
+		       SIPTAG_HEADER_STR(s->charging)),
 		TAG_IF(m && m->headers,
 		       SIPTAG_HEADER_STR(m ? m->headers : NULL)),
 		TAG_IF(pl, SIPTAG_CONTENT_TYPE_STR(body_type(m))),

@@ -15,11 +15,15 @@
 #include "gateway/base/check.h"
 #include "gateway/base/metrics.h"
 #include "sip/ims_cause.h"
+#include "sip/regn.h"
 
 #define LEG_MAGIC     0x494d534c /* "IMSL" */
 #define HEADERS_MAX   4096
 #define INFO_MAX      4096
 #define RETRY_AFTER_S 30
+/* The communication service of TS 24.173, and as a feature tag has it. */
+#define MMTEL         "urn:urn-7:3gpp-service.ims.icsi.mmtel"
+#define MMTEL_ESCAPED "urn%3Aurn-7%3A3gpp-service.ims.icsi.mmtel"
 
 GW_COUNTER(m_out, "isthmus_sip_calls_total", "INVITE sessions, by direction",
 	   "direction=\"out\"");
@@ -383,7 +387,23 @@ static void add_asserted(struct gw_buf *b, const struct gw_party *who,
 		gw_buf_str(b, "Privacy: id\r\n");
 }
 
-static int setup_headers(struct gw_session *s, const struct gw_msg *msg)
+/* TS 24.229 5.1.3.1, 5.2.6.3: what a core wants of a registered caller. */
+static void add_core_headers(struct gw_session *s, struct gw_buf *b)
+{
+	const char *access = s->sip->set->ims.access_network_info;
+
+	gw_buf_str(b, "P-Preferred-Service: " MMTEL "\r\n"
+		      "Accept-Contact: *;+g.3gpp.icsi-ref=\"" MMTEL_ESCAPED
+		      "\"\r\n");
+	if (*access)
+		gw_buf_printf(b,
+			      "P-Access-Network-Info: %s;network-provided"
+			      "\r\n",
+			      access);
+}
+
+static int setup_headers(struct gw_session *s, const struct gw_msg *msg,
+			 const struct gw_party *who)
 {
 	struct gw_buf b;
 	int err;
@@ -391,19 +411,21 @@ static int setup_headers(struct gw_session *s, const struct gw_msg *msg)
 	gw_buf_init(&b, HEADERS_MAX);
 	gw_buf_str(&b, "Accept: application/sdp\r\n"
 		       "P-Early-Media: supported\r\n");
-	add_asserted(&b, &msg->asserted, msg->privacy);
+	if (*s->registration)
+		add_core_headers(s, &b);
+	add_asserted(&b, who, msg->privacy);
 	err = gw_buf_error(&b);
 	s->headers = take(&b);
 	return err;
 }
 
-static int setup_identity(struct gw_session *s, const struct gw_msg *msg)
+static int setup_identity(struct gw_session *s, const struct gw_msg *msg,
+			  const struct gw_party *who)
 {
 	char addr[GW_IDENT_ADDR_SIZE];
 
-	if (msg->privacy || !msg->asserted.uri ||
-	    gw_ident_addr(addr, sizeof(addr), msg->asserted.display,
-			  msg->asserted.uri))
+	if (msg->privacy || !who->uri ||
+	    gw_ident_addr(addr, sizeof(addr), who->display, who->uri))
 		(void)snprintf(addr, sizeof(addr),
 			       "\"Anonymous\" <sip:anonymous@anonymous."
 			       "invalid>");
@@ -414,9 +436,51 @@ static int setup_identity(struct gw_session *s, const struct gw_msg *msg)
 	return s->from && s->to && s->request_uri ? 0 : -ENOMEM;
 }
 
+/* Where the INVITE goes, and what our Contact is there.  0, or the status that
+ * the call fails with. */
+static unsigned choose_way(struct gw_session *s, const struct gw_msg *msg,
+			   bool sips)
+{
+	const char *core = s->sip->set->sip.core;
+
+	if (msg->registration) {
+		switch (gw_session_originate(s, msg->registration,
+					     msg->asserted.uri)) {
+		case 0:
+			return 0;
+		case -ENOENT:
+			gw_info(&s->log, "its caller is not registered");
+			return 403;
+		default:
+			gw_warn(&s->log, "no listener for the transport of the "
+					 "core");
+			return 503;
+		}
+	}
+	(void)snprintf(s->next_hop, sizeof(s->next_hop), "%s", core);
+	if (*core && !gw_stack_contact(s->sip, s->contact, sizeof(s->contact),
+				       core, NULL, sips))
+		return 0;
+	gw_warn(&s->log, "no listener for the transport of sip.core");
+	return 503;
+}
+
+/* Who is here: of a registered set, the identity that the core knows for this
+ * call; another's name would not fit it. */
+static struct gw_party here(const struct gw_session *s,
+			    const struct gw_msg *msg)
+{
+	if (!*s->registration ||
+	    (msg->asserted.uri && !strcmp(msg->asserted.uri, s->identity)))
+		return msg->asserted;
+	return (struct gw_party){ .uri = s->identity };
+}
+
 static int send_setup(struct gw_session *s, const struct gw_msg *msg)
 {
 	const char *core = s->sip->set->sip.core;
+	struct gw_party who;
+	unsigned status;
 	bool sips;
 	int r;
 
@@ -429,26 +493,28 @@ static int send_setup(struct gw_session *s, const struct gw_msg *msg)
 		return 0;
 	}
 	sips = !strncasecmp(msg->target.uri, "sips:", 5);
-	if (sips && *core && !gw_stack_core_is_tls(s->sip)) {
+	if (sips && !msg->registration && *core &&
+	    !gw_stack_core_is_tls(s->sip)) {
 		/* RFC 3261 26.2.2, RFC 5630 4: never in clear. */
 		gw_metric_add(&m_bad_target, 1);
 		gw_info(&s->log, "a sips: target, and sip.core is not TLS");
 		gw_session_fail_later(s, 480, "SIPS Not Allowed");
 		return 0;
 	}
-	if (!*core || gw_stack_contact(s->sip, s->contact, sizeof(s->contact),
-				       core, NULL, sips)) {
-		gw_warn(&s->log, "no listener for the transport of sip.core");
-		gw_session_fail_later(s, 503, NULL);
+	status = choose_way(s, msg, sips);
+	if (status) {
+		gw_session_fail_later(s, (uint16_t)status,
+				      status == 403 ? "not registered" : NULL);
 		return 0;
 	}
+	who = here(s, msg);
 	s->late = msg->desc.role == GW_DESC_NONE;
 	r = gw_body_set(&s->sdp, s->late ? NULL : msg->desc.text,
 			msg->desc.len);
 	if (!r)
-		r = setup_identity(s, msg);
+		r = setup_identity(s, msg, &who);
 	if (!r)
-		r = setup_headers(s, msg);
+		r = setup_headers(s, msg, &who);
 	if (!r)
 		r = gw_session_call(s);
 	if (r)
@@ -464,6 +530,7 @@ static const char *text_of(const struct gw_msg *msg)
 
 static int send_progress(struct gw_session *s, const struct gw_msg *msg)
 {
+	const struct gw_party who = here(s, msg);
 	const char *sdp = s->late ? NULL : text_of(msg);
 	int status = msg->alert == GW_ALERT_RINGING ? 180 : 183;
 	struct gw_buf b;
@@ -471,7 +538,7 @@ static int send_progress(struct gw_session *s, const struct gw_msg *msg)
 	int r;
 
 	gw_buf_init(&b, HEADERS_MAX);
-	add_asserted(&b, &msg->asserted, msg->privacy);
+	add_asserted(&b, &who, msg->privacy);
 	if (sdp && msg->early_media && s->knows_pem)
 		gw_buf_str(&b, "P-Early-Media: sendrecv\r\n");
 	lines = take(&b);
@@ -485,6 +552,7 @@ static int send_progress(struct gw_session *s, const struct gw_msg *msg)
 
 static int send_answer(struct gw_session *s, const struct gw_msg *msg)
 {
+	const struct gw_party who = here(s, msg);
 	const char *sdp = text_of(msg);
 	struct gw_buf b;
 	char *lines;
@@ -493,7 +561,7 @@ static int send_answer(struct gw_session *s, const struct gw_msg *msg)
 	if (s->late && msg->desc.role != GW_DESC_OFFER)
 		return -EPROTO;
 	gw_buf_init(&b, HEADERS_MAX);
-	add_asserted(&b, &msg->asserted, msg->privacy);
+	add_asserted(&b, &who, msg->privacy);
 	lines = take(&b);
 	r = gw_session_answer(s, lines, sdp, msg->desc.len);
 	free(lines);
@@ -663,21 +731,30 @@ int gw_ims_leg_incoming(struct gw_session *s, const sip_t *request)
 {
 	struct gw_msg setup = { .verb = GW_V_SETUP };
 	const url_t *from = request->sip_from->a_url;
-	struct who caller, callee;
+	struct who calling, dialled;
 	struct ims_leg *l;
 
 	if (leg_new(&l, s))
 		return -ENOMEM;
 	setup.desc = desc(request, GW_DESC_OFFER);
 	setup.privacy = wants_privacy(request);
-	setup.asserted = asserted(&caller, request);
+	setup.asserted = asserted(&calling, request);
 	/* From is what the caller says; anonymous says nothing. */
 	if (!setup.asserted.uri &&
 	    !(from->url_host &&
 	      !strcasecmp(from->url_host, "anonymous.invalid")))
 		setup.asserted =
-			party(&caller, from, request->sip_from->a_display);
-	setup.target = called(s, &callee, request);
+			party(&calling, from, request->sip_from->a_display);
+	setup.target = called(s, &dialled, request);
+	gw_session_charge(s, request);
+	gw_session_terminate(
+		s, request,
+		header(request, "P-Called-Party-ID") ? setup.target.uri : NULL);
+	if (*s->registration) {
+		setup.registration = s->registration;
+		/* The token is nobody's name. */
+		setup.target = (struct gw_party){ .uri = s->identity };
+	}
 	s->knows_pem = has_token(header(request, "P-Early-Media"), "supported");
 	gw_metric_add(&m_in, 1);
 	s->sip->incoming(&l->base, &setup, s->sip->arg);

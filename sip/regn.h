@@ -28,10 +28,11 @@
 struct gw_regn_sub {
 	nta_leg_t *leg;
 	nta_outgoing_t *orq;
-	uint64_t until_us;
 	uint32_t version; /* of the last document */
 	bool seen;        /* there was one */
 	bool refused;     /* the core does not want to be subscribed to */
+	bool lost;        /* it was gone, and no NOTIFY has come since */
+	uint32_t min_s;   /* what a 423 asked for */
 	struct gw_timer again;
 };
 
@@ -89,6 +90,7 @@ struct gw_regn {
 	uint32_t granted_s;
 	uint64_t until_us;
 	uint64_t doubted_us; /* when a call made us ask again */
+	uint64_t renewed_us; /* when the network did */
 	char *service_route; /* owned; NULL: none */
 	size_t nimpu;
 	char (*impu_set)[GW_REGN_URI]; /* owned */
@@ -208,7 +210,7 @@ int gw_regn_uri(struct gw_regn *r, char *buf, size_t size,
  * that is gone. */
 int gw_regn_route(struct gw_sip *sip, const sip_t *request,
 		  struct gw_regn **out);
-/* An INVITE by way of @key was refused with @status. */
+/* An INVITE by way of @key was refused with @status; 504: nobody answered. */
 void gw_regn_doubt(struct gw_sip *sip, const char *key, unsigned status);
 /* "P-Charging-Vector: ..." for a new dialog or transaction; @icid gets the
  * value alone. */
@@ -226,6 +228,9 @@ struct gw_regn_rq {
 int gw_regn_nta_register(struct gw_regn *r, const struct gw_regn_rq *rq);
 int gw_regn_nta_subscribe(struct gw_regn *r, const struct gw_regn_rq *rq);
 int gw_regn_nta_probe(struct gw_core *core, const struct gw_regn_rq *rq);
+/* The 2xx to SUBSCRIBE: tag, target and route set of its dialog. */
+void gw_regn_nta_confirm(struct gw_regn *r, const sip_t *ok);
 void gw_regn_nta_drop(nta_outgoing_t **orq);
+void gw_regn_nta_drop_leg(nta_leg_t **leg);
 
 #endif

@@ -8,6 +8,7 @@
 #include <sofia-sip/url.h>
 
 #include "gateway/base/ids.h"
+#include "sip/session.h"
 
 #define TOKEN_LEN 32
 /* After a refusal the core is asked again, but not for each call. */
@@ -87,6 +88,118 @@ int gw_regn_route(struct gw_sip *sip, const sip_t *request,
 	*out = r;
 	return 1;
 }
+
+/* ---- the session of a call ---- */
+
+/* @wanted if it is of the set, else the default identity. */
+static const char *identity_of(const struct gw_regn *r, const char *wanted)
+{
+	for (size_t i = 0; wanted && i < r->nimpu; i++)
+		if (!strcmp(r->impu_set[i], wanted))
+			return r->impu_set[i];
+	return gw_regn_default_impu(r);
+}
+
+static void belong_to(struct gw_session *s, const struct gw_regn *r,
+		      const char *wanted)
+{
+	(void)snprintf(s->registration, sizeof(s->registration), "%s", r->key);
+	(void)snprintf(s->identity, sizeof(s->identity), "%s",
+		       identity_of(r, wanted));
+}
+
+static void tell_charging_id(struct gw_session *s, const char *icid)
+{
+	if (s->leg)
+		(void)snprintf(s->leg->charging_id, sizeof(s->leg->charging_id),
+			       "%s", icid);
+}
+
+int gw_session_originate(struct gw_session *s, const char *key,
+			 const char *wanted)
+{
+	struct gw_regn *r = gw_regn_find(s->sip, key);
+	char uri[sizeof(s->contact) - 2], icid[GW_CHARGING_ID_SIZE];
+	size_t n;
+
+	if (!r || !r->bound)
+		return -ENOENT;
+	/* Its S-CSCF, or what stands for it (RFC 3608 5.2). */
+	if (r->service_route) {
+		n = strcspn(r->service_route + 1, ">");
+		(void)snprintf(s->next_hop, sizeof(s->next_hop), "%.*s", (int)n,
+			       r->service_route + 1);
+		s->route = strdup(r->service_route);
+		if (!s->route)
+			return -ENOMEM;
+	} else {
+		(void)snprintf(s->next_hop, sizeof(s->next_hop), "%s",
+			       r->all->core[r->core].uri);
+	}
+	if (gw_regn_uri(r, uri, sizeof(uri), s->next_hop))
+		return -EADDRNOTAVAIL;
+	(void)snprintf(s->contact, sizeof(s->contact), "<%s>", uri);
+	belong_to(s, r, wanted);
+	gw_regn_charging(s->sip, s->charging, sizeof(s->charging), icid,
+			 sizeof(icid));
+	tell_charging_id(s, icid);
+	return 0;
+}
+
+/* Our Contact for this dialog is the one that is registered. */
+static void name_contact(struct gw_session *s, const struct gw_regn *r)
+{
+	char plain[sizeof(s->contact)];
+
+	(void)snprintf(plain, sizeof(plain), "%s", s->contact);
+	if (!strncmp(plain, "<sip:", 5))
+		(void)snprintf(s->contact, sizeof(s->contact), "<sip:%s@%.*s",
+			       r->token, (int)sizeof(plain) - 48, plain + 5);
+}
+
+void gw_session_terminate(struct gw_session *s, const sip_t *request,
+			  const char *dialled)
+{
+	struct gw_regn *r;
+
+	if (gw_regn_route(s->sip, request, &r) <= 0)
+		return;
+	name_contact(s, r);
+	belong_to(s, r, NULL);
+	/* Where the set differs from what the core dials (RFC 7315 4.2), it is
+	 * the core that knows. */
+	if (dialled)
+		(void)snprintf(s->identity, sizeof(s->identity), "%s", dialled);
+}
+
+/* RFC 7315 5.6: the same icid-value in all that belongs to the dialog. */
+void gw_session_charge(struct gw_session *s, const sip_t *request)
+{
+	const sip_unknown_t *u;
+	const char *at, *end;
+	char icid[GW_CHARGING_ID_SIZE];
+
+	for (u = request->sip_unknown; u; u = u->un_next)
+		if (u->un_name && u->un_value &&
+		    !strcasecmp(u->un_name, "P-Charging-Vector"))
+			break;
+	at = u ? strcasestr(u->un_value, "icid-value=") : NULL;
+	if (!at)
+		return;
+	at += strlen("icid-value=");
+	at += *at == '"';
+	end = at + strcspn(at, "\";, \t");
+	if (end == at || (size_t)(end - at) >= sizeof(icid))
+		return;
+	(void)snprintf(icid, sizeof(icid), "%.*s", (int)(end - at), at);
+	if (strpbrk(icid, "\\<>"))
+		return;
+	(void)snprintf(s->charging, sizeof(s->charging),
+		       "P-Charging-Vector: icid-value=\"%s\"\r\n", icid);
+	tell_charging_id(s, icid);
+}
+
+/* ---- what calls tell of the registration ---- */
 
 /*
  * 403, 404 and 504 may mean that the core no longer knows the caller (TS 24.229

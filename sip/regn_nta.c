@@ -124,3 +124,112 @@ int gw_regn_nta_probe(struct gw_core *core, const struct gw_regn_rq *rq)
 				   SIP_METHOD_OPTIONS, rq);
 	return core->probe ? 0 : -ENOMEM;
 }
+
+/* ---- SUBSCRIBE and NOTIFY ---- */
+
+static int on_subscribe_response(void *ref, nta_outgoing_t *orq,
+				 const sip_t *response)
+{
+	struct gw_regn *r = gw_regn_resolve(ref);
+	int status = nta_outgoing_status(orq);
+
+	if (!r || orq != r->sub.orq) {
+		if (status >= 200)
+			nta_outgoing_destroy(orq);
+		return 0;
+	}
+	if (from_network(response))
+		gw_stack_count_response(false, status);
+	if (status < 200)
+		return 0;
+	r->sub.orq = NULL;
+	gw_regn_enter(r);
+	gw_regn_on_subscribed(r, status,
+			      from_network(response) ? response : NULL);
+	gw_regn_leave(r);
+	nta_outgoing_destroy(orq);
+	return 0;
+}
+
+/* The leg may be gone when this returns; NTA answers by what it returns. */
+static int on_notify(void *ref, nta_leg_t *leg, nta_incoming_t *irq,
+		     const sip_t *request)
+{
+	struct gw_regn *r = gw_regn_resolve(ref);
+	int status;
+
+	gw_stack_count_request(false, request->sip_request->rq_method);
+	if (!r || r->sub.leg != leg)
+		return 481;
+	if (request->sip_request->rq_method != sip_method_notify)
+		return gw_stack_refuse_method(r->all->sip, irq, request);
+	status = gw_stack_check(r->all->sip, irq, request);
+	if (status)
+		return status;
+	gw_regn_enter(r);
+	status = gw_regn_on_notify(r, request);
+	gw_regn_leave(r);
+	gw_stack_count_response(true, status);
+	/* Now: the leg that would do it may have been destroyed. */
+	(void)nta_incoming_treply(irq, status, sip_status_phrase(status),
+				  TAG_END());
+	nta_incoming_destroy(irq);
+	return 0;
+}
+
+static int open_dialog(struct gw_regn *r, const struct gw_regn_rq *rq)
+{
+	r->sub.leg = nta_leg_tcreate(r->all->sip->agent, on_notify,
+				     gw_regn_ref(r), SIPTAG_FROM_STR(rq->from),
+				     SIPTAG_TO_STR(rq->to), TAG_END());
+	if (!r->sub.leg || !nta_leg_tag(r->sub.leg, NULL))
+		return -ENOMEM;
+	return 0;
+}
+
+int gw_regn_nta_subscribe(struct gw_regn *r, const struct gw_regn_rq *rq)
+{
+	const char *ua = r->all->sip->set->sip.user_agent;
+	su_home_t home[1] = { SU_HOME_INIT(home) };
+	const char *ident, *hop = NULL, *uri = NULL;
+
+	if (!r->sub.leg && open_dialog(r, rq))
+		return -ENOMEM;
+	/* Inside the dialog its route set knows the way. */
+	if (!nta_leg_get_rtag(r->sub.leg)) {
+		hop = rq->next_hop;
+		uri = rq->uri;
+	}
+	su_home_init(home);
+	ident = ident_of(home, rq->next_hop);
+	r->sub.orq = nta_outgoing_tcreate(
+		r->sub.leg, on_subscribe_response, gw_regn_ref(r),
+		hop ? URL_STRING_MAKE(hop) : NULL, SIP_METHOD_SUBSCRIBE,
+		uri ? URL_STRING_MAKE(uri) : NULL,
+		TAG_IF(ident, TPTAG_IDENT(ident)),
+		SIPTAG_CONTACT_STR(rq->contact),
+		TAG_IF(*ua, SIPTAG_USER_AGENT_STR(ua)),
+		SIPTAG_HEADER_STR(rq->headers), TAG_END());
+	su_home_deinit(home);
+	if (!r->sub.orq)
+		return -ENOMEM;
+	gw_stack_count_request(true, sip_method_subscribe);
+	return 0;
+}
+
+void gw_regn_nta_confirm(struct gw_regn *r, const sip_t *ok)
+{
+	if (!nta_leg_get_rtag(r->sub.leg) && ok->sip_to->a_tag)
+		(void)nta_leg_rtag(r->sub.leg, ok->sip_to->a_tag);
+	(void)nta_leg_client_route(r->sub.leg, ok->sip_record_route,
+				   ok->sip_contact);
+}
+
+void gw_regn_nta_drop_leg(nta_leg_t **leg)
+{
+	nta_leg_t *l = *leg;
+
+	*leg = NULL;
+	if (l)
+		nta_leg_destroy(l);
+}

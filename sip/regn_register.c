@@ -85,7 +85,7 @@ static int add_headers(struct gw_regn *r, struct gw_buf *b, const char *contact,
 	const struct gw_set_ims *set = gw_regn_set(r);
 	const char *visited =
 		*set->visited_network ? set->visited_network : set->domain;
-	char auth[AUTH_MAX], charging[320];
+	char auth[AUTH_MAX], charging[400];
 	int err;
 
 	err = gw_regn_authorization(r, auth, sizeof(auth), uri);

@@ -154,6 +154,7 @@ static void destroy(struct gw_session *s)
 	free(s->to);
 	free(s->headers);
 	free(s->invite_auth);
+	free(s->route);
 	s->magic = 0;
 	free(s);
 }

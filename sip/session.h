@@ -17,6 +17,7 @@
 
 #include "gateway/base/dtmf_relay.h"
 #include "gateway/base/timers.h"
+#include "gateway/registration.h"
 #include "sip/digest.h"
 #include "sip/ident.h"
 #include "sip/session_fsm.h"
@@ -62,7 +63,15 @@ struct gw_session {
 	bool uas;      /* the peer called */
 	struct gw_logctx log;
 	char log_id[GW_CALL_ID_SIZE]; /* outlives the leg */
-	char contact[160];
+	char contact[200];
+
+	/* through a registration in the core; all empty where there is none */
+	char registration[GW_REGN_KEY_SIZE];
+	char identity[GW_IDENT_URI_MAX + 1]; /* of its set: who is here */
+	char *route;                         /* UAC: the Service-Route; owned */
+	char next_hop[256]; /* UAC: where the INVITE goes, unless by route */
+	/* P-Charging-Vector of the dialog (RFC 7315 5.6), in both directions */
+	char charging[400];
 
 	/* dialog */
 	nta_leg_t *dialog; /* the one that counts; NULL until there is one */
@@ -201,6 +210,19 @@ void gw_session_on_cancel(struct gw_session *s, nta_incoming_t *irq,
 			  const sip_t *request);
 void gw_session_on_request(struct gw_session *s, nta_leg_t *leg,
 			   nta_incoming_t *irq, const sip_t *request);
+
+/* ---- regn_call.c: a call through a registration ---- */
+
+/* UAC: the way, contact and identity of @key's; @wanted is the identity that
+ * the caller chose, which counts if it is of the set.  0, -ENOENT: no such
+ * registration, or -errno. */
+int gw_session_originate(struct gw_session *s, const char *key,
+			 const char *wanted);
+/* UAS: whom this INVITE is for; @dialled: as P-Called-Party-ID says, or NULL. */
+void gw_session_terminate(struct gw_session *s, const sip_t *request,
+			  const char *dialled);
+/* Keeps the peer's icid, for our responses and requests. */
+void gw_session_charge(struct gw_session *s, const sip_t *request);
 
 /* ---- ims_leg.c: what the peer did, told to the leg's owner ---- */
 

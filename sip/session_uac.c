@@ -8,6 +8,7 @@
 #include "gateway/base/metrics.h"
 #include "sip/dialog.h"
 #include "sip/ims_cause.h"
+#include "sip/regn.h"
 
 GW_COUNTER(m_challenged, "isthmus_sip_challenges_total", "401 and 407 received",
 	   "answered=\"yes\"");
@@ -122,6 +123,9 @@ static void on_final_failure(struct gw_session *s, int status,
 	if (!gw_session_event(s, GW_SEV_FAIL))
 		return;
 	gw_timer_stop(&s->guard);
+	if (*s->registration)
+		gw_regn_doubt(s->sip, s->registration,
+			      internal ? 504 : (unsigned)status);
 	gw_info(&s->log, "INVITE failed: %d %s%s", status,
 		gw_ims_cause_phrase((unsigned)status),
 		internal ? " (no response)" : "");

@@ -69,6 +69,7 @@ GW_COUNTER(m_hops, REJ, REJ_HELP, "reason=\"hops\"");
 GW_COUNTER(m_extension, REJ, REJ_HELP, "reason=\"extension\"");
 GW_COUNTER(m_draining, REJ, REJ_HELP, "reason=\"draining\"");
 GW_COUNTER(m_malformed, REJ, REJ_HELP, "reason=\"malformed\"");
+GW_COUNTER(m_contact, REJ, REJ_HELP, "reason=\"contact\"");
 GW_COUNTER(m_dialogless, REJ, REJ_HELP, "reason=\"dialog\"");
 GW_COUNTER(m_method, REJ, REJ_HELP, "reason=\"method\"");
 GW_COUNTER(m_event, REJ, REJ_HELP, "reason=\"event\"");
@@ -427,11 +428,16 @@ static int on_invite(struct gw_sip *sip, nta_incoming_t *irq,
 {
 	bool sips = request->sip_request->rq_url->url_type == url_sips;
 	struct gw_session *s;
+	struct gw_regn *regn;
 	int r;
 
 	r = check_invite(sip, irq, request);
 	if (r)
 		return r;
+	/* A core that still believes in a contact that is gone is told so, and
+	 * its caller, at once. */
+	if (gw_regn_route(sip, request, &regn) < 0)
+		return refuse(sip, irq, 404, NULL, &m_contact);
 	if (gw_session_new(&s, sip))
 		return refuse(sip, irq, 503, NULL, &m_memory);
 	gw_session_enter(s);

@@ -49,6 +49,7 @@ struct told {
 	unsigned status, retry_after_s;
 	char text[160];
 	char type[64], content[128];
+	char registration[24];
 };
 
 struct fix {
@@ -108,6 +109,9 @@ static inline void note(struct fix *f, const struct gw_msg *m)
 	if (m->target.uri)
 		(void)snprintf(t->target, sizeof(t->target), "%s",
 			       m->target.uri);
+	if (m->registration)
+		(void)snprintf(t->registration, sizeof(t->registration), "%s",
+			       m->registration);
 	t->privacy = m->privacy;
 	t->early_media = m->early_media;
 	t->alert = m->alert;
