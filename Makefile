@@ -137,6 +137,10 @@ sipp: all
 e2e: all
 	tests/e2e/run.sh $(BUILD)/isthmus
 
+# The gateway in front of a real IMS core: the lab's, started for it.
+ims: all
+	tests/ims/run.sh $(BUILD)/isthmus
+
 # Not 'check: all': on a fresh machine the libraries come first.
 check:
 	@tests/check.sh
@@ -187,4 +191,4 @@ install: all
 clean:
 	rm -rf build
 
-.PHONY: all deps bench bench-bins unit net sipp e2e check demo lab lab-stop lab-check fuzz asan tsan lint format install clean
+.PHONY: all deps bench bench-bins unit net sipp e2e ims check demo lab lab-stop lab-check fuzz asan tsan lint format install clean

@@ -19,6 +19,7 @@
 #include "gateway/core.h"
 #include "gateway/enrol.h"
 #include "gateway/ctl.h"
+#include "gateway/registration.h"
 #include "gateway/store.h"
 #include "gateway/users.h"
 
@@ -281,6 +282,21 @@ static int start(struct daemon *d)
 	return err ? err : open_control(d);
 }
 
+/* The core would go on sending calls here. */
+static void deregister_all(const struct gw_core *core)
+{
+	struct gw_timers *ts = gw_loop_timers(core->loop);
+	uint64_t until = gw_timers_now_us(ts) + SHUTDOWN_MS * 1000ull;
+
+	while (gw_regn_count(core->sip) && gw_timers_now_us(ts) < until)
+		gw_loop_step(core->loop, 10);
+	if (gw_regn_count(core->sip))
+		gw_warn(&log_ctx,
+			"%u registrations stay in the core until "
+			"they expire",
+			gw_regn_count(core->sip));
+}
+
 /* Every part in the reverse order of its beginning; legs end before the
  * stacks that carry them. */
 static void finish(struct daemon *d)
@@ -305,6 +321,8 @@ static void finish(struct daemon *d)
 		gw_web_free(core->web);
 	core->web = NULL;
 	gw_enrols_free(core->enrols);
+	if (ts && core->sip)
+		deregister_all(core);
 	gw_store_close(core->store);
 	gw_users_free(core->users);
 	if (core->sip)

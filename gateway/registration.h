@@ -108,6 +108,10 @@ int gw_regn_answer(struct gw_regn *r, const char *authorization);
 void gw_regn_end(struct gw_regn *r);
 void gw_regn_describe(const struct gw_regn *r, struct gw_regn_state *out);
 
+/* Those that live, or of which the core has not been told yet that they do not:
+ * a process that ends waits for them. */
+unsigned gw_regn_count(const struct gw_sip *sip);
+
 /*
  * Calls.  A terminating leg's SETUP names the registration whose Path token or
  * Contact it came to in gw_msg.registration (its key; NULL: none), and the

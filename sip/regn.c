@@ -468,3 +468,8 @@ void gw_regns_free(struct gw_regns *all)
 	all->magic = 0;
 	free(all);
 }
+
+unsigned gw_regn_count(const struct gw_sip *sip)
+{
+	return sip->regns ? HASH_CNT(of_token, sip->regns->by_token) : 0;
+}

@@ -84,7 +84,7 @@ void gw_rauth_end(struct gw_web *web, struct gw_reg *reg, enum gw_ws_close code,
 static void challenge(struct gw_rconn *c, const struct gw_rmsg *m)
 {
 	struct gw_rout o = { .problem = { .status = 401 },
-			     .supported = gw_wire_extensions };
+			     .supported = gw_rconn_extensions(c->web) };
 	char value[128];
 
 	(void)snprintf(value, sizeof(value),
@@ -121,7 +121,7 @@ void gw_rauth_granted(struct gw_rconn *c, uint64_t txn, uint32_t expiration_s,
 			     .expiration_s = expiration_s,
 			     .has_ttl = true,
 			     .ttl_s = ttl_s,
-			     .supported = gw_wire_extensions };
+			     .supported = gw_rconn_extensions(c->web) };
 
 	gw_timer_stop(&c->auth_timer);
 	gw_reg_renew(reg, expiration_s, ttl_s);

@@ -295,10 +295,10 @@ static bool within_rate(struct gw_rconn *c)
 	return true;
 }
 
-static bool known_extension(const char *name)
+static bool known_extension(const struct gw_rconn *c, const char *name)
 {
-	for (size_t i = 0; gw_wire_extensions[i]; i++) {
-		if (!strcmp(gw_wire_extensions[i], name))
+	for (size_t i = 0; gw_rconn_extensions(c->web)[i]; i++) {
+		if (!strcmp(gw_rconn_extensions(c->web)[i], name))
 			return true;
 	}
 	return false;
@@ -333,7 +333,7 @@ static void on_response(struct gw_rconn *c, struct gw_rmsg *m,
 	/* A response may require only what its request said to be supported
 	 * (TR 26.930, extensional capabilities). */
 	while (known < m->required.n &&
-	       known_extension(m->required.item[known]))
+	       known_extension(c, m->required.item[known]))
 		known++;
 	if (fault)
 		overrule(c, m, GW_RJ_MEMBER, 400, m->detail);
@@ -352,12 +352,12 @@ static bool extensions_held(struct gw_rconn *c, const struct gw_rmsg *m)
 {
 	const char *missing[GW_RESPECT_MAX_LIST + 1];
 	struct gw_rout o = { .problem = { .status = 420 },
-			     .supported = gw_wire_extensions,
+			     .supported = gw_rconn_extensions(c->web),
 			     .unsupported = missing };
 	size_t n = 0;
 
 	for (size_t i = 0; i < m->required.n; i++) {
-		if (!known_extension(m->required.item[i]))
+		if (!known_extension(c, m->required.item[i]))
 			missing[n++] = m->required.item[i];
 	}
 	missing[n] = NULL;

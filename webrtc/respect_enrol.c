@@ -15,6 +15,11 @@ GW_COUNTER(m_bad, "isthmus_respect_auth_total",
 	   "Authentications, by type and result",
 	   "type=\"digest\",result=\"failed\"");
 
+const char *const *gw_rconn_extensions(const struct gw_web *web)
+{
+	return gw_wire_extensions(web->h.enrol != NULL);
+}
+
 /* Nobody has seen it: it goes without a word. */
 static void drop(struct gw_web *web, struct gw_reg *reg)
 {
@@ -89,14 +94,14 @@ void gw_enrol_end(struct gw_web *web, struct gw_reg *reg)
 
 static void on_challenge(struct gw_reg *reg, const char *value)
 {
-	struct gw_rout o = { .problem = { .status = 401 },
-			     .supported = gw_wire_extensions };
+	struct gw_rout o = { .problem = { .status = 401 } };
 	struct gw_rconn *c = reg->conn;
 
 	/* At a refresh nobody waits: the client's next auth will. */
 	if (!reg->pending || !c)
 		return;
 	reg->asked = true;
+	o.supported = gw_rconn_extensions(c->web);
 	o.www_authenticate = value;
 	gw_rconn_respond(c, reg->txn, gw_wire_method(GW_RM_AUTH), &o);
 }

@@ -53,9 +53,9 @@ static void capabilities(const struct gw_rconn *c, struct gw_buf *b)
 		add(b, gw_wire_method((enum gw_rmethod)i));
 	}
 	gw_buf_str(b, "],\"extensions\":[");
-	for (size_t i = 0; gw_wire_extensions[i]; i++) {
+	for (size_t i = 0; gw_rconn_extensions(c->web)[i]; i++) {
 		gw_buf_str(b, i ? "," : "");
-		add(b, gw_wire_extensions[i]);
+		add(b, gw_rconn_extensions(c->web)[i]);
 	}
 	gw_buf_str(b, "],\"codecs\":[");
 	for (size_t i = 0; i < set->media.ncodec; i++) {
@@ -132,7 +132,7 @@ static bool asked_before(const struct gw_rlist *list, size_t at)
 
 void gw_rinfo_request(struct gw_rconn *c, const struct gw_rmsg *m)
 {
-	struct gw_rout o = { .supported = gw_wire_extensions };
+	struct gw_rout o = { .supported = gw_rconn_extensions(c->web) };
 	struct gw_buf b;
 
 	gw_buf_init(&b, MAX_INFO);

@@ -138,7 +138,7 @@ void gw_rleg_tell(struct gw_rleg *l, struct gw_rout *o, uint32_t flags)
 void gw_rleg_send_setup(struct gw_rleg *l)
 {
 	struct gw_rout o = {
-		.supported = gw_wire_extensions,
+		.supported = gw_rconn_extensions(l->web),
 		.resource_id = l->resource,
 		.session_id = l->id,
 		.sdp = l->sdp,

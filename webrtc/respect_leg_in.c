@@ -105,6 +105,9 @@ void gw_rleg_msetup(struct gw_rconn *c, const struct gw_rmsg *m)
 		gw_rconn_reject(c, m, GW_RJ_LIMIT, 503, "no memory");
 		return;
 	}
+	/* As the core knows it. */
+	if (c->reg->enrolled)
+		setup.registration = c->reg->key;
 	if (gw_rmsg_has(m, GW_K_PRE_OFFER))
 		l->oa = GW_OA_PRE;
 	(void)snprintf(l->peer, sizeof(l->peer), "%s",

@@ -130,6 +130,9 @@ void gw_rauth_deny(struct gw_rconn *c, uint64_t txn, struct gw_metric *metric,
 
 /* ---- respect_enrol.c: registrations in a core ---- */
 
+/* What we understand, NULL ends it. */
+const char *const *gw_rconn_extensions(const struct gw_web *web);
+
 /* c->reg is new.  0: its auth is answered later; else now, as there is no
  * core for it. */
 int gw_enrol_new(struct gw_rconn *c, uint64_t txn, uint32_t expiration_s,

@@ -97,7 +97,12 @@ static const struct {
 };
 /* clang-format on */
 
-const char *const gw_wire_extensions[] = { "dtmf", NULL };
+const char *const *gw_wire_extensions(bool core)
+{
+	static const char *const all[] = { "digest", "dtmf", NULL };
+
+	return core ? all : all + 1;
+}
 
 const char *gw_wire_key(enum gw_key key)
 {

@@ -8,6 +8,7 @@
 #ifndef GW_WIRE_H
 #define GW_WIRE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -98,6 +99,7 @@ const char *gw_wire_state(enum gw_rstate state);
 const char *gw_wire_phrase(unsigned status);
 
 /* Extensional capabilities that we have; NULL ends. */
-extern const char *const gw_wire_extensions[];
+/* NULL ends them; @core: with those that need one. */
+const char *const *gw_wire_extensions(bool core);
 
 #endif

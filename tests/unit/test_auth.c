@@ -156,6 +156,8 @@ static void malformed_credentials_are_400(void **state)
 		has(client_last(c), "\"status\":400");
 	}
 	client_say(c, AUTH("12", "digest", ALICE) "}");
+	has(client_last(c), "there is no core");
+	client_say(c, AUTH("18", "negotiate", ALICE) "}");
 	has(client_last(c), "authType");
 	client_say(c, AUTH("14", "basic", "alice") "}");
 	has(client_last(c), "webrtcId");

@@ -74,13 +74,13 @@ export class Client {
 }
 
 /** A page at @url (its /isthmus.js is used) logged in as @user at @endpoint. */
-export async function openClient(browser, { url, endpoint, user, hz = 440,
+export async function openClient(browser, { url, endpoint, user, id, hz = 440,
 	config = {}, autoAnswer = true, record = true, ...page }) {
 	// A page of the same origin, but not the demo application.
 	const opened = await openPage(browser, new URL('favicon.svg', url).href,
 		{ hz, record, ...page });
 	await opened.evaluate(setUp, {
-		endpoint, id: `sip:${user}@demo.example`, config, autoAnswer,
+		endpoint, id: id ?? `sip:${user}@demo.example`, config, autoAnswer,
 	});
 	return new Client(opened);
 }

@@ -1,0 +1,69 @@
+// call.test.mjs - a browser and an IMS phone call each other through a real
+// core, with a different tone each way.
+import assert from 'node:assert/strict';
+import { after, afterEach, before, describe, test } from 'node:test';
+import { launchBrowser } from '../e2e/lib/browser.mjs';
+import { assertHears, openClient } from '../e2e/lib/client.mjs';
+import { until } from '../e2e/lib/process.mjs';
+import { phone, startImsGateway } from './lib.mjs';
+
+const MINE = 1000;
+const CAROL = 440;
+const DAVE = 700;
+
+let browser;
+before(async () => { browser = await launchBrowser(); });
+after(() => browser?.close());
+
+for (const [at, transport] of ['udp', 'tcp'].entries())
+	describe(`over ${transport}`, () => {
+		let gateway, alice;
+		before(async () => {
+			gateway = await startImsGateway(`call-${transport}`, 28600 + 200 * at, { transport });
+			await gateway.add('sip:alice@ims.test', '--enrol', 'web', '--name', 'Alice',
+				'--impi', 'alice@ims.test', '--impu', 'sip:alice@ims.test');
+		});
+		after(() => gateway?.stop());
+		afterEach(async () => {
+			await alice?.close();
+			alice = null;
+		});
+
+		async function logIn() {
+			alice = await openClient(browser, { ...gateway, id: 'sip:alice@ims.test', hz: MINE });
+			await alice.registered();
+		}
+
+		const phoneHears = (name, hz) =>
+			until(() => phone('tone', name).trim() === `${hz} Hz`, `${name} hears ${hz} Hz`, 20_000);
+
+		test('the browser calls the phone, and both hear each other', async () => {
+			await logIn();
+			await alice.call('sip:carol@ims.test');
+			await assertHears(alice, CAROL, { not: MINE });
+			await phoneHears('carol', MINE);
+			await alice.hangUp();
+			await until(() => gateway.cdrs().length === 1, 'a CDR');
+			assert.ok(gateway.cdrs()[0].charging_id, 'the icid-value is in the CDR');
+		});
+
+		test('the phone calls the browser, and both hear each other', async () => {
+			await logIn();
+			phone('call', 'dave', 'sip:alice@ims.test');
+			assert.equal((await alice.event('newSession')).originator, 'remote');
+			await alice.event('confirmed');
+			await assertHears(alice, DAVE, { not: MINE });
+			await phoneHears('dave', MINE);
+			assert.match(await alice.do(() => session.remoteIdentity.uri), /^sip:dave@ims\.test/);
+			phone('hangup', 'dave');
+			await alice.event('ended');
+		});
+
+		test('the phone calls her number', async () => {
+			await logIn();
+			phone('call', 'dave', 'sip:+15550101@ims.test');
+			await alice.event('confirmed');
+			await assertHears(alice, DAVE, { not: MINE });
+			await alice.hangUp();
+		});
+	});

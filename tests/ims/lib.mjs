@@ -1,0 +1,34 @@
+// lib.mjs - a gateway at its place in the lab, and the lab's HSS.
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import path from 'node:path';
+import { ctl } from '../e2e/lib/ctl.mjs';
+import { PASSWORD, ROOT, startGateway } from '../e2e/lib/gateway.mjs';
+
+/** What lab/hss-ctl prints. */
+export const hss = (...args) =>
+	execFileSync(path.join(ROOT, 'lab/hss-ctl'), args, { encoding: 'utf8' });
+/** What lab/phone.sh prints. */
+export const phone = (...args) =>
+	execFileSync(path.join(ROOT, 'lab/phone.sh'), args, { encoding: 'utf8' });
+
+export async function startImsGateway(name, port, { transport = 'udp' } = {}) {
+	const gateway = await startGateway({
+		name: `ims-${name}`, port, core: `sip:127.0.0.41:5060;transport=${transport}`,
+		extra: {
+			sip: { listen: ['sip:127.0.0.50:5060;transport=udp', 'sip:127.0.0.50:5060;transport=tcp'] },
+			ims: {
+				enabled: true, domain: 'ims.test', expires_s: 600,
+				cores: [`sip:127.0.0.41:5060;transport=${transport}`],
+			},
+		},
+	});
+	gateway.run = async (...args) => {
+		const { status, stderr } = await ctl(gateway, args, { input: `${PASSWORD}\n` });
+		assert.equal(status, 0, stderr);
+	};
+	/** A subscriber; with a password unless its own credentials are the core's. */
+	gateway.add = (id, ...args) => gateway.run('subscriber', 'add', id,
+		...args.includes('client') ? [] : ['--password'], ...args);
+	return gateway;
+}

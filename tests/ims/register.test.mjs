@@ -1,0 +1,168 @@
+// register.test.mjs - who logs in is registered in the IMS core of the lab: with
+// web credentials, with the client's own, with those that the gateway holds, or
+// with an identity of the pool.
+import assert from 'node:assert/strict';
+import crypto from 'node:crypto';
+import { after, before, describe, test } from 'node:test';
+import { PASSWORD } from '../e2e/lib/gateway.mjs';
+import { until } from '../e2e/lib/process.mjs';
+import { connect } from '../lib/respect.mjs';
+import { hss, startImsGateway } from './lib.mjs';
+
+let gateway;
+const open = () => connect(gateway.endpoint, { origin: `https://127.0.0.1:${gateway.port}` });
+const stateOf = (user) => hss('list', `${user}@ims.test`).split(' ')[1];
+const registered = (user) => until(() => stateOf(user) === 'registered', `${user} is registered`);
+const gone = (user) => until(() => stateOf(user) !== 'registered', `${user} is not registered`);
+
+before(async () => {
+	gateway = await startImsGateway('register', 28500);
+	for (const user of ['alice', 'ghost'])
+		await gateway.add(`sip:${user}@ims.test`, '--enrol', 'web',
+			'--impi', `${user}@ims.test`, '--impu', `sip:${user}@ims.test`);
+	await gateway.add('sip:stranger@ims.test', '--enrol', 'web',
+		'--impi', 'load7@ims.test', '--impu', 'sip:load8@ims.test');
+	await gateway.add('sip:bob@ims.test', '--enrol', 'client',
+		'--impi', 'bob@ims.test', '--impu', 'sip:bob@ims.test');
+	for (const guest of ['guest1', 'guest2'])
+		await gateway.add(`sip:${guest}@web.example`, '--enrol', 'pool');
+	await gateway.run('pool', 'add', 'pool1@ims.test', 'sip:pool1@ims.test');
+});
+after(() => gateway?.stop());
+
+/** A connection of @id, logged in by its password. */
+async function logIn(id) {
+	const client = await open();
+	await client.authBasic(id, PASSWORD);
+	return client;
+}
+
+const refusal = (promise) => promise.then(() => assert.fail('not refused'), (error) => error);
+
+describe('web credentials', () => {
+	test('are enough: the core is told auth-done, and knows the user', async () => {
+		const alice = await logIn('sip:alice@ims.test');
+		assert.equal(stateOf('alice'), 'registered');
+		assert.equal(await gateway.metric('isthmus_enrolments'), 1);
+		await alice.auth({ authType: 'basic', webrtcId: 'sip:alice@ims.test', expiration: 0 });
+		await gone('alice');
+		assert.equal(await gateway.metric('isthmus_enrolments'), 0);
+	});
+
+	test('of a second endpoint are a second contact', async () => {
+		const one = await logIn('sip:alice@ims.test');
+		const two = await logIn('sip:alice@ims.test');
+		await one.auth({ authType: 'basic', webrtcId: 'sip:alice@ims.test', expiration: 0 });
+		await until(async () => await gateway.metric('isthmus_enrolments') === 1, 'one is left');
+		assert.equal(stateOf('alice'), 'registered');
+		await two.auth({ authType: 'basic', webrtcId: 'sip:alice@ims.test', expiration: 0 });
+		await gone('alice');
+	});
+
+	test('do not help whom the core does not know', async () => {
+		const client = await open();
+		const error = await refusal(client.authBasic('sip:ghost@ims.test', PASSWORD));
+		assert.equal(error.status, 403);
+		assert.equal(await gateway.metric('isthmus_enrolments'), 0);
+		await client.close();
+	});
+
+	test('do not register an identity of somebody else', async () => {
+		const client = await open();
+		assert.equal((await refusal(client.authBasic('sip:stranger@ims.test', PASSWORD))).status, 403);
+		assert.notEqual(stateOf('load7'), 'registered');
+		await client.close();
+	});
+
+	test('that are wrong never reach the core', async () => {
+		const before = await gateway.metric('isthmus_ims_registers_total');
+		const client = await open();
+		assert.equal((await refusal(client.authBasic('sip:alice@ims.test', 'wrong'))).status, 403);
+		assert.equal(await gateway.metric('isthmus_ims_registers_total'), before);
+		await client.close();
+	});
+
+	test('outlive the WebSocket for the time to live, and no longer', async () => {
+		const client = await open();
+		await client.authBasic('sip:alice@ims.test', PASSWORD, { disconnectionTtl: 2 });
+		await client.vanish();
+		await until(async () => await gateway.metric('isthmus_respect_registrations') === 1,
+			'it is suspended');
+		assert.equal(stateOf('alice'), 'registered');
+		await gone('alice');
+	});
+
+	test('an RTR of the network ends the registration and the connection', async () => {
+		const alice = await logIn('sip:alice@ims.test');
+		hss('rtr', 'alice@ims.test');
+		await until(() => alice.closeCode !== null, 'the connection is closed');
+		assert.equal(alice.closeCode, 4003);
+		assert.equal(await gateway.metric('isthmus_enrolments'), 0);
+	});
+});
+
+const md5 = (text) => crypto.createHash('md5').update(text).digest('hex');
+
+/** What a client with @password makes of the core's challenge. */
+function digest(challenge, user, password) {
+	const of = Object.fromEntries([...challenge.matchAll(/(\w+)="?([^",]*)"?/g)]
+		.map(([, key, value]) => [key, value]));
+	const uri = 'sip:ims.test';
+	const ha1 = md5(`${user}:${of.realm}:${password}`);
+	const response = md5(`${ha1}:${of.nonce}:00000001:c0ffee:auth:${md5(`REGISTER:${uri}`)}`);
+	return `Digest username="${user}",realm="${of.realm}",nonce="${of.nonce}",uri="${uri}",` +
+		`qop=auth,nc=00000001,cnonce="c0ffee",response="${response}",algorithm=MD5`;
+}
+
+describe("the client's own IMS credentials", () => {
+	const webrtcId = 'sip:bob@ims.test';
+
+	async function challenged() {
+		const bob = await open();
+		const error = await refusal(bob.auth({ authType: 'digest', webrtcId }));
+		assert.equal(error.status, 401);
+		assert.match(error.response.wwwAuthenticate, /^Digest .*realm="ims\.test"/);
+		assert.doesNotMatch(error.response.wwwAuthenticate, /\b[ci]k=/);
+		return { bob, challenge: error.response.wwwAuthenticate };
+	}
+
+	test("answer the core's challenge", async () => {
+		const { bob, challenge } = await challenged();
+		const { success } = await bob.auth({ authType: 'digest', webrtcId,
+			authorization: digest(challenge, 'bob@ims.test', 'bob-secret') });
+		assert.ok(success);
+		await registered('bob');
+		await bob.auth({ authType: 'digest', webrtcId, expiration: 0 });
+	});
+
+	test('that are wrong are refused', async () => {
+		const { bob, challenge } = await challenged();
+		const error = await refusal(bob.auth({ authType: 'digest', webrtcId,
+			authorization: digest(challenge, 'bob@ims.test', 'guess') }));
+		assert.equal(error.status, 403);
+		await bob.close();
+	});
+
+	test('are not asked of who has a password here', async () => {
+		const client = await open();
+		const error = await refusal(client.auth({ authType: 'digest', webrtcId: 'sip:alice@ims.test' }));
+		assert.equal(error.status, 403);
+		await client.close();
+	});
+});
+
+describe('the pool', () => {
+	test('lends an identity, to one at a time', async () => {
+		const first = await logIn('sip:guest1@web.example');
+		assert.equal(stateOf('pool1'), 'registered');
+		const other = await open();
+		const error = await refusal(other.authBasic('sip:guest2@web.example', PASSWORD));
+		assert.equal(error.status, 503);
+		assert.ok(error.response.retryAfter > 0);
+		await first.auth({ authType: 'basic', webrtcId: 'sip:guest1@web.example', expiration: 0 });
+		await gone('pool1');
+		/* It cools down first. */
+		assert.equal((await refusal(other.authBasic('sip:guest2@web.example', PASSWORD))).status, 503);
+		await other.close();
+	});
+});
