@@ -82,8 +82,16 @@ uint32_t gw_cores_wait_s(const struct gw_regns *all)
 					 : 0;
 }
 
+/* A reload may have taken it away. */
+static bool in_use(const struct gw_core *core)
+{
+	return core < core->all->core + core->all->ncore;
+}
+
 void gw_core_is_dead(struct gw_core *core, uint32_t for_s, const char *why)
 {
+	if (!in_use(core))
+		return;
 	if (!core->dead_until_us) {
 		gw_metric_add(&m_dead, 1);
 		gw_metric_add(&m_deaths, 1);
@@ -112,7 +120,7 @@ static void come_back(struct gw_core *core)
 
 void gw_core_is_alive(struct gw_core *core)
 {
-	if (!core->dead_until_us)
+	if (!core->dead_until_us || !in_use(core))
 		return;
 	core->dead_until_us = 0;
 	gw_metric_add(&m_dead, -1);
