@@ -32,6 +32,7 @@ struct gw_regn_sub {
 	bool seen;        /* there was one */
 	bool refused;     /* the core does not want to be subscribed to */
 	bool lost;        /* it was gone, and no NOTIFY has come since */
+	bool doubted;     /* a refused call makes us ask for it */
 	uint32_t min_s;   /* what a 423 asked for */
 	struct gw_timer again;
 };
@@ -112,8 +113,8 @@ struct gw_regns {
 	struct gw_regn *by_key, *by_token;
 	struct gw_core core[GW_SET_CORES];
 	unsigned ncore;
-	uint64_t turn_us; /* the next free turn */
-	bool waiting;     /* nobody may start: too many wait */
+	uint64_t turn_us;      /* the next free turn */
+	uint64_t forgotten_us; /* when a server had forgotten everybody */
 };
 
 /* ---- regn.c ---- */
@@ -187,12 +188,17 @@ uint64_t gw_cores_turn_us(struct gw_regns *all);
 bool gw_cores_busy(const struct gw_regns *all);
 /* Between half of it and all of it. */
 uint64_t gw_regn_jitter_ms(uint64_t ms);
+/* The server behind @by's Service-Route has lost its subscription: it has
+ * restarted, and forgotten the others too. */
+void gw_regns_forgotten(struct gw_regn *by);
 void gw_core_on_probe(struct gw_core *core, int status);
 
 /* ---- regn_event.c ---- */
 
 /* After a 200: subscribe, or refresh that when it is time. */
 void gw_regn_subscribe(struct gw_regn *r);
+/* Is it still there?  A core that restarted says no. */
+void gw_regn_ask_subscription(struct gw_regn *r);
 void gw_regn_sub_free(struct gw_regn *r);
 void gw_regn_on_subscribed(struct gw_regn *r, int status,
 			   const sip_t *response);

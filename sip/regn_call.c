@@ -222,4 +222,6 @@ void gw_regn_doubt(struct gw_sip *sip, const char *key, unsigned status)
 		"has forgotten us",
 		status);
 	gw_regn_sooner(r, 0);
+	if (status != 404)
+		gw_regn_ask_subscription(r);
 }

@@ -14,12 +14,18 @@
 #define WAIT_MAX_US 10000000
 /* A core that came back is not stormed by those that it has forgotten. */
 #define COMEBACK_MIN_MS 2000
-#define S_US            1000000ull
+/* That a server has forgotten everybody is believed once in so long. */
+#define FORGOTTEN_US 60000000ull
+#define S_US         1000000ull
 
 GW_GAUGE(m_dead, "isthmus_ims_cores_dead",
 	 "Cores that do not answer, or asked to be left alone", "");
 GW_COUNTER(m_deaths, "isthmus_ims_core_deaths_total",
 	   "Times that a core was found dead", "");
+
+GW_COUNTER(m_forgotten, "isthmus_ims_core_restarts_total",
+	   "Times that a core was found to have forgotten its subscriptions",
+	   "");
 
 static const struct gw_logctx log_ctx = { .module = "regn" };
 
@@ -82,8 +88,16 @@ uint32_t gw_cores_wait_s(const struct gw_regns *all)
 					 : 0;
 }
 
+/* A reload may have taken it away. */
+static bool in_use(const struct gw_core *core)
+{
+	return core < core->all->core + core->all->ncore;
+}
+
 void gw_core_is_dead(struct gw_core *core, uint32_t for_s, const char *why)
 {
+	if (!in_use(core))
+		return;
 	if (!core->dead_until_us) {
 		gw_metric_add(&m_dead, 1);
 		gw_metric_add(&m_deaths, 1);
@@ -93,26 +107,57 @@ void gw_core_is_dead(struct gw_core *core, uint32_t for_s, const char *why)
 	core->dead_until_us = now_us(core->all) + for_s * S_US;
 }
 
-/* It may have forgotten everybody: all ask it again, at their own times, and
- * no faster than it is allowed. */
+/* Those that a core may have forgotten ask it again, at their own times, and no
+ * faster than it is allowed. */
+static void spread(struct gw_regns *all, struct gw_regn *r)
+{
+	uint64_t many = HASH_CNT(of_token, all->by_token);
+	uint64_t window_ms = COMEBACK_MIN_MS +
+			     many * 2000 / all->sip->set->ims.register_rate;
+
+	if (r->state == GW_RST_UP)
+		gw_regn_sooner(r, gw_random_u32() % window_ms);
+}
+
 static void come_back(struct gw_core *core)
 {
 	struct gw_regns *all = core->all;
-	uint64_t window_ms = COMEBACK_MIN_MS +
-			     (uint64_t)HASH_CNT(of_token, all->by_token) *
-				     2000 / all->sip->set->ims.register_rate;
 	struct gw_regn *r, *tmp;
 
 	HASH_ITER(of_token, all->by_token, r, tmp)
 	{
-		if (r->state == GW_RST_UP && &all->core[r->core] == core)
-			gw_regn_sooner(r, gw_random_u32() % window_ms);
+		if (&all->core[r->core] == core)
+			spread(all, r);
+	}
+}
+
+void gw_regns_forgotten(struct gw_regn *by)
+{
+	struct gw_regns *all = by->all;
+	struct gw_regn *r, *tmp;
+	uint64_t now = now_us(all);
+
+	gw_regn_sooner(by, 0);
+	if (!by->service_route ||
+	    (all->forgotten_us && now < all->forgotten_us + FORGOTTEN_US))
+		return;
+	all->forgotten_us = now;
+	gw_metric_add(&m_forgotten, 1);
+	gw_warn(&log_ctx,
+		"%s has forgotten what it told us: all that are "
+		"registered there ask again",
+		by->service_route);
+	HASH_ITER(of_token, all->by_token, r, tmp)
+	{
+		if (r->service_route &&
+		    !strcmp(r->service_route, by->service_route))
+			spread(all, r);
 	}
 }
 
 void gw_core_is_alive(struct gw_core *core)
 {
-	if (!core->dead_until_us)
+	if (!core->dead_until_us || !in_use(core))
 		return;
 	core->dead_until_us = 0;
 	gw_metric_add(&m_dead, -1);

@@ -120,6 +120,14 @@ static void on_again(struct gw_timer *t, void *arg)
 	gw_regn_leave(r);
 }
 
+void gw_regn_ask_subscription(struct gw_regn *r)
+{
+	if (!r->sub.leg || r->sub.orq)
+		return;
+	r->sub.doubted = true;
+	again_in(r, 0);
+}
+
 void gw_regn_sub_init(struct gw_regn *r)
 {
 	gw_timer_init(&r->sub.again, on_again, r);
@@ -138,6 +146,7 @@ static void subscribed(struct gw_regn *r, const sip_t *ok)
 		s = (uint32_t)ok->sip_expires->ex_delta;
 	if (s < SHORTEST_S)
 		s = SHORTEST_S;
+	r->sub.doubted = false;
 	gw_metric_add(&m_sub_ok, 1);
 	gw_debug(&r->log, "subscribed to reg events for %u s", s);
 	gw_regn_nta_confirm(r, ok);
@@ -162,6 +171,11 @@ void gw_regn_on_subscribed(struct gw_regn *r, int status, const sip_t *response)
 		return;
 	}
 	drop_subscription(r);
+	/* 481 says it; of a core that has just refused a registered user's
+	 * call, any refusal does. */
+	if (response && (r->sub.doubted || (status == 481 && !r->sub.lost)))
+		gw_regns_forgotten(r);
+	r->sub.doubted = false;
 	if (response && status == 423 && longer(r, response)) {
 		gw_regn_subscribe(r);
 	} else if (response && status == 481 && !r->sub.lost) {

@@ -5,5 +5,5 @@ sip_SRCS := sip/stack.c sip/dialog.c sip/session.c sip/session_fsm.c sip/session
 	sip/regn_core.c sip/regn_call.c sip/regn_nta.c sip/milenage.c sip/reginfo.c
 sip_TESTS := test_sip_session_fsm test_sip_uac test_sip_uas test_sip_stack test_digest test_cause \
 	test_sip_regn test_sip_regn_auth test_sip_regn_call test_sip_regn_fsm test_milenage \
-	test_reginfo test_sip_regn_event
+	test_reginfo test_sip_regn_event test_sip_regn_core
 sip_FUZZ := fuzz_reginfo

@@ -300,6 +300,7 @@ static void a_subscribe_that_fails_is_no_harm(void **state)
 static void a_lost_subscription_is_made_anew_once(void **state)
 {
 	struct rfix *x = *state;
+	unsigned registers = 0, subscribes = 0;
 	struct packet reg, sub, p;
 
 	subscribe(x, &reg, &sub);
@@ -315,15 +316,76 @@ static void a_lost_subscription_is_made_anew_once(void **state)
 	}
 	assert_int_equal(strncmp(p.text, "SUBSCRIBE sip:peer@", 19), 0);
 	reply(&x->f, &p, 481, NULL, NULL, NULL);
-	for (;;) {
-		get_packet(&x->f, &p);
-		if (strncmp(p.text, "REGISTER", 8) != 0)
-			break;
-		grant(x, &p, "540", NULL);
+	/* The registration is asked about too. */
+	for (int i = 0; i < 100; i++) {
+		gw_loop_step(x->f.loop, 2);
+		if (!poll_packet(&x->f, &p))
+			continue;
+		if (!strncmp(p.text, "REGISTER", 8)) {
+			grant(x, &p, "540", NULL);
+			registers++;
+		} else {
+			assert_int_equal(strncmp(p.text, "SUBSCRIBE " IMPU, 28),
+					 0);
+			reply(&x->f, &p, 481, "peer", NULL, NULL);
+			subscribes++;
+		}
 	}
-	assert_int_equal(strncmp(p.text, "SUBSCRIBE " IMPU, 28), 0);
-	reply(&x->f, &p, 481, "peer", NULL, NULL);
-	expect_silence(&x->f, 50);
+	assert_in_range(registers, 1, 2);
+	/* At once, and after a REGISTER that found the core in order. */
+	assert_in_range(subscribes, 1, 2);
+}
+
+/* Its calls are refused, its subscription is gone: it has restarted. */
+static void a_core_that_forgot_one_has_forgotten_all(void **state)
+{
+	struct rfix *x = *state;
+	int64_t found = metric("isthmus_ims_core_restarts_total");
+	struct gw_regn_request req = trusted_request();
+	struct packet reg, sub, p;
+	unsigned registers = 0;
+
+	(void)snprintf(req.key, sizeof(req.key), "other");
+	begin(x, &req);
+	expect(&x->f, &p, "REGISTER ");
+	grant(x, &p, "540", NULL);
+	(void)hear(x, GW_RE_REGISTERED);
+	expect(&x->f, &p, "SUBSCRIBE ");
+	reply(&x->f, &p, 200, "other", "Expires: 1080\r\n", NULL);
+	subscribe(x, &reg, &sub);
+	{
+		struct gw_msg m = {
+			.verb = GW_V_SETUP,
+			.target = {"sip:bob@ims.test", NULL},
+			.registration = "reg1",
+			.desc = desc_of(GW_DESC_OFFER, OFFER)
+		};
+
+		assert_int_equal(gw_ims_leg_new(&x->f.leg, x->f.sip), 0);
+		x->f.leg->handler = on_leg;
+		x->f.leg->arg = x;
+		assert_int_equal(gw_leg_send(x->f.leg, &m), 0);
+	}
+	expect(&x->f, &p, "INVITE ");
+	reply(&x->f, &p, 403, "t", NULL, NULL);
+	(void)expect_told(&x->f, GW_V_RELEASE);
+	/* ACK, one REGISTER, one SUBSCRIBE; then the other one's REGISTER. */
+	for (int i = 0; i < 400 && registers < 2; i++) {
+		pass_ms(x, 10);
+		if (!poll_packet(&x->f, &p))
+			continue;
+		if (!strncmp(p.text, "REGISTER ", 9)) {
+			registers++;
+			grant(x, &p, "540", NULL);
+		} else if (!strncmp(p.text, "SUBSCRIBE sip:peer@", 19)) {
+			assert_int_equal(registers, 1);
+			/* as a real one says it */
+			reply(&x->f, &p, 500, NULL, NULL, NULL);
+		}
+	}
+	assert_int_equal(registers, 2);
+	assert_int_equal(metric("isthmus_ims_core_restarts_total"), found + 1);
+	assert_int_equal(metric("isthmus_ims_registrations"), 2);
 }
 
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, rfix_stop)
@@ -341,6 +403,7 @@ int main(void)
 		T(a_subscription_that_ends_is_made_anew),
 		T(a_subscribe_that_fails_is_no_harm),
 		T(a_lost_subscription_is_made_anew_once),
+		T(a_core_that_forgot_one_has_forgotten_all),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
