@@ -157,11 +157,11 @@ static void malformed_credentials_are_400(void **state)
 	}
 	client_say(c, AUTH("12", "digest", ALICE) "}");
 	has(client_last(c), "there is no core");
-	client_say(c, AUTH("18", "negotiate", ALICE) "}");
+	client_say(c, AUTH("14", "negotiate", ALICE) "}");
 	has(client_last(c), "authType");
-	client_say(c, AUTH("14", "basic", "alice") "}");
+	client_say(c, AUTH("16", "basic", "alice") "}");
 	has(client_last(c), "webrtcId");
-	client_say(c, AUTH("16", "bearer", ALICE) "}");
+	client_say(c, AUTH("18", "bearer", ALICE) "}");
 	has(client_last(c), "authorization");
 	assert_int_equal(0, client_punished());
 }
