@@ -364,6 +364,12 @@ static void on_leg(struct gw_leg *leg, const struct gw_msg *msg, void *arg)
 
 /* ---- the beginning ---- */
 
+/* The one called, or through which is called; NULL: none. */
+static const char *registration_of(const struct gw_call *call)
+{
+	return call->registration[0] ? call->registration : NULL;
+}
+
 static int make_b(struct gw_call *call, const struct gw_route *route)
 {
 	struct gw_core *core = call->core;
@@ -372,7 +378,10 @@ static int make_b(struct gw_call *call, const struct gw_route *route)
 	case GW_ROUTE_ECHO:
 		return gw_echo_leg_new(&call->b.leg, core->loop);
 	case GW_ROUTE_USER:
-		return gw_respect_leg_new(&call->b.leg, core->web, call->to);
+		return gw_respect_leg_new(&call->b.leg, core->web, call->to,
+					  call->a.profile == GW_PROFILE_CORE
+						  ? registration_of(call)
+						  : NULL);
 	case GW_ROUTE_CORE:
 		if (!core->sip)
 			return -ENOENT;
@@ -397,8 +406,9 @@ static void take_leg(struct gw_call *call, struct side *s)
 static int find_b(struct gw_call *call)
 {
 	bool from_core = call->a.profile == GW_PROFILE_CORE;
-	struct gw_route route = gw_route_find(call->core->set, call->core->web,
-					      call->to, from_core);
+	struct gw_route route =
+		gw_route_find(call->core->set, call->core->web, call->to,
+			      from_core, registration_of(call));
 	int err;
 
 	if (route.leg == GW_ROUTE_REFUSE)

@@ -74,7 +74,8 @@ static struct gw_route configured(const struct gw_settings *set,
 }
 
 struct gw_route gw_route_find(const struct gw_settings *set, struct gw_web *web,
-			      const char *target, bool from_core)
+			      const char *target, bool from_core,
+			      const char *registration)
 {
 	if (!target || !target[0])
 		return refuse(404, "no target");
@@ -85,6 +86,9 @@ struct gw_route gw_route_find(const struct gw_settings *set, struct gw_web *web,
 					  from_core);
 	}
 
+	if (registration)
+		return from_core ? (struct gw_route){ GW_ROUTE_USER, 0, NULL }
+				 : to_core(set, false);
 	/* A bearer token's subject need not be a configured user. */
 	if (gw_web_is_registered(web, target) || gw_web_is_user(web, target))
 		return to_user(web, target);

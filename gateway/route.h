@@ -27,8 +27,12 @@ struct gw_route {
 	const char *why; /* REFUSE: for the peer */
 };
 
+/* @registration: the key of the registration in the core that is called
+ * (@from_core), or through which is called; NULL: none.  What goes through one
+ * goes to the core, where its owner's services are. */
 struct gw_route gw_route_find(const struct gw_settings *set, struct gw_web *web,
-			      const char *target, bool from_core);
+			      const char *target, bool from_core,
+			      const char *registration);
 
 /* Does @uri match @pattern: the whole URI, its user part, or either with '*'
  * for any ending?  URI parameters are not compared. */

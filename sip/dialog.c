@@ -69,6 +69,11 @@ static int on_request(void *ref, nta_leg_t *leg, nta_incoming_t *irq,
 {
 	struct gw_session *s = gw_session_find(ref);
 
+	/* A core that forks says the same to each registration here (RFC 3261
+	 * 8.2.2.2): NTA takes what has no tag for the first one's. */
+	if (s && s->sip->set->ims.enabled && !request->sip_to->a_tag &&
+	    request->sip_request->rq_method == sip_method_invite)
+		return gw_stack_on_request(s->sip, leg, irq, request);
 	gw_stack_count_request(false, request->sip_request->rq_method);
 	if (!s)
 		return 481;
@@ -353,11 +358,20 @@ bool gw_dialog_cancel(nta_outgoing_t *invite, const char *headers)
 int gw_dialog_accept(struct gw_session *s, nta_incoming_t *irq,
 		     const sip_t *request)
 {
-	s->dialog = nta_leg_tcreate(
-		s->sip->agent, on_request, gw_session_ref(s),
-		SIPTAG_CALL_ID(request->sip_call_id),
-		SIPTAG_FROM(request->sip_to), SIPTAG_TO(request->sip_from),
-		NTATAG_REMOTE_CSEQ(request->sip_cseq->cs_seq), TAG_END());
+	su_home_t home[1] = { SU_HOME_INIT(home) };
+	sip_from_t *local = sip_from_dup(home, request->sip_to);
+	const char *tag = nta_agent_newtag(home, "%s", s->sip->agent);
+
+	/* Tagged from the beginning: of a call that is forked to several
+	 * registrations here NTA could not tell the legs otherwise. */
+	if (local && tag && !sip_from_tag(home, local, tag))
+		s->dialog = nta_leg_tcreate(
+			s->sip->agent, on_request, gw_session_ref(s),
+			SIPTAG_CALL_ID(request->sip_call_id),
+			SIPTAG_FROM(local), SIPTAG_TO(request->sip_from),
+			NTATAG_REMOTE_CSEQ(request->sip_cseq->cs_seq),
+			TAG_END());
+	su_home_deinit(home);
 	if (!s->dialog)
 		return -ENOMEM;
 	if (!nta_incoming_tag(irq, nta_leg_tag(s->dialog, NULL)))

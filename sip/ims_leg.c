@@ -349,6 +349,9 @@ void gw_ims_tell_release(struct gw_session *s, unsigned status,
 	char text[GW_IDENT_NAME_MAX + 1];
 
 	read_cause(&msg.cause, text, sizeof(text), status, message);
+	/* Proxies that cancel the other branches need not say why (RFC 3326). */
+	if (status == 487 && gw_session_answered_elsewhere(s))
+		msg.cause.elsewhere = true;
 	tell(s, &msg);
 }
 

@@ -88,6 +88,20 @@ struct gw_session *gw_session_find(const void *id)
 	return s && s->id == v ? s : NULL;
 }
 
+bool gw_session_answered_elsewhere(const struct gw_session *s)
+{
+	for (uint32_t i = 0; s->fork && i < ids.count; i++) {
+		const struct gw_session *other = ids.slot[i].session;
+
+		if (other && other != s && other->fork == s->fork &&
+		    other->sip == s->sip &&
+		    (other->state == GW_SES_ANSWERED ||
+		     other->state == GW_SES_UP))
+			return true;
+	}
+	return false;
+}
+
 /* ---- state ---- */
 
 bool gw_session_event(struct gw_session *s, enum gw_ses_event ev)

@@ -61,6 +61,8 @@ struct gw_session {
 	enum gw_ses_state state;
 	unsigned busy; /* handlers on the stack: no burial */
 	bool uas;      /* the peer called */
+	uint64_t fork; /* of its Call-ID and tag: the same in all branches of
+			  a call that the core has forked to us; 0: none */
 	struct gw_logctx log;
 	char log_id[GW_CALL_ID_SIZE]; /* outlives the leg */
 	char contact[200];
@@ -243,6 +245,9 @@ void gw_ims_tell_release(struct gw_session *s, unsigned status,
 			 const sip_t *message);
 /* A leg for an INVITE, offered to the gateway. */
 int gw_ims_leg_incoming(struct gw_session *s, const sip_t *request);
+
+/* Was another branch of the call that the core has forked to us answered? */
+bool gw_session_answered_elsewhere(const struct gw_session *s);
 
 /* Has this message an SDP body? */
 bool gw_ims_has_sdp(const sip_t *message);

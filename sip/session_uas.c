@@ -14,12 +14,26 @@ GW_COUNTER(m_bad_info, "isthmus_sip_rejected_total",
 GW_COUNTER(m_no_ack, "isthmus_sip_timeouts_total",
 	   "Waits that ended unanswered", "what=\"ack\"");
 
+/* FNV-1a: who makes two that collide only misinforms his own call. */
+static uint64_t name_of_call(const sip_t *request)
+{
+	const char *part[] = { request->sip_call_id->i_id,
+			       request->sip_from->a_tag };
+	uint64_t h = UINT64_C(0xcbf29ce484222325);
+
+	for (size_t i = 0; i < 2; i++)
+		for (const char *p = part[i]; p && *p; p++)
+			h = (h ^ (uint8_t)*p) * UINT64_C(0x100000001b3);
+	return h;
+}
+
 int gw_session_accept_invite(struct gw_session *s, nta_incoming_t *irq,
 			     const sip_t *request)
 {
 	int r;
 
 	s->uas = true;
+	s->fork = name_of_call(request);
 	r = gw_dialog_accept(s, irq, request);
 	if (r)
 		return r;

@@ -459,8 +459,8 @@ static int on_invite(struct gw_sip *sip, nta_incoming_t *irq,
 	return 0;
 }
 
-static int on_request(void *arg, nta_leg_t *leg, nta_incoming_t *irq,
-		      const sip_t *request)
+int gw_stack_on_request(void *arg, nta_leg_t *leg, nta_incoming_t *irq,
+			const sip_t *request)
 {
 	struct gw_sip *sip = arg;
 	sip_method_t method = request->sip_request->rq_method;
@@ -619,10 +619,13 @@ int gw_sip_new(struct gw_sip **out, struct gw_loop *loop,
 	gw_timer_init(&sip->stats, on_stats, sip);
 	redirect_log();
 	garbage_lines = 0;
-	sip->agent = nta_agent_create(
-		gw_loop_su_root(loop), NO_URL, NULL, NULL, NTATAG_UA(1),
-		NTATAG_MAXSIZE(MESSAGE_MAX), NTATAG_MERGE_482(1),
-		NTATAG_MAX_PROCEEDING(PROCEEDING_MAX), TAG_END());
+	/* RFC 3261 8.2.2.2, but a core forks to several registrations here, and
+	 * each of them is a user agent of its own. */
+	sip->agent = nta_agent_create(gw_loop_su_root(loop), NO_URL, NULL, NULL,
+				      NTATAG_UA(1), NTATAG_MAXSIZE(MESSAGE_MAX),
+				      NTATAG_MERGE_482(!set->ims.enabled),
+				      NTATAG_MAX_PROCEEDING(PROCEEDING_MAX),
+				      TAG_END());
 	if (!sip->agent)
 		goto fail;
 	set_timers(sip);
@@ -632,7 +635,7 @@ int gw_sip_new(struct gw_sip **out, struct gw_loop *loop,
 			goto fail;
 	}
 	r = -ENOMEM;
-	sip->default_leg = nta_leg_tcreate(sip->agent, on_request, sip,
+	sip->default_leg = nta_leg_tcreate(sip->agent, gw_stack_on_request, sip,
 					   NTATAG_NO_DIALOG(1), TAG_END());
 	if (!sip->default_leg ||
 	    gw_timer_start_ms(gw_loop_timers(loop), &sip->stats, STATS_MS) ||

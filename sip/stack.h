@@ -82,4 +82,8 @@ int gw_stack_refuse_method(struct gw_sip *sip, nta_incoming_t *irq,
 int gw_stack_check(struct gw_sip *sip, nta_incoming_t *irq,
 		   const sip_t *request);
 
+/* What belongs to no dialogue: NTA's handler of requests; @arg is the agent. */
+int gw_stack_on_request(void *arg, nta_leg_t *leg, nta_incoming_t *irq,
+			const sip_t *request);
+
 #endif

@@ -165,12 +165,14 @@ void gw_rleg_send_disc(struct gw_rleg *l, const struct gw_cause *cause)
 	/* The client cannot answer the far side's challenges. */
 	if (status == 401 || status == 407)
 		status = 403;
+	/* Not a failure, and not the caller's change of mind. */
+	if (cause->elsewhere)
+		status = 200;
 	if (status != 200 || cause->elsewhere || cause->text) {
 		o.problem.status = status ? status : 500;
 		o.problem.sip = cause->sip;
-		o.problem.detail = cause->elsewhere && !cause->text
-					   ? "answered elsewhere"
-					   : cause->text;
+		o.problem.detail =
+			cause->elsewhere ? "answered elsewhere" : cause->text;
 	}
 	if (cause->retry_after_s) {
 		o.has_retry_after = true;
@@ -418,9 +420,12 @@ int gw_rleg_new(struct gw_rleg **out, struct gw_web *web, struct gw_reg *reg,
 	return 0;
 }
 
-int gw_respect_leg_new(struct gw_leg **out, struct gw_web *web, const char *uri)
+int gw_respect_leg_new(struct gw_leg **out, struct gw_web *web, const char *uri,
+		       const char *key)
 {
-	struct gw_reg *reg = gw_registry_find(web->registry, uri);
+	struct gw_reg *reg = key ? gw_registry_find_key(web->registry, key)
+				 : gw_registry_find(web->registry, uri);
+	const char *own;
 	struct gw_rleg *l;
 	int err;
 
@@ -431,8 +436,9 @@ int gw_respect_leg_new(struct gw_leg **out, struct gw_web *web, const char *uri)
 	err = gw_rleg_new(&l, web, reg, false);
 	if (err)
 		return err;
+	own = gw_reg_identity(reg, uri);
 	(void)snprintf(l->resource, sizeof(l->resource), "%s",
-		       gw_reg_identity(reg, uri));
+		       own ? own : reg->id);
 	*out = &l->leg;
 	return 0;
 }

@@ -99,11 +99,12 @@ bool gw_web_is_registered(struct gw_web *web, const char *uri);
 /* Is @uri an identity of a configured user, registered or not? */
 bool gw_web_is_user(struct gw_web *web, const char *uri);
 
-/* A leg towards the registered user @uri: the caller sets handler, arg,
- * call_id, and sends SETUP.  0, -ENOENT (not registered), -EBUSY (session
+/* A leg towards the registered user @uri, or to the endpoint of his whose key
+ * is @key (NULL: the one to call first): the caller sets handler, arg, call_id,
+ * and sends SETUP.  0, -ENOENT (not registered), -EBUSY (session
  * limit), -ENOMEM. */
-int gw_respect_leg_new(struct gw_leg **out, struct gw_web *web,
-		       const char *uri);
+int gw_respect_leg_new(struct gw_leg **out, struct gw_web *web, const char *uri,
+		       const char *key);
 
 /* The form of a SIP or tel URI that identities are compared in: no parameters,
  * one case.  False: @uri is none. */

@@ -59,6 +59,24 @@ for (const [at, transport] of ['udp', 'tcp'].entries())
 			await alice.event('ended');
 		});
 
+		test('two of her browsers ring, and one answers', async () => {
+			await logIn();
+			const other = await openClient(browser, { ...gateway, id: 'sip:alice@ims.test',
+				hz: MINE, autoAnswer: false });
+			try {
+				await other.registered();
+				phone('call', 'dave', 'sip:alice@ims.test');
+				assert.equal((await other.event('newSession')).originator, 'remote');
+				await alice.event('confirmed');
+				await assertHears(alice, DAVE, { not: MINE });
+				const { cause } = await other.event('failed');
+				assert.match(JSON.stringify(cause), /elsewhere/i);
+				await alice.hangUp();
+			} finally {
+				await other.close();
+			}
+		});
+
 		test('the phone calls her number', async () => {
 			await logIn();
 			phone('call', 'dave', 'sip:+15550101@ims.test');

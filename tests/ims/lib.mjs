@@ -12,7 +12,7 @@ export const hss = (...args) =>
 export const phone = (...args) =>
 	execFileSync(path.join(ROOT, 'lab/phone.sh'), args, { encoding: 'utf8' });
 
-export async function startImsGateway(name, port, { transport = 'udp' } = {}) {
+export async function startImsGateway(name, port, { transport = 'udp', ims = {} } = {}) {
 	const gateway = await startGateway({
 		name: `ims-${name}`, port, core: `sip:127.0.0.41:5060;transport=${transport}`,
 		extra: {
@@ -20,6 +20,7 @@ export async function startImsGateway(name, port, { transport = 'udp' } = {}) {
 			ims: {
 				enabled: true, domain: 'ims.test', expires_s: 600,
 				cores: [`sip:127.0.0.41:5060;transport=${transport}`],
+				...ims,
 			},
 		},
 	});

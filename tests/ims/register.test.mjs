@@ -3,6 +3,8 @@
 // with an identity of the pool.
 import assert from 'node:assert/strict';
 import crypto from 'node:crypto';
+import fs from 'node:fs';
+import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { PASSWORD } from '../e2e/lib/gateway.mjs';
 import { until } from '../e2e/lib/process.mjs';
@@ -148,6 +150,46 @@ describe("the client's own IMS credentials", () => {
 		const error = await refusal(client.auth({ authType: 'digest', webrtcId: 'sip:alice@ims.test' }));
 		assert.equal(error.status, 403);
 		await client.close();
+	});
+});
+
+describe('credentials that the gateway holds', () => {
+	async function holds(user, secret) {
+		const file = path.join(gateway.dir, `${user}.secret`);
+		fs.writeFileSync(file, secret, { mode: 0o600 });
+		await gateway.add(`sip:${user}@web.example`, '--enrol', 'held',
+			'--impi', `${user}@ims.test`, '--impu', `sip:${user}@ims.test`, '--secret', file);
+		return `sip:${user}@web.example`;
+	}
+
+	test('SIP Digest', async () => {
+		const client = await logIn(await holds('load21', 'password: load21-secret\n'));
+		assert.equal(stateOf('load21'), 'registered');
+		await client.auth({ authType: 'basic', webrtcId: 'sip:load21@web.example', expiration: 0 });
+		await gone('load21');
+	});
+
+	test('that are wrong: the client is told', async () => {
+		const id = await holds('load22', 'password: another\n');
+		const client = await open();
+		assert.equal((await refusal(client.authBasic(id, PASSWORD))).status, 403);
+		await client.close();
+	});
+
+	test('AKA, twice, and with a sequence number that is out of step', async () => {
+		const id = await holds('erin', 'k: a1a2a3a4a5a6a7a8a9aaabacadaeafb0\n' +
+			'opc: e694fc9e90ee0b5c5268a20e5606744f\namf: 8000\n');
+		for (let i = 0; i < 2; i++) {
+			const client = await logIn(id);
+			assert.equal(stateOf('erin'), 'registered');
+			await client.auth({ authType: 'basic', webrtcId: id, expiration: 0 });
+			await gone('erin');
+		}
+		hss('sqn', 'erin@ims.test', '000000000001');
+		const client = await logIn(id);
+		assert.equal(stateOf('erin'), 'registered');
+		await client.auth({ authType: 'basic', webrtcId: id, expiration: 0 });
+		await gone('erin');
 	});
 });
 

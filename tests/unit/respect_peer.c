@@ -318,7 +318,7 @@ struct gw_leg *call_new_leg(const char *uri)
 {
 	struct gw_leg *leg = NULL;
 
-	assert_int_equal(0, gw_respect_leg_new(&leg, peer.web, uri));
+	assert_int_equal(0, gw_respect_leg_new(&leg, peer.web, uri, NULL));
 	leg->handler = on_leg;
 	leg->arg = &peer;
 	strcpy(leg->call_id, "call2");

@@ -98,8 +98,10 @@ int gw_ims_leg_new(struct gw_leg **out, struct gw_sip *sip)
 	return 0;
 }
 
-int gw_respect_leg_new(struct gw_leg **out, struct gw_web *web, const char *uri)
+int gw_respect_leg_new(struct gw_leg **out, struct gw_web *web, const char *uri,
+		       const char *key)
 {
+	(void)key;
 	(void)web;
 	(void)uri;
 	called = fake_leg(&web_ops);

@@ -40,9 +40,11 @@ static int setup(void **s)
 	return 0;
 }
 
+static const char *registration;
+
 static struct gw_route to(const char *uri, bool from_core)
 {
-	return gw_route_find(&set, NULL, uri, from_core);
+	return gw_route_find(&set, NULL, uri, from_core, registration);
 }
 
 static void users_come_before_the_core(void **s)
@@ -51,6 +53,17 @@ static void users_come_before_the_core(void **s)
 	assert_int_equal(GW_ROUTE_USER, to("sip:alice@home", false).leg);
 	assert_int_equal(GW_ROUTE_CORE, to("sip:carol@far", false).leg);
 	assert_int_equal(GW_ROUTE_CORE, to("tel:+15551230", false).leg);
+}
+
+/* Its owner's services are there; and who is called there, is called here. */
+static void through_a_registration_comes_before_users(void **s)
+{
+	(void)s;
+	registration = "key";
+	assert_int_equal(GW_ROUTE_CORE, to("sip:alice@home", false).leg);
+	assert_int_equal(GW_ROUTE_ECHO, to("echo", false).leg);
+	assert_int_equal(GW_ROUTE_USER, to("sip:any@far", true).leg);
+	registration = NULL;
 }
 
 static void a_user_who_is_away_is_not_sought_in_the_core(void **s)
@@ -95,6 +108,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(users_come_before_the_core, setup),
+		cmocka_unit_test_setup(
+			through_a_registration_comes_before_users, setup),
 		cmocka_unit_test_setup(
 			a_user_who_is_away_is_not_sought_in_the_core, setup),
 		cmocka_unit_test_setup(what_came_from_the_core_does_not_return,
