@@ -390,16 +390,10 @@ static void add_asserted(struct gw_buf *b, const struct gw_party *who,
 /* TS 24.229 5.1.3.1, 5.2.6.3: what a core wants of a registered caller. */
 static void add_core_headers(struct gw_session *s, struct gw_buf *b)
 {
-	const char *access = s->sip->set->ims.access_network_info;
-
-	gw_buf_str(b, "P-Preferred-Service: " MMTEL "\r\n"
-		      "Accept-Contact: *;+g.3gpp.icsi-ref=\"" MMTEL_ESCAPED
-		      "\"\r\n");
-	if (*access)
-		gw_buf_printf(b,
-			      "P-Access-Network-Info: %s;network-provided"
-			      "\r\n",
-			      access);
+	gw_buf_printf(b,
+		      "P-Preferred-Service: %s\r\n"
+		      "Accept-Contact: *;+g.3gpp.icsi-ref=\"%s\"\r\n%s",
+		      MMTEL, MMTEL_ESCAPED, s->access);
 }
 
 static int setup_headers(struct gw_session *s, const struct gw_msg *msg,

@@ -60,6 +60,25 @@ void gw_regn_charging(struct gw_sip *sip, char *buf, size_t size, char *icid,
 		(void)snprintf(icid, icid_size, "%s", value);
 }
 
+void gw_regn_access(const struct gw_regn *r, char *buf, size_t size)
+{
+	const char *info = gw_regn_set(r)->access_network_info;
+
+	*buf = '\0';
+	/* RFC 7315 4.4; an address alone says nothing of the access. */
+	if (*info)
+		(void)snprintf(buf, size,
+			       "P-Access-Network-Info: %s;network-provided\r\n",
+			       info);
+	else if (*r->client_addr)
+		(void)snprintf(buf, size,
+			       "P-Access-Network-Info: "
+			       "untrusted-non-3GPP-VIRTUAL-EPC;"
+			       "UE-local-IP-address=\"%s\";network-provided"
+			       "\r\n",
+			       r->client_addr);
+}
+
 /* Is this the form of a token of ours, at an address of ours? */
 static bool names_us(struct gw_sip *sip, const url_t *url)
 {
@@ -140,6 +159,7 @@ int gw_session_originate(struct gw_session *s, const char *key,
 		return -EADDRNOTAVAIL;
 	(void)snprintf(s->contact, sizeof(s->contact), "<%s>", uri);
 	belong_to(s, r, wanted);
+	gw_regn_access(r, s->access, sizeof(s->access));
 	gw_regn_charging(s->sip, s->charging, sizeof(s->charging), icid,
 			 sizeof(icid));
 	tell_charging_id(s, icid);

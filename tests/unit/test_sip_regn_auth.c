@@ -466,6 +466,51 @@ static void a_client_that_leaves_when_asked_sends_nothing(void **state)
 	expect_silence(&x->f, 50);
 }
 
+static void wait_gone(void)
+{
+	assert_int_equal(metric("isthmus_ims_registrations_known"), 0);
+}
+
+/* An owner may let go in the middle of being told something. */
+static void letting_go_inside_an_event_leaves_nothing_behind(void **state)
+{
+	static const uint8_t sqn[6] = { 0, 0, 0, 0, 1, 32 };
+	struct gw_regn_secret s = aka_secret();
+	struct rfix *x = *state;
+	struct gw_milenage m;
+	struct packet p;
+	char nonce[64];
+
+	x->leave_at = GW_RE_SQN;
+	begin_held(x, &s, &p);
+	vector(nonce, &m, sqn, false);
+	challenge_aka(x, &p, nonce);
+	(void)hear(x, GW_RE_SQN);
+	expect_silence(&x->f, 50);
+	wait_gone();
+
+	x->leave_at = GW_RE_CHALLENGE;
+	(void)begin_client(x, &p);
+	expect_silence(&x->f, 50);
+	wait_gone();
+
+	x->leave_at = GW_RE_REGISTERED;
+	begin_held(x, &secret, &p);
+	grant(x, &p, "540", NULL);
+	(void)hear(x, GW_RE_REGISTERED);
+	expect(&x->f, &p, "REGISTER ");
+	assert_non_null(strstr(header(&p, "Contact"), "expires=0"));
+	grant(x, &p, "0", NULL);
+	expect_silence(&x->f, 30);
+	wait_gone();
+
+	x->leave_at = GW_RE_ENDED;
+	begin_held(x, &secret, &p);
+	reply(&x->f, &p, 404, "t", NULL, NULL);
+	(void)hear(x, GW_RE_ENDED);
+	wait_gone();
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, rfix_stop)
 
 int main(void)
@@ -483,6 +528,7 @@ int main(void)
 		T(answers_of_others_are_refused),
 		T(a_client_that_never_answers_is_given_up),
 		T(a_client_that_leaves_when_asked_sends_nothing),
+		T(letting_go_inside_an_event_leaves_nothing_behind),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
