@@ -454,7 +454,10 @@ static void refused(struct gw_regn *r, unsigned status, const char *text)
 
 	gw_regn_auth_done(r, false);
 	if (r->state == GW_RST_ENDING) {
-		gw_info(&r->log, "deregistration refused: %u", status);
+		gw_info(&r->log,
+			"deregistration refused: %u %s; the core's binding "
+			"expires by itself",
+			status, text);
 		(void)gw_regn_move(r, GW_REV_FAIL);
 	} else if ((r->bound || r->resumed) && !r->anew) {
 		gw_metric_add(&m_anew, 1);
@@ -556,8 +559,6 @@ void gw_regn_on_response(struct gw_regn *r, int code, const sip_t *response)
 		on_too_brief(r, response);
 	} else {
 		gw_metric_add(&m_refused, 1);
-		gw_info(&r->log, "REGISTER refused: %u %s", status,
-			gw_ims_cause_phrase(status));
 		refused(r, status, gw_ims_cause_phrase(status));
 	}
 }
