@@ -390,10 +390,15 @@ static void add_asserted(struct gw_buf *b, const struct gw_party *who,
 /* TS 24.229 5.1.3.1, 5.2.6.3: what a core wants of a registered caller. */
 static void add_core_headers(struct gw_session *s, struct gw_buf *b)
 {
+	const struct gw_regn *r = gw_regn_find(s->sip, s->registration);
+	char access[256] = "";
+
+	if (r)
+		gw_regn_access(r, access, sizeof(access));
 	gw_buf_printf(b,
 		      "P-Preferred-Service: %s\r\n"
 		      "Accept-Contact: *;+g.3gpp.icsi-ref=\"%s\"\r\n%s",
-		      MMTEL, MMTEL_ESCAPED, s->access);
+		      MMTEL, MMTEL_ESCAPED, access);
 }
 
 static int setup_headers(struct gw_session *s, const struct gw_msg *msg,
