@@ -393,16 +393,15 @@ static void add_asserted(struct gw_buf *b, const struct gw_party *who,
 /* TS 24.229 5.1.3.1, 5.2.6.3: what a core wants of a registered caller. */
 static void add_core_headers(struct gw_session *s, struct gw_buf *b)
 {
-	const char *access = s->sip->set->ims.access_network_info;
+	const struct gw_regn *r = gw_regn_find(s->sip, s->registration);
+	char access[256] = "";
 
-	gw_buf_str(b, "P-Preferred-Service: " MMTEL "\r\n"
-		      "Accept-Contact: *;+g.3gpp.icsi-ref=\"" MMTEL_ESCAPED
-		      "\"\r\n");
-	if (*access)
-		gw_buf_printf(b,
-			      "P-Access-Network-Info: %s;network-provided"
-			      "\r\n",
-			      access);
+	if (r)
+		gw_regn_access(r, access, sizeof(access));
+	gw_buf_printf(b,
+		      "P-Preferred-Service: %s\r\n"
+		      "Accept-Contact: *;+g.3gpp.icsi-ref=\"%s\"\r\n%s",
+		      MMTEL, MMTEL_ESCAPED, access);
 }
 
 static int setup_headers(struct gw_session *s, const struct gw_msg *msg,

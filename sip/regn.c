@@ -392,8 +392,10 @@ void gw_regn_end(struct gw_regn *r)
 	if (r->state == GW_RST_ENDING) {
 		gw_info(&r->log, "registration ended by its client");
 		/* A REGISTER that is out is waited for (RFC 3261 10.2). */
-		if (!r->orq)
+		if (!r->orq) {
+			gw_timer_stop(&r->limit);
 			gw_regn_later(r, 0);
+		}
 	}
 	gw_regn_leave(r);
 }

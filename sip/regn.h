@@ -218,6 +218,8 @@ int gw_regn_route(struct gw_sip *sip, const sip_t *request,
 		  struct gw_regn **out);
 /* An INVITE by way of @key was refused with @status; 504: nobody answered. */
 void gw_regn_doubt(struct gw_sip *sip, const char *key, unsigned status);
+/* A P-Access-Network-Info line, or "". */
+void gw_regn_access(const struct gw_regn *r, char *buf, size_t size);
 /* "P-Charging-Vector: ..." for a new dialog or transaction; @icid gets the
  * value alone. */
 void gw_regn_charging(struct gw_sip *sip, char *buf, size_t size, char *icid,

@@ -60,6 +60,25 @@ void gw_regn_charging(struct gw_sip *sip, char *buf, size_t size, char *icid,
 		(void)snprintf(icid, icid_size, "%s", value);
 }
 
+void gw_regn_access(const struct gw_regn *r, char *buf, size_t size)
+{
+	const char *info = gw_regn_set(r)->access_network_info;
+
+	*buf = '\0';
+	/* RFC 7315 4.4; an address alone says nothing of the access. */
+	if (*info)
+		(void)snprintf(buf, size,
+			       "P-Access-Network-Info: %s;network-provided\r\n",
+			       info);
+	else if (*r->client_addr)
+		(void)snprintf(buf, size,
+			       "P-Access-Network-Info: "
+			       "untrusted-non-3GPP-VIRTUAL-EPC;"
+			       "UE-local-IP-address=\"%s\";network-provided"
+			       "\r\n",
+			       r->client_addr);
+}
+
 /* Is this the form of a token of ours, at an address of ours? */
 static bool names_us(struct gw_sip *sip, const url_t *url)
 {
@@ -108,11 +127,14 @@ static void belong_to(struct gw_session *s, const struct gw_regn *r,
 		       identity_of(r, wanted));
 }
 
-static void tell_charging_id(struct gw_session *s, const char *icid)
+static int charge(struct gw_session *s, const char *line, const char *icid)
 {
+	free(s->charging);
+	s->charging = strdup(line);
 	if (s->leg)
 		(void)snprintf(s->leg->charging_id, sizeof(s->leg->charging_id),
 			       "%s", icid);
+	return s->charging ? 0 : -ENOMEM;
 }
 
 int gw_session_originate(struct gw_session *s, const char *key,
@@ -120,6 +142,7 @@ int gw_session_originate(struct gw_session *s, const char *key,
 {
 	struct gw_regn *r = gw_regn_find(s->sip, key);
 	char uri[sizeof(s->contact) - 2], icid[GW_CHARGING_ID_SIZE];
+	char charging[400];
 	size_t n;
 
 	if (!r || !r->bound)
@@ -140,10 +163,9 @@ int gw_session_originate(struct gw_session *s, const char *key,
 		return -EADDRNOTAVAIL;
 	(void)snprintf(s->contact, sizeof(s->contact), "<%s>", uri);
 	belong_to(s, r, wanted);
-	gw_regn_charging(s->sip, s->charging, sizeof(s->charging), icid,
+	gw_regn_charging(s->sip, charging, sizeof(charging), icid,
 			 sizeof(icid));
-	tell_charging_id(s, icid);
-	return 0;
+	return charge(s, charging, icid);
 }
 
 /* Our Contact for this dialog is the one that is registered. */
@@ -177,7 +199,7 @@ void gw_session_charge(struct gw_session *s, const sip_t *request)
 {
 	const sip_unknown_t *u;
 	const char *at, *end;
-	char icid[GW_CHARGING_ID_SIZE];
+	char icid[GW_CHARGING_ID_SIZE], line[GW_CHARGING_ID_SIZE + 48];
 
 	for (u = request->sip_unknown; u; u = u->un_next)
 		if (u->un_name && u->un_value &&
@@ -194,9 +216,9 @@ void gw_session_charge(struct gw_session *s, const sip_t *request)
 	(void)snprintf(icid, sizeof(icid), "%.*s", (int)(end - at), at);
 	if (strpbrk(icid, "\\<>"))
 		return;
-	(void)snprintf(s->charging, sizeof(s->charging),
+	(void)snprintf(line, sizeof(line),
 		       "P-Charging-Vector: icid-value=\"%s\"\r\n", icid);
-	tell_charging_id(s, icid);
+	(void)charge(s, line, icid);
 }
 
 /* ---- what calls tell of the registration ---- */

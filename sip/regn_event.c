@@ -218,13 +218,15 @@ static void anew(struct gw_regn *r, enum gw_reginfo_event event, uint32_t in_s)
 
 static void over(struct gw_regn *r, enum gw_reginfo_event event)
 {
+	char text[64];
 	const struct gw_cause cause = { .status = 200,
-					.text = "ended by the network",
+					.text = text,
 					.sip = true };
 
+	(void)snprintf(text, sizeof(text), "ended by the network%s%s",
+		       event ? ": " : "",
+		       event ? gw_reginfo_event_name(event) : "");
 	gw_metric_add(&m_ended, 1);
-	gw_info(&r->log, "the network has ended the registration: %s",
-		gw_reginfo_event_name(event));
 	gw_regn_forget_binding(r);
 	gw_regn_over(r, &cause, true);
 }

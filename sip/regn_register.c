@@ -60,32 +60,13 @@ static void add_contact(struct gw_regn *r, char *buf, size_t size,
 		       uri, expires_s, t, t + 8, t + 12, t + 16, t + 20, ICSI);
 }
 
-static void add_access(struct gw_regn *r, struct gw_buf *b)
-{
-	const char *info = gw_regn_set(r)->access_network_info;
-
-	/* RFC 7315 4.4; the address alone says nothing of the access. */
-	if (*info)
-		gw_buf_printf(b,
-			      "P-Access-Network-Info: %s;network-provided"
-			      "\r\n",
-			      info);
-	else if (*r->client_addr)
-		gw_buf_printf(b,
-			      "P-Access-Network-Info: "
-			      "untrusted-non-3GPP-VIRTUAL-EPC;"
-			      "UE-local-IP-address=\"%s\";network-provided"
-			      "\r\n",
-			      r->client_addr);
-}
-
 static int add_headers(struct gw_regn *r, struct gw_buf *b, const char *contact,
 		       const char *uri)
 {
 	const struct gw_set_ims *set = gw_regn_set(r);
 	const char *visited =
 		*set->visited_network ? set->visited_network : set->domain;
-	char auth[AUTH_MAX], charging[400];
+	char auth[AUTH_MAX], charging[400], access[256];
 	int err;
 
 	err = gw_regn_authorization(r, auth, sizeof(auth), uri);
@@ -96,8 +77,8 @@ static int add_headers(struct gw_regn *r, struct gw_buf *b, const char *contact,
 		      "Path: <%s;lr>\r\nRequire: path\r\nSupported: path\r\n"
 		      "P-Visited-Network-ID: \"%s\"\r\n%s",
 		      contact, visited, charging);
-	add_access(r, b);
-	gw_buf_printf(b, "Authorization: %s\r\n", auth);
+	gw_regn_access(r, access, sizeof(access));
+	gw_buf_printf(b, "%sAuthorization: %s\r\n", access, auth);
 	explicit_bzero(auth, sizeof(auth));
 	return gw_buf_error(b);
 }
@@ -142,9 +123,12 @@ static int send_to(struct gw_regn *r, const struct gw_core *core)
 				 gw_regn_set(r)->register_timeout_ms);
 }
 
+static void round_failed(struct gw_regn *r);
+
 /* To the first core that lives and has not failed us in this round. */
 static void try_cores(struct gw_regn *r)
 {
+	uint32_t wait_s;
 	int i;
 
 	while ((i = gw_cores_pick(r->all, r->tried)) >= 0) {
@@ -158,18 +142,20 @@ static void try_cores(struct gw_regn *r)
 		gw_warn(&r->log, "REGISTER could not be sent to %s: %s",
 			r->all->core[i].uri, strerror(-err));
 		r->tried |= 1u << i;
-		if (!r->last_status)
-			r->last_status = 503;
 	}
-	gw_regn_failed(r, r->last_status ? r->last_status : 503,
-		       gw_cores_wait_s(r->all));
+	if (!r->last_status)
+		r->last_status = 503;
+	wait_s = gw_cores_wait_s(r->all);
+	if (wait_s > r->retry_after_s)
+		r->retry_after_s = (uint16_t)wait_s;
+	round_failed(r);
 }
 
 void gw_regn_send(struct gw_regn *r)
 {
 	bool answer = r->state == GW_RST_ASKED || r->state == GW_RST_REASKED;
 
-	if (!gw_regn_move(r, GW_REV_SEND))
+	if (r->orq || !gw_regn_move(r, GW_REV_SEND))
 		return;
 	/* An answer goes on with the round in which it was asked for. */
 	if (!answer) {
@@ -244,11 +230,8 @@ void gw_regn_failed(struct gw_regn *r, unsigned status, uint32_t retry_after_s)
 	r->last_status = (uint16_t)status;
 	if (retry_after_s > r->retry_after_s)
 		r->retry_after_s = (uint16_t)retry_after_s;
-	if (gw_cores_pick(r->all, r->tried) < 0) {
-		round_failed(r);
-		return;
-	}
-	gw_metric_add(&m_failover, 1);
+	if (gw_cores_pick(r->all, r->tried) >= 0)
+		gw_metric_add(&m_failover, 1);
 	try_cores(r);
 }
 
@@ -471,7 +454,10 @@ static void refused(struct gw_regn *r, unsigned status, const char *text)
 
 	gw_regn_auth_done(r, false);
 	if (r->state == GW_RST_ENDING) {
-		gw_info(&r->log, "deregistration refused: %u", status);
+		gw_info(&r->log,
+			"deregistration refused: %u %s; the core's binding "
+			"expires by itself",
+			status, text);
 		(void)gw_regn_move(r, GW_REV_FAIL);
 	} else if ((r->bound || r->resumed) && !r->anew) {
 		gw_metric_add(&m_anew, 1);
@@ -492,7 +478,9 @@ static void on_challenge(struct gw_regn *r, const sip_t *response)
 	gw_metric_add(&m_challenged, 1);
 	switch (gw_regn_challenged(r, response)) {
 	case GW_REGN_REPLY:
-		try_cores(r);
+		/* Its owner may have let go when it was told the SQN. */
+		if (r->state != GW_RST_DEAD && !gw_timer_running(&r->turn))
+			try_cores(r);
 		break;
 	case GW_REGN_ASK:
 		break;
@@ -571,8 +559,6 @@ void gw_regn_on_response(struct gw_regn *r, int code, const sip_t *response)
 		on_too_brief(r, response);
 	} else {
 		gw_metric_add(&m_refused, 1);
-		gw_info(&r->log, "REGISTER refused: %u %s", status,
-			gw_ims_cause_phrase(status));
 		refused(r, status, gw_ims_cause_phrase(status));
 	}
 }

@@ -169,6 +169,7 @@ static void destroy(struct gw_session *s)
 	free(s->headers);
 	free(s->invite_auth);
 	free(s->route);
+	free(s->charging);
 	s->magic = 0;
 	free(s);
 }

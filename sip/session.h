@@ -72,8 +72,9 @@ struct gw_session {
 	char identity[GW_IDENT_URI_MAX + 1]; /* of its set: who is here */
 	char *route;                         /* UAC: the Service-Route; owned */
 	char next_hop[256]; /* UAC: where the INVITE goes, unless by route */
-	/* P-Charging-Vector of the dialog (RFC 7315 5.6), in both directions */
-	char charging[400];
+	/* P-Charging-Vector of the dialog (RFC 7315 5.6), in both directions;
+	 * a header line, owned; NULL: none */
+	char *charging;
 
 	/* dialog */
 	nta_leg_t *dialog; /* the one that counts; NULL until there is one */

@@ -158,17 +158,23 @@ static bool has_name(X509 *cert, const char *name)
 }
 
 /* A peer that calls us may be any of the configured names, or of the CA when
- * there is none; one that we call, also the core as we know it. */
-static bool named_right(const struct gw_set_sip *set, X509 *cert, bool inbound)
+ * there is none; one that we call, also a core as we know it. */
+static bool named_right(const struct gw_settings *set, X509 *cert, bool inbound)
 {
+	const struct gw_set_sip *sip = &set->sip;
 	char core[128];
 
-	if (inbound && !set->ntls_name)
+	if (inbound && !sip->ntls_name)
 		return true;
-	for (size_t i = 0; i < set->ntls_name; i++)
-		if (has_name(cert, set->tls_name[i]))
+	for (size_t i = 0; i < sip->ntls_name; i++)
+		if (has_name(cert, sip->tls_name[i]))
 			return true;
-	host_of(core, sizeof(core), set->core);
+	for (size_t i = 0; !inbound && i < set->ims.ncore; i++) {
+		host_of(core, sizeof(core), set->ims.core[i]);
+		if (core[0] && has_name(cert, core))
+			return true;
+	}
+	host_of(core, sizeof(core), sip->core);
 	return !inbound && core[0] && has_name(cert, core);
 }
 
@@ -225,7 +231,7 @@ static int on_verify(X509_STORE_CTX *store, void *arg)
 	if (!tls->set->sip.tls_verify)
 		return 1;
 	if (X509_verify_cert(store) == 1) {
-		if (named_right(&tls->set->sip, cert, SSL_is_server(ssl)))
+		if (named_right(tls->set, cert, SSL_is_server(ssl)))
 			return 1;
 		X509_STORE_CTX_set_error(store, X509_V_ERR_HOSTNAME_MISMATCH);
 		if (c)

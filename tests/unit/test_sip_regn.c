@@ -409,6 +409,63 @@ static void bad_requests_are_refused(void **state)
 			 -ENOTCONN);
 }
 
+/* What a registrar may write and we have no use for. */
+static void odd_200s_are_survived(void **state)
+{
+	static const struct {
+		const char *contact, *more;
+		uint32_t expires_s; /* 0: a failure */
+		size_t nimpu;
+	} row[] = {
+		{"<sip:%s@h>;expires=abc",               "Expires: 90\r\n",        90,      1},
+		{ "<sip:%s@h>;expires=\"-1\"",           "Expires: 90\r\n",        90,      1},
+		{ "<sip:%s@h>;expires=99999999999",      "",                       2592000, 1},
+		{ "<sip:%s@h>;expires=0",                "",                       0,       0},
+		{ "<sip:%sx@h>;expires=90",              "",                       0,       0},
+		{ "<sip:%s@h>;expires=90",
+                 "P-Associated-URI: rubbish, <http://x>\r\n",                      90,      1},
+		{ "<sip:%s@h>;expires=90",
+                 "P-Associated-URI: <sip:a@b>, \"A\" <tel:+1>;p=1\r\n",            90,
+                 2									   },
+		{ "<sip:%s@h>;expires=90",               "P-Associated-URI: \r\n", 90,      1},
+		{ "<tel:+1>, <sip:%s@h>;expires=\"90\"", "",                       90,      1},
+	};
+	struct rfix *x = *state;
+	struct gw_regn_request req = trusted_request();
+	struct packet p;
+
+	for (size_t i = 0; i < GW_ARRAY_LEN(row); i++) {
+		char text[2048], contact[256];
+		const struct heard *h;
+
+		x->nheard = x->htaken = 0;
+		begin(x, &req);
+		expect(&x->f, &p, "REGISTER ");
+		(void)snprintf(contact, sizeof(contact), row[i].contact,
+			       token_of(&p));
+		(void)snprintf(text, sizeof(text),
+			       "SIP/2.0 200 OK\r\nVia: %s\r\nFrom: %s\r\n"
+			       "To: %s;tag=c\r\nCall-ID: %s\r\nCSeq: %s\r\n"
+			       "Contact: %s\r\n%sContent-Length: 0\r\n\r\n",
+			       header(&p, "Via"), header(&p, "From"),
+			       header(&p, "To"), header(&p, "Call-ID"),
+			       header(&p, "CSeq"), contact, row[i].more);
+		send_text(&x->f, text);
+		if (!row[i].expires_s) {
+			assert_int_equal(hear(x, GW_RE_ENDED)->status, 500);
+			continue;
+		}
+		h = hear(x, GW_RE_REGISTERED);
+		assert_int_equal(h->expires_s, row[i].expires_s);
+		assert_int_equal(h->nimpu, row[i].nimpu);
+		gw_regn_end(x->r);
+		expect(&x->f, &p, "REGISTER ");
+		grant(x, &p, "0", NULL);
+		while (metric("isthmus_ims_registrations_known"))
+			gw_loop_step(x->f.loop, 5);
+	}
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, rfix_stop)
 
 int main(void)
@@ -431,6 +488,7 @@ int main(void)
 		T(a_core_that_forgot_is_registered_with_anew),
 		T(a_binding_of_before_a_crash_is_taken_over),
 		T(bad_requests_are_refused),
+		T(odd_200s_are_survived),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -33,6 +33,7 @@ struct rfix {
 	struct heard heard[16];
 	unsigned nheard, htaken;
 	bool ended;
+	int leave_at; /* event at which the owner lets go, -1: none */
 };
 
 static uint64_t fake_us;
@@ -73,6 +74,8 @@ static inline void on_regn(struct gw_regn *r, const struct gw_regn_event *ev,
 	if (ev->cause.text)
 		(void)snprintf(h->text, sizeof(h->text), "%s", ev->cause.text);
 	h->by_network = ev->by_network;
+	if ((int)ev->type == x->leave_at)
+		gw_regn_end(r);
 	if (ev->type == GW_RE_ENDED && r == x->r) {
 		x->r = NULL;
 		x->ended = true;
@@ -103,6 +106,7 @@ static inline struct rfix *rfix_new(uint16_t port)
 {
 	struct rfix *x = calloc(1, sizeof(*x));
 
+	x->leave_at = -1;
 	x->f.port = port;
 	fix_listen(&x->f, NULL);
 	x->f.set.ims.enabled = true;

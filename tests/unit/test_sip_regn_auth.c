@@ -466,6 +466,111 @@ static void a_client_that_leaves_when_asked_sends_nothing(void **state)
 	expect_silence(&x->f, 50);
 }
 
+static void wait_gone(void)
+{
+	assert_int_equal(metric("isthmus_ims_registrations_known"), 0);
+}
+
+/* An owner may let go in the middle of being told something. */
+static void letting_go_inside_an_event_leaves_nothing_behind(void **state)
+{
+	static const uint8_t sqn[6] = { 0, 0, 0, 0, 1, 32 };
+	struct gw_regn_secret s = aka_secret();
+	struct rfix *x = *state;
+	struct gw_milenage m;
+	struct packet p;
+	char nonce[64];
+
+	x->leave_at = GW_RE_SQN;
+	begin_held(x, &s, &p);
+	vector(nonce, &m, sqn, false);
+	challenge_aka(x, &p, nonce);
+	(void)hear(x, GW_RE_SQN);
+	expect_silence(&x->f, 50);
+	wait_gone();
+
+	x->leave_at = GW_RE_CHALLENGE;
+	(void)begin_client(x, &p);
+	expect_silence(&x->f, 50);
+	wait_gone();
+
+	x->leave_at = GW_RE_REGISTERED;
+	begin_held(x, &secret, &p);
+	grant(x, &p, "540", NULL);
+	(void)hear(x, GW_RE_REGISTERED);
+	expect(&x->f, &p, "REGISTER ");
+	assert_non_null(strstr(header(&p, "Contact"), "expires=0"));
+	grant(x, &p, "0", NULL);
+	expect_silence(&x->f, 30);
+	wait_gone();
+
+	x->leave_at = GW_RE_ENDED;
+	begin_held(x, &secret, &p);
+	reply(&x->f, &p, 404, "t", NULL, NULL);
+	(void)hear(x, GW_RE_ENDED);
+	wait_gone();
+}
+
+/* Bytes of answers changed at random, by a generator that repeats. */
+static void mutated_answers_do_no_harm(void **state)
+{
+	static const char letters[] = "<>\";,=:@ \r\n%ae0\\*";
+	struct rfix *x = *state;
+	struct gw_regn_request req = trusted_request();
+	uint32_t seed = 1;
+
+	req.how = GW_REGN_HELD;
+	req.secret = &secret;
+	for (unsigned i = 0; i < 200; i++) {
+		char text[2048];
+		struct packet p;
+		size_t n;
+
+		(void)snprintf(req.key, sizeof(req.key), "m%u", i);
+		x->nheard = x->htaken = 0;
+		x->ended = false;
+		begin(x, &req);
+		expect(&x->f, &p, "REGISTER ");
+		(void)snprintf(
+			text, sizeof(text),
+			"SIP/2.0 %s\r\nVia: %s\r\nFrom: %s\r\nTo: %s;tag=c\r\n"
+			"Call-ID: %s\r\nCSeq: %s\r\n"
+			"Contact: <sip:%s@h>;expires=\"540\"\r\n" ROUTES SET
+			"WWW-Authenticate: Digest realm=\"ims.test\","
+			"nonce=\"abc\",algorithm=MD5,qop=\"auth\"\r\n"
+			"Min-Expires: 900\r\nRetry-After: 3\r\n"
+			"Content-Length: 0\r\n\r\n",
+			i % 3 == 0   ? "200 OK"
+			: i % 3 == 1 ? "401 Who"
+				     : "423 Brief",
+			header(&p, "Via"), header(&p, "From"), header(&p, "To"),
+			header(&p, "Call-ID"), header(&p, "CSeq"), token_of(&p),
+			x->f.port);
+		n = strlen(text);
+		for (unsigned k = 0; k < 1 + i % 7; k++) {
+			size_t at;
+
+			seed = seed * 1664525u + 1013904223u;
+			/* Past the lines by which it is found. */
+			at = n / 2 + (seed >> 8) % (n / 2 - 4);
+			text[at] = letters[(seed >> 4) % (sizeof(letters) - 1)];
+		}
+		send_text(&x->f, text);
+		for (int k = 0; k < 4; k++)
+			gw_loop_step(x->f.loop, 1);
+		if (!x->ended)
+			gw_regn_end(x->r);
+		/* Whatever it waits for, it does not wait for ever. */
+		for (int k = 0;
+		     k < 200 && metric("isthmus_ims_registrations_known"); k++)
+			pass_ms(x, 200);
+		assert_int_equal(metric("isthmus_ims_registrations_known"), 0);
+		pass_ms(x, 61000);
+		while (poll_packet(&x->f, &p))
+			;
+	}
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, rfix_stop)
 
 int main(void)
@@ -483,6 +588,8 @@ int main(void)
 		T(answers_of_others_are_refused),
 		T(a_client_that_never_answers_is_given_up),
 		T(a_client_that_leaves_when_asked_sends_nothing),
+		T(letting_go_inside_an_event_leaves_nothing_behind),
+		T(mutated_answers_do_no_harm),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -57,6 +57,8 @@ static void a_call_goes_out_by_the_service_route(void **state)
 			    "\"Alice\" <sip:al@ims.test>");
 	assert_string_equal(header(&inv, "P-Preferred-Identity"), "");
 	assert_non_null(strstr(header(&inv, "P-Preferred-Service"), "mmtel"));
+	assert_non_null(strstr(header(&inv, "P-Access-Network-Info"),
+			       "\"203.0.113.9\";network-provided"));
 	assert_string_equal(uri_of(header(&inv, "From")), "sip:al@ims.test");
 	(void)snprintf(want, sizeof(want), "sip:%s@127.0.0.1:22344",
 		       token_of(&reg));
