@@ -71,6 +71,11 @@ struct gw_set_web {
 	bool http2; /* HTTP/2 and RFC 8441: wss: by ALPN, ws: by its preface */
 };
 
+struct gw_set_claims {      /* of bearer tokens: what they are called */
+	char webrtc_id[64]; /* absent in a token: sub */
+	char impi[64], impus[64], name[64];
+};
+
 struct gw_set_auth {
 	char realm[64];
 	uint32_t expiration_s; /* of a registration */
@@ -80,6 +85,15 @@ struct gw_set_auth {
 	uint32_t leeway_s;
 	size_t nkey;
 	struct gw_set_key key[GW_SET_KEYS];
+	struct gw_set_claims claims;
+	char jwks_url[256];          /* https:, "": none */
+	uint32_t jwks_max_age_s;     /* asked for again at the latest */
+	uint32_t jwks_refetch_s;     /* an unknown kid asks again, no sooner */
+	char introspection_url[256]; /* https:, "": none */
+	char introspection_client[128], introspection_secret[128];
+	uint32_t introspection_cache_s;
+	char ca_file[256];         /* of both servers; "": the system's */
+	uint32_t fetch_timeout_ms; /* for an answer of theirs */
 };
 
 struct gw_set_sip {

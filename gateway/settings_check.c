@@ -82,6 +82,31 @@ const char *gw_settings_check_path(const char *value)
 	return NULL;
 }
 
+/* RFC 3986: authority, then printable characters; user information would be a
+ * secret in a log line, a fragment is never sent. */
+const char *gw_settings_check_https(const char *value)
+{
+	const char *rest = after(value, "https://");
+	char host[128];
+	size_t len;
+
+	if (!rest)
+		goto form;
+	len = strcspn(rest, "/?");
+	if (len >= sizeof(host))
+		goto form;
+	memcpy(host, rest, len);
+	host[len] = '\0';
+	if (!is_authority(host) || strpbrk(rest, " #<>\"\\"))
+		goto form;
+	for (; *rest; rest++)
+		if ((unsigned char)*rest >= 0x7f)
+			goto form;
+	return NULL;
+form:
+	return "must be https://HOST[:PORT][/PATH], without a fragment";
+}
+
 const char *gw_settings_check_sip_listen(const char *value)
 {
 	const char *sips = after(value, "sips:");
@@ -415,6 +440,17 @@ const char *gw_settings_cross_check(const struct gw_settings *set,
 	if (set->auth.nkey && (!set->auth.issuer[0] || !set->auth.audience[0]))
 		return "need auth.issuer and auth.audience, which tokens are "
 		       "checked against";
+	*key = "auth.jwks_url";
+	if (set->auth.jwks_url[0] &&
+	    (!set->auth.issuer[0] || !set->auth.audience[0]))
+		return "needs auth.issuer and auth.audience, which tokens are "
+		       "checked against";
+	*key = "auth.introspection_client";
+	if (set->auth.introspection_url[0] &&
+	    (!set->auth.introspection_client[0] ||
+	     !set->auth.introspection_secret[0]))
+		return "auth.introspection_url needs introspection_client and "
+		       "introspection_secret";
 	*key = "media.codecs";
 	if (!set->media.ncodec)
 		return "needs at least one codec";

@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/queue.h>
 
 #include "gateway/settings.h"
 #include "webrtc/jwt.h"
@@ -22,10 +23,15 @@
 enum gw_auth_kind { GW_AUTH_BASIC, GW_AUTH_BEARER };
 
 struct gw_rconn;
+struct gw_web;
 
 struct gw_auth_job {
 	/* Loop's thread only; NULL once the connection is gone. */
 	struct gw_rconn *owner;
+	struct gw_web *web;
+	LIST_ENTRY(gw_auth_job) link; /* waiting for a key */
+	bool waited;
+	bool unavailable; /* who could tell does not answer */
 	uint64_t txn;
 	uint32_t expiration_s, ttl_s; /* as asked for, within our bounds */
 	char webrtc_id[128];
@@ -46,6 +52,7 @@ struct gw_auth_job {
 	bool good;
 	enum gw_jwt_fault fault;
 	struct gw_jwt_claims claims;
+	const char *why; /* a constant; NULL: fault's name */
 };
 
 /* 0 or -ENOMEM. */

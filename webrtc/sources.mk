@@ -29,6 +29,12 @@ webrtc_TESTS += test_utf8 test_ws_http test_ws_limits test_ws_server \
 webrtc_SRCS += \
 	webrtc/auth_check.c \
 	webrtc/auth_turn.c \
+	webrtc/claims.c \
+	webrtc/form.c \
+	webrtc/http_fetch.c \
+	webrtc/introspect.c \
+	webrtc/jwk.c \
+	webrtc/jwks.c \
 	webrtc/jwt.c \
 	webrtc/registry.c \
 	webrtc/registry_map.c \
@@ -41,9 +47,10 @@ webrtc_SRCS += \
 	webrtc/respect_leg_in.c \
 	webrtc/respect_msg.c \
 	webrtc/respect_target.c \
+	webrtc/respect_token.c \
 	webrtc/txn.c \
 	webrtc/web.c \
 	webrtc/wire.c
 webrtc_TESTS += test_respect_leg test_auth test_txn test_respect_msg test_jwt \
-	test_registry
-webrtc_FUZZ += fuzz_respect fuzz_jwt fuzz_wsframe fuzz_h2
+	test_registry test_jwk
+webrtc_FUZZ += fuzz_respect fuzz_jwt fuzz_jwk fuzz_wsframe fuzz_h2

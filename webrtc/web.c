@@ -93,20 +93,54 @@ static int index_users(struct gw_idmap **out, const struct gw_settings *set)
 	return 0;
 }
 
-static int load_keys(struct gw_jwt_keys **out, const struct gw_settings *set)
+/* Keys of the configuration, which take the place of those before. */
+static int load_keys(struct gw_web *web, const struct gw_settings *set)
 {
+	struct gw_jwt_keys *keys;
 	char err[512] = "out of memory";
-	int ret = gw_jwt_keys_new(out, &set->auth, err, sizeof(err));
+	int ret = gw_jwt_keys_new(&keys, &set->auth, err, sizeof(err));
 
-	if (ret)
+	if (ret) {
 		gw_error(&weblog, "auth.keys: %s", err);
-	return ret;
+		return ret;
+	}
+	gw_jwt_keys_free(web->set_keys);
+	web->set_keys = keys;
+	return 0;
+}
+
+static void on_jwks(void *arg)
+{
+	struct gw_web *web = arg;
+
+	GW_CHECK(web, WEB_MAGIC);
+	gw_rtoken_keys_changed(web);
+}
+
+/* Whom we ask about tokens.  Its thread is there even when nobody is asked
+ * yet: a reload may change that. */
+static int start_tokens(struct gw_web *web)
+{
+	int err = gw_fetch_new(&web->fetch, web->loop);
+
+	if (!err)
+		err = gw_jwks_new(&web->jwks, web->timers, web->fetch, on_jwks,
+				  web);
+	if (!err)
+		err = gw_introspect_new(&web->introspect, web->timers,
+					web->fetch);
+	if (!err)
+		err = load_keys(web, web->set);
+	if (err)
+		return err;
+	gw_introspect_use(web->introspect, &web->set->auth);
+	gw_jwks_use(web->jwks, &web->set->auth);
+	return gw_rtoken_gather_keys(web);
 }
 
 void gw_web_reload(struct gw_web *web, const struct gw_settings *set)
 {
 	struct gw_idmap *users = NULL;
-	struct gw_jwt_keys *keys = NULL;
 	struct gw_reg *reg, *next;
 
 	GW_CHECK(web, WEB_MAGIC);
@@ -120,10 +154,10 @@ void gw_web_reload(struct gw_web *web, const struct gw_settings *set)
 		abort();
 	}
 	web->users = users;
-	if (!load_keys(&keys, set)) {
-		gw_jwt_keys_free(web->keys);
-		web->keys = keys;
-	}
+	(void)load_keys(web, set);
+	gw_introspect_use(web->introspect, &set->auth);
+	gw_jwks_use(web->jwks, &set->auth);
+	gw_rtoken_keys_changed(web);
 	gw_auth_dummy_hash(web->dummy_hash, set);
 	gw_ws_reload(web->ws, set);
 
@@ -162,6 +196,7 @@ int gw_web_new(struct gw_web **out, struct gw_loop *loop,
 	web->set = set;
 	web->h = *handlers;
 	LIST_INIT(&web->conns);
+	LIST_INIT(&web->waiting);
 	gw_auth_dummy_hash(web->dummy_hash, set);
 	h.arg = web;
 
@@ -169,7 +204,7 @@ int gw_web_new(struct gw_web **out, struct gw_loop *loop,
 	if (!err)
 		err = index_users(&web->users, set);
 	if (!err)
-		err = load_keys(&web->keys, set);
+		err = start_tokens(web);
 	if (!err)
 		err = gw_ws_new(&web->ws, loop, set, &h);
 	if (err) {
@@ -204,6 +239,11 @@ void gw_web_free(struct gw_web *web)
 		gw_rauth_end(web, reg, GW_WS_GOING_AWAY, "shutting down");
 	gw_registry_free(web->registry);
 	gw_idmap_free(web->users);
+	gw_fetch_free(web->fetch);
+	gw_jwks_free(web->jwks);
+	gw_introspect_free(web->introspect);
+	assert(LIST_EMPTY(&web->waiting));
+	gw_jwt_keys_free(web->set_keys);
 	gw_jwt_keys_free(web->keys);
 	web->magic = 0;
 	free(web);

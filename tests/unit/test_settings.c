@@ -126,9 +126,10 @@ static void the_sample_shows_every_key(void **state)
 		else if (brackets) /* the comment is above the empty list */
 			at = at > text + 900 ? at - 900 : text;
 		(void)snprintf(key, sizeof(key), "%s%s:",
-			       brackets ? " "
-			       : dot    ? "\n  "
-					: "\n",
+			       brackets                ? " "
+			       : dot != strchr(p, '.') ? "\n    "
+			       : dot                   ? "\n  "
+						       : "\n",
 			       dot ? dot + 1 : p);
 		end = strstr(at, key);
 		if (!end)
