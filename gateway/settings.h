@@ -23,6 +23,8 @@
 #define GW_SET_ICE_SERVERS 8
 #define GW_SET_CODECS      8
 #define GW_SET_TLS_NAMES   8
+#define GW_SET_WAF_CLIENTS 8
+#define GW_SET_REDIRECTS   8
 
 struct gw_set_log {
 	char level[8];  /* error warn info debug */
@@ -96,6 +98,23 @@ struct gw_set_auth {
 	uint32_t fetch_timeout_ms; /* for an answer of theirs */
 };
 
+struct gw_set_waf_client { /* a public OAuth 2.0 client */
+	char id[64];
+	size_t nredirect;
+	char redirect[GW_SET_REDIRECTS][256]; /* compared as they are */
+};
+
+struct gw_set_waf {
+	bool enabled;
+	char issuer[256];   /* https://HOST[:PORT], as browsers reach us */
+	char key_file[256]; /* PEM, made when it is not there */
+	uint32_t key_days;  /* then another; 0: never */
+	uint32_t access_token_s, refresh_token_s;
+	uint32_t user_failures, user_pause_s; /* of one user name */
+	size_t nclient;
+	struct gw_set_waf_client client[GW_SET_WAF_CLIENTS];
+};
+
 struct gw_set_sip {
 	size_t nlisten;
 	char listen[GW_SET_LISTEN][96]; /* sip:ADDR:PORT;transport=udp|tcp,
@@ -158,6 +177,7 @@ struct gw_settings {
 	struct gw_set_log log;
 	struct gw_set_web web;
 	struct gw_set_auth auth;
+	struct gw_set_waf waf;
 	struct gw_set_sip sip;
 	struct gw_set_media media;
 	struct gw_set_calls calls;

@@ -20,6 +20,7 @@
 #include "webrtc/registry.h"
 #include "webrtc/respect_msg.h"
 #include "webrtc/txn.h"
+#include "webrtc/waf.h"
 #include "webrtc/web.h"
 #include "webrtc/ws_server.h"
 
@@ -39,6 +40,7 @@ struct gw_web {
 	struct gw_fetch *fetch;
 	struct gw_jwks *jwks;
 	struct gw_introspect *introspect;
+	struct gw_waf *waf;
 	LIST_HEAD(gw_auth_jobs, gw_auth_job) waiting; /* for a key */
 	unsigned nwaiting;
 	char dummy_hash[GW_AUTH_HASH_SIZE];

@@ -26,6 +26,7 @@ int gw_rtoken_gather_keys(struct gw_web *web)
 
 	if (err)
 		return err;
+	gw_waf_trust(web->waf, keys);
 	gw_jwt_keys_free(web->keys);
 	web->keys = keys;
 	return 0;

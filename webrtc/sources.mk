@@ -11,6 +11,7 @@ webrtc_SRCS += \
 	webrtc/h2_ws.c \
 	webrtc/selfsigned.c \
 	webrtc/utf8.c \
+	webrtc/ws_app.c \
 	webrtc/ws_conn.c \
 	webrtc/ws_http.c \
 	webrtc/ws_limits.c \
@@ -49,8 +50,15 @@ webrtc_SRCS += \
 	webrtc/respect_target.c \
 	webrtc/respect_token.c \
 	webrtc/txn.c \
+	webrtc/waf.c \
+	webrtc/waf_grant.c \
+	webrtc/waf_key.c \
+	webrtc/waf_login.c \
+	webrtc/waf_page.c \
+	webrtc/waf_throttle.c \
+	webrtc/waf_token.c \
 	webrtc/web.c \
 	webrtc/wire.c
 webrtc_TESTS += test_respect_leg test_auth test_txn test_respect_msg test_jwt \
-	test_registry test_jwk
+	test_registry test_jwk test_waf
 webrtc_FUZZ += fuzz_respect fuzz_jwt fuzz_jwk fuzz_wsframe fuzz_h2

@@ -54,6 +54,48 @@ static unsigned on_admin(const char *path, struct gw_buf *body,
 	return web->h.admin(path, body, content_type, web->h.arg);
 }
 
+/* ---- what the WAF asks ---- */
+
+static bool on_app_has(const char *path, void *arg)
+{
+	struct gw_web *web = arg;
+
+	GW_CHECK(web, WEB_MAGIC);
+	return !web->ending && gw_waf_has(web->waf, path);
+}
+
+static enum gw_ws_app_result on_app(struct gw_ws_app *a, void *arg)
+{
+	struct gw_web *web = arg;
+
+	GW_CHECK(web, WEB_MAGIC);
+	return gw_waf_request(web->waf, a);
+}
+
+static const struct gw_set_user *on_waf_user(const char *uri, void *arg)
+{
+	struct gw_web *web = arg;
+
+	GW_CHECK(web, WEB_MAGIC);
+	return gw_rauth_user(web, uri);
+}
+
+static void on_waf_punish(const struct gw_addr *peer, void *arg)
+{
+	struct gw_web *web = arg;
+
+	GW_CHECK(web, WEB_MAGIC);
+	(void)gw_ws_punish(web->ws, peer, false);
+}
+
+static void on_waf_keys(void *arg)
+{
+	struct gw_web *web = arg;
+
+	GW_CHECK(web, WEB_MAGIC);
+	gw_rtoken_keys_changed(web);
+}
+
 static void on_reg_end(struct gw_reg *reg, enum gw_reg_end why, void *arg)
 {
 	struct gw_web *web = arg;
@@ -121,8 +163,14 @@ static void on_jwks(void *arg)
  * yet: a reload may change that. */
 static int start_tokens(struct gw_web *web)
 {
+	const struct gw_waf_handlers h = { .user = on_waf_user,
+					   .punish = on_waf_punish,
+					   .keys_changed = on_waf_keys,
+					   .arg = web };
 	int err = gw_fetch_new(&web->fetch, web->loop);
 
+	if (!err)
+		err = gw_waf_new(&web->waf, web->loop, &h);
 	if (!err)
 		err = gw_jwks_new(&web->jwks, web->timers, web->fetch, on_jwks,
 				  web);
@@ -155,6 +203,7 @@ void gw_web_reload(struct gw_web *web, const struct gw_settings *set)
 	}
 	web->users = users;
 	(void)load_keys(web, set);
+	(void)gw_waf_use(web->waf, set);
 	gw_introspect_use(web->introspect, &set->auth);
 	gw_jwks_use(web->jwks, &set->auth);
 	gw_rtoken_keys_changed(web);
@@ -181,7 +230,9 @@ int gw_web_new(struct gw_web **out, struct gw_loop *loop,
 	struct gw_ws_handlers h = { .opened = on_opened,
 				    .message = on_message,
 				    .closed = on_closed,
-				    .admin = on_admin };
+				    .admin = on_admin,
+				    .app_has = on_app_has,
+				    .app = on_app };
 	struct gw_web *web;
 	int err;
 
@@ -207,6 +258,11 @@ int gw_web_new(struct gw_web **out, struct gw_loop *loop,
 		err = start_tokens(web);
 	if (!err)
 		err = gw_ws_new(&web->ws, loop, set, &h);
+	/* After the server, which makes the state directory. */
+	if (!err)
+		err = gw_waf_use(web->waf, set);
+	if (!err)
+		err = gw_rtoken_gather_keys(web);
 	if (err) {
 		gw_web_free(web);
 		return err;
@@ -239,6 +295,7 @@ void gw_web_free(struct gw_web *web)
 		gw_rauth_end(web, reg, GW_WS_GOING_AWAY, "shutting down");
 	gw_registry_free(web->registry);
 	gw_idmap_free(web->users);
+	gw_waf_free(web->waf);
 	gw_fetch_free(web->fetch);
 	gw_jwks_free(web->jwks);
 	gw_introspect_free(web->introspect);
