@@ -10,8 +10,9 @@
 	"<meta name=\"viewport\" content=\"width=device-width, "               \
 	"initial-scale=1\">\n<meta name=\"color-scheme\" content=\"light "     \
 	"dark\">\n<title>Log in</title>\n"                                     \
+	"<link rel=\"icon\" href=\"/favicon.svg\">\n"                          \
 	"<link rel=\"stylesheet\" href=\"/style.css\">\n</head>\n<body>\n"     \
-	"<main>\n<section class=\"card\">\n<h1>Log in</h1>\n"
+	"<main>\n<section id=\"login\" class=\"card\">\n<h1>Log in</h1>\n"
 #define TAIL "</section>\n</main>\n</body>\n</html>\n"
 
 static void escape(struct gw_buf *out, const char *text)

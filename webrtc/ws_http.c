@@ -16,10 +16,11 @@
 #include "webrtc/ws_priv.h"
 #include "webrtc/ws_tls.h"
 
-#define BODY_LIMIT (16u << 20)
-#define BODY_SMALL 512
-#define BUSY_S     5
-#define HSTS       "max-age=31536000"
+#define BODY_LIMIT     (16u << 20)
+#define BODY_SMALL     512
+#define BODY_DISCOVERY 1024
+#define BUSY_S         5
+#define HSTS           "max-age=31536000"
 #define CSP_COMMON                                                             \
 	"default-src 'self'; style-src 'self'; "                               \
 	"media-src 'self' blob: mediastream:; img-src 'self' data:; "          \
@@ -284,25 +285,30 @@ static int serve_page(const struct gw_ws_net *net,
 	return 0;
 }
 
-/* Where the WebSocket is, for a client that knows only our name. */
+/* Where the WebSocket is, for a client that knows only our name; and where its
+ * user can log in. */
 static int serve_discovery(const struct gw_ws_net *net,
 			   const struct gw_ws_request *req,
 			   struct gw_ws_reply *r)
 {
+	const struct gw_settings *set = net->ws->set;
+	bool waf = set->waf.enabled;
 	char *body;
 	int len;
 
 	if (!gw_ws_host_valid(req->host))
 		return gw_ws_http_refuse(net, GW_WS_REF_HOST, req->head, r);
-	body = malloc(BODY_SMALL);
+	body = malloc(BODY_DISCOVERY);
 	if (!body)
 		return -ENOMEM;
 	*r = (struct gw_ws_reply){ .status = 200, .type = "application/json" };
-	len = snprintf(body, BODY_SMALL,
-		       "{\"endpoint\":\"%s://%s%s\",\"protocol\":\"%s\"}",
+	len = snprintf(body, BODY_DISCOVERY,
+		       "{\"endpoint\":\"%s://%s%s\",\"protocol\":\"%s\"%s%s%s}",
 		       net->listener->kind == GW_WS_TLS ? "wss" : "ws",
-		       req->host, net->ws->set->web.path, GW_WS_SUBPROTOCOL);
-	if (len >= BODY_SMALL) {
+		       req->host, set->web.path, GW_WS_SUBPROTOCOL,
+		       waf ? ",\"authorizationServer\":\"" : "",
+		       waf ? set->waf.issuer : "", waf ? "\"" : "");
+	if (len >= BODY_DISCOVERY) {
 		free(body);
 		return gw_ws_http_refuse(net, GW_WS_REF_HOST, req->head, r);
 	}

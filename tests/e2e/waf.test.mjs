@@ -406,7 +406,7 @@ describe('passwords', () => {
 
 	test('a browser that hangs up while its password is checked harms nobody', async () => {
 		const { fields, cookie } = await openForm(makeVerifier());
-		const body = new URLSearchParams({ ...fields, username: ALICE, password: 'x' }).toString();
+		const body = new URLSearchParams({ ...fields, username: 'sip:zoe@demo.example', password: 'x' }).toString();
 		const before = await gateway.metric('isthmus_waf_logins_total{result="failed"}');
 		for (let i = 0; i < 4; i++)
 			await new Promise((done) => {
@@ -422,6 +422,86 @@ describe('passwords', () => {
 			});
 		await until(async () => (await ask('/oauth/jwks.json')).status === 200, 'it lives');
 		assert.ok(await gateway.metric('isthmus_waf_logins_total{result="failed"}') >= before);
+	});
+});
+
+describe('the demo page', () => {
+	let browser;
+	let page;
+	const visible = (selector) => page.waitForSelector(`${selector} >> visible=true`,
+		{ timeout: 15_000 });
+
+	before(async () => {
+		browser = await launchBrowser();
+		page = await openPage(browser, gateway.url);
+	});
+	after(() => browser?.close());
+
+	test('goes to the account page, where a wrong password is said in words', async () => {
+		await visible('#account-button');
+		await page.click('#account-button');
+		await visible('#username');
+		assert.equal(new URL(page.url()).pathname, '/oauth/authorize');
+		await page.fill('#username', 'alice@demo.example');
+		await page.fill('#password', 'not this');
+		await page.click('button[type=submit]');
+		await visible('#fault');
+		assert.match(await page.textContent('#fault'), /not right/);
+		assert.equal(await page.inputValue('#username'), 'sip:alice@demo.example');
+	});
+
+	test('and comes back registered, with nothing of it in the address', async () => {
+		await page.fill('#password', PASSWORD);
+		await page.click('button[type=submit]');
+		await visible('#dial-form');
+		assert.equal(page.url(), gateway.url);
+		assert.equal(await page.textContent('#link-text'), 'Ready');
+		const auth = page.traffic.find(({ msg }) => msg.method === 'auth' && msg.authType);
+		assert.equal(auth.msg.authType, 'bearer');
+	});
+
+	test('a call works', async () => {
+		await page.fill('#target', 'echo');
+		await page.click('#dial-form button');
+		await visible('.callcard[data-state=connected]');
+		await page.click('.hangup');
+		await visible('.callcard[data-state=ended]');
+	});
+
+	test('an old access token is renewed by itself', async () => {
+		const before = await gateway.metric('isthmus_waf_tokens_total{grant="refresh",result="ok"}');
+		await page.evaluate(() => {
+			const kept = JSON.parse(sessionStorage.getItem('isthmus-login:tokens'));
+			kept.tokens.until = Date.now();
+			for (const key of Object.keys(sessionStorage))
+				if (!/^isthmus-(login|demo):/.test(key))
+					sessionStorage.removeItem(key); // what would resume
+			sessionStorage.setItem('isthmus-login:tokens', JSON.stringify(kept));
+		});
+		await page.reload();
+		await visible('#dial-form');
+		assert.equal(await gateway.metric('isthmus_waf_tokens_total{grant="refresh",result="ok"}'),
+			before + 1);
+	});
+
+	test('logging out forgets the tokens', async () => {
+		await page.click('#logout');
+		await visible('#login-form');
+		assert.equal(await page.evaluate(() => sessionStorage.getItem('isthmus-login:tokens')), null);
+		await page.reload();
+		await visible('#login-form');
+	});
+
+	test('an answer that was not asked for here is refused', async () => {
+		await page.goto(`${gateway.url}?code=${'A'.repeat(44)}&state=x&iss=${ISSUER}`);
+		await visible('#login-error');
+		assert.match(await page.textContent('#login-error'), /not begun here/);
+		assert.equal(page.url(), gateway.url);
+	});
+
+	test('no page broke its policy', () => {
+		// Chromium tells of each answer above 399: the wrong password's.
+		assert.deepEqual(page.problems.filter((text) => !/status of 403/.test(text)), []);
 	});
 });
 
