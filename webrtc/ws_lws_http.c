@@ -177,9 +177,16 @@ int gw_ws_lws_form(struct lws *wsi, struct gw_ws_session *s, const void *data,
 	return s && s->app && gw_ws_app_form(s->app, data, len) ? -1 : 0;
 }
 
+/*
+ * Of a body that came behind another request in one packet, 4.1.6 tells the
+ * end again and again, in a loop that it does not leave before we hang up.
+ */
 int gw_ws_lws_form_end(struct lws *wsi, struct gw_ws_session *s)
 {
-	return s && s->app && !s->app->io ? run_app(wsi, s) : 0;
+	if (!s || s->form_ended)
+		return -1;
+	s->form_ended = true;
+	return s->app && !s->app->io ? run_app(wsi, s) : 0;
 }
 
 int gw_ws_lws_writeable(struct lws *wsi, struct gw_ws_session *s)
@@ -275,6 +282,7 @@ int gw_ws_lws_request(struct lws *wsi, struct gw_ws_session *s)
 	if (!net || !s)
 		return -1;
 	gw_ws_session_fini(s);
+	s->form_ended = false;
 	if (!read_request(wsi, path, sizeof(path), &req))
 		return refuse(net, wsi, s, GW_WS_REF_METHOD);
 	gw_buf_init(&query, GW_WS_FORM_MAX);

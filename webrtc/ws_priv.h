@@ -84,6 +84,7 @@ struct gw_ws_session {
 	size_t off;
 	struct gw_ws_app *app; /* its form is coming in, or it is worked on */
 	bool ready;            /* app has been answered */
+	bool form_ended;       /* libwebsockets said so once */
 };
 
 enum gw_ws_state {
