@@ -113,6 +113,16 @@ static void deny(struct gw_rconn *c, uint64_t txn, struct gw_metric *metric,
 		gw_rconn_close(c, GW_WS_POLICY, "too many failures");
 }
 
+/* TS 24.371 6.1: refused, and the WebSocket goes.  One that is registered keeps
+ * what its token of before gave it: its calls depend on it. */
+static void deny_token(struct gw_rconn *c, uint64_t txn, const char *id,
+		       const char *why)
+{
+	deny(c, txn, &m_bearer_bad, id, why);
+	if (!c->reg && !c->closing)
+		gw_rconn_close(c, GW_WS_POLICY, "token refused");
+}
+
 static void granted(struct gw_rconn *c, uint64_t txn, uint32_t expiration_s,
 		    uint32_t ttl_s)
 {
@@ -206,16 +216,16 @@ void gw_rauth_finish(struct gw_auth_job *job)
 		/* The client left meanwhile. */
 	} else if (job->unavailable) {
 		unavailable(c, job);
+	} else if (!job->good && basic) {
+		deny(c, job->txn, &m_basic_bad, job->webrtc_id,
+		     "wrong password or unknown");
 	} else if (!job->good) {
-		deny(c, job->txn, basic ? &m_basic_bad : &m_bearer_bad,
-		     job->webrtc_id,
-		     basic      ? "wrong password or unknown"
-		     : job->why ? job->why
-				: gw_jwt_fault_name(job->fault));
+		deny_token(c, job->txn, job->webrtc_id,
+			   job->why ? job->why : gw_jwt_fault_name(job->fault));
 	} else if (!basic &&
 		   !gw_identity_equal(job->claims.subject, job->webrtc_id)) {
-		deny(c, job->txn, &m_bearer_bad, job->webrtc_id,
-		     "token of another subject");
+		deny_token(c, job->txn, job->webrtc_id,
+			   "token of another subject");
 	} else if (basic) {
 		gw_metric_add(&m_basic_ok, 1);
 		register_new(c, job, job->expiration_s);
@@ -313,8 +323,8 @@ static void bearer(struct gw_rconn *c, const struct gw_rmsg *m,
 		gw_rconn_reject(c, m, GW_RJ_MEMBER, 400,
 				"authorization must be a Bearer token");
 	else if (!gw_rtoken_possible(c->web))
-		deny(c, m->txn, &m_bearer_bad, m->str[GW_K_WEBRTC_ID],
-		     "no keys are configured");
+		deny_token(c, m->txn, m->str[GW_K_WEBRTC_ID],
+			   "no keys are configured");
 	else
 		start_job(c, m, GW_AUTH_BEARER, token, len, expiration_s,
 			  ttl_s);

@@ -61,4 +61,4 @@ webrtc_SRCS += \
 	webrtc/wire.c
 webrtc_TESTS += test_respect_leg test_auth test_txn test_respect_msg test_jwt \
 	test_registry test_jwk test_waf
-webrtc_FUZZ += fuzz_respect fuzz_jwt fuzz_jwk fuzz_wsframe fuzz_h2
+webrtc_FUZZ += fuzz_respect fuzz_jwt fuzz_jwk fuzz_waf fuzz_wsframe fuzz_h2

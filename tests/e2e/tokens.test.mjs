@@ -135,6 +135,12 @@ describe('keys of the provider', () => {
 		await assertRefused(signToken(keys.weak, claims()), 403);
 	});
 
+	test('who shows a wrong token is hung up on', async () => {
+		const c = await client();
+		await tryToken(signToken(keys.ec, claims({ exp: now() - 60 })), c);
+		assert.equal((await c.closed).code, 1008);
+	});
+
 	test('forged, expired, of another issuer, for another, for another user', async () => {
 		await assertRefused(signToken({ ...keys.stranger, kid: 'ec-1' }, claims()), 403);
 		await assertRefused(signToken(keys.ec, claims({ exp: now() - 60 })), 403);
@@ -251,6 +257,22 @@ describe('a provider that fails', () => {
 			assert.equal(second.problemDetails.status, 409);
 			return (await first).problemDetails.status === 503;
 		}, 'it waited', 15_000);
+	});
+
+	test('only so many tokens wait', async () => {
+		const many = await Promise.all([...Array(80).keys()].map(() => client()));
+		await new Promise((done) => setTimeout(done, 1100)); // it may be asked again
+		provider.keysHandler = () => {};
+		let waiting = 0;
+		const answers = many.map((c, i) => tryToken(
+			signToken({ ...keys.stranger, kid: `w${i}` }, claims()), c));
+		await until(async () => {
+			waiting = Math.max(waiting, await gateway.metric('isthmus_respect_auth_waiting'));
+			return waiting === 64;
+		}, 'the waiting room is full', 5000, 20);
+		for (const answer of await Promise.all(answers))
+			assert.equal(answer.problemDetails.status, 503);
+		assert.equal(await gateway.metric('isthmus_respect_auth_waiting'), 0);
 	});
 
 	test('a password is not held up by slow tokens', async () => {

@@ -6,7 +6,8 @@ import fs from 'node:fs';
 import http2 from 'node:http2';
 import https from 'node:https';
 import path from 'node:path';
-import { after, before, beforeEach, describe, test } from 'node:test';
+import { after, before, describe, test } from 'node:test';
+import tls from 'node:tls';
 import { parse, stringify } from 'yaml';
 import { launchBrowser, openPage } from './lib/browser.mjs';
 import { PASSWORD, ROOT, startGateway } from './lib/gateway.mjs';
@@ -313,6 +314,33 @@ describe('bad requests', () => {
 			assert.equal(answer.status, 403, JSON.stringify(options));
 			assert.equal(answer.headers.location, undefined);
 		}
+	});
+
+	test('forms one after the other, and in one go, on one connection', async () => {
+		const { fields, cookie } = await openForm(makeVerifier());
+		const body = new URLSearchParams({ ...fields, username: ALICE, password: PASSWORD }).toString();
+		const post = (what, text) => `POST ${what} HTTP/1.1\r\nHost: x\r\nCookie: ${cookie}\r\n` +
+			'Content-Type: application/x-www-form-urlencoded\r\n' +
+			`Content-Length: ${text.length}\r\n\r\n${text}`;
+		const socket = tls.connect({ host: '127.0.0.1', port: PORT, rejectUnauthorized: false,
+			ALPNProtocols: ['http/1.1'] });
+		let text = '';
+		let closed = false;
+		socket.on('data', (chunk) => { text += chunk; });
+		socket.on('close', () => { closed = true; });
+		socket.on('error', () => {});
+		const answers = () => (text.match(/\{"error":"\w+"\}/g) ?? []).length;
+		socket.write(post('/oauth/token', 'a=b'));
+		await until(() => answers() === 1, 'the first answer');
+		socket.write(post('/oauth/token', ''));
+		await until(() => answers() === 2, 'the second answer');
+		socket.write(post('/oauth/authorize', body));
+		await until(() => /^location: /m.test(text), 'the redirect');
+		// Before the first is answered, another: not all are.
+		socket.write(post('/oauth/authorize', body) + post('/oauth/token', 'a=b'));
+		await until(() => closed || answers() >= 3, 'it is answered, or hung up on');
+		socket.destroy();
+		assert.equal((await ask('/oauth/jwks.json')).status, 200);
 	});
 
 	test('what is no form, or no length, or too long', async () => {
