@@ -174,7 +174,9 @@ int gw_ws_lws_form(struct lws *wsi, struct gw_ws_session *s, const void *data,
 {
 	(void)wsi;
 	/* A refused request's is read, and not kept. */
-	return s && s->app && gw_ws_app_form(s->app, data, len) ? -1 : 0;
+	if (!s || !s->app || s->app->io)
+		return 0;
+	return gw_ws_app_form(s->app, data, len) ? -1 : 0;
 }
 
 /*
