@@ -10,7 +10,7 @@ say = $(if $(V),,@printf '  %-4s %s\n' $(1) $(2))
 ifneq ($(filter-out deps demo check format clean lab lab-stop lab-check,$(or $(MAKECMDGOALS),all)),)
 ifeq ($(wildcard configure)$(shell (command -v autoreconf && \
 	pkg-config --exists sofia-sip-ua libwebsockets libuv json-c openssl \
-	libsrtp2 libnghttp2 nice yaml-0.1 expat libcrypt sqlite3) >/dev/null 2>&1 && echo there),)
+	libsrtp2 libnghttp2 nice yaml-0.1 expat libcrypt sqlite3 libcurl) >/dev/null 2>&1 && echo there),)
 $(error libraries are missing; 'make deps' installs them)
 endif
 -include config.mk

@@ -24,6 +24,8 @@
 #define GW_SET_CODECS      8
 #define GW_SET_TLS_NAMES   8
 #define GW_SET_CORES       4
+#define GW_SET_WAF_CLIENTS 8
+#define GW_SET_REDIRECTS   8
 
 struct gw_set_log {
 	char level[8];  /* error warn info debug */
@@ -72,6 +74,11 @@ struct gw_set_web {
 	bool http2; /* HTTP/2 and RFC 8441: wss: by ALPN, ws: by its preface */
 };
 
+struct gw_set_claims {      /* of bearer tokens: what they are called */
+	char webrtc_id[64]; /* absent in a token: sub */
+	char impi[64], impus[64], name[64];
+};
+
 struct gw_set_auth {
 	char realm[64];
 	uint32_t expiration_s; /* of a registration */
@@ -81,6 +88,32 @@ struct gw_set_auth {
 	uint32_t leeway_s;
 	size_t nkey;
 	struct gw_set_key key[GW_SET_KEYS];
+	struct gw_set_claims claims;
+	char jwks_url[256];          /* https:, "": none */
+	uint32_t jwks_max_age_s;     /* asked for again at the latest */
+	uint32_t jwks_refetch_s;     /* an unknown kid asks again, no sooner */
+	char introspection_url[256]; /* https:, "": none */
+	char introspection_client[128], introspection_secret[128];
+	uint32_t introspection_cache_s;
+	char ca_file[256];         /* of both servers; "": the system's */
+	uint32_t fetch_timeout_ms; /* for an answer of theirs */
+};
+
+struct gw_set_waf_client { /* a public OAuth 2.0 client */
+	char id[64];
+	size_t nredirect;
+	char redirect[GW_SET_REDIRECTS][256]; /* compared as they are */
+};
+
+struct gw_set_waf {
+	bool enabled;
+	char issuer[256];   /* https://HOST[:PORT], as browsers reach us */
+	char key_file[256]; /* PEM, made when it is not there */
+	uint32_t key_days;  /* then another; 0: never */
+	uint32_t access_token_s, refresh_token_s;
+	uint32_t user_failures, user_pause_s; /* of one user name */
+	size_t nclient;
+	struct gw_set_waf_client client[GW_SET_WAF_CLIENTS];
 };
 
 struct gw_set_sip {
@@ -167,6 +200,7 @@ struct gw_settings {
 	struct gw_set_log log;
 	struct gw_set_web web;
 	struct gw_set_auth auth;
+	struct gw_set_waf waf;
 	struct gw_set_sip sip;
 	struct gw_set_ims ims;
 	struct gw_set_media media;

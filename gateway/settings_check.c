@@ -82,6 +82,99 @@ const char *gw_settings_check_path(const char *value)
 	return NULL;
 }
 
+/* RFC 3986: authority, then printable characters; user information would be a
+ * secret in a log line, a fragment is never sent. */
+const char *gw_settings_check_https(const char *value)
+{
+	const char *rest = after(value, "https://");
+	char host[128];
+	size_t len;
+
+	if (!rest)
+		goto form;
+	len = strcspn(rest, "/?");
+	if (len >= sizeof(host))
+		goto form;
+	memcpy(host, rest, len);
+	host[len] = '\0';
+	if (!is_authority(host) || strpbrk(rest, " #<>\"\\"))
+		goto form;
+	for (; *rest; rest++)
+		if ((unsigned char)*rest >= 0x7f)
+			goto form;
+	return NULL;
+form:
+	return "must be https://HOST[:PORT][/PATH], without a fragment";
+}
+
+/* "localhost", 127.0.0.0/8 and [::1], with or without a port. */
+static bool is_loopback_authority(const char *s, size_t len)
+{
+	struct gw_addr a;
+	char host[128];
+
+	if (len >= sizeof(host))
+		return false;
+	memcpy(host, s, len);
+	host[len] = '\0';
+	if (!gw_addr_parse(&a, host, 0) || !gw_addr_parse_hostport(&a, host))
+		return gw_addr_is_loopback(&a);
+	return !strncmp(host, "localhost", 9) && (!host[9] || host[9] == ':') &&
+	       is_authority(host);
+}
+
+/* RFC 8414 2, but without a path: an origin. */
+const char *gw_settings_check_issuer(const char *value)
+{
+	const char *tls = after(value, "https://");
+	const char *plain = after(value, "http://");
+
+	if (tls ? is_authority(tls)
+		: plain && is_loopback_authority(plain, strlen(plain)))
+		return NULL;
+	return "must be https://HOST[:PORT] without a path (http:// on "
+	       "loopback)";
+}
+
+const char *gw_settings_check_client_id(const char *value)
+{
+	return strspn(value, ALNUM "-._~") == strlen(value)
+		       ? NULL
+		       : "must be of letters, digits, - . _ ~";
+}
+
+const char *gw_settings_check_redirect(const char *value)
+{
+	const char *plain = after(value, "http://");
+
+	if (plain && is_loopback_authority(plain, strcspn(plain, "/?")) &&
+	    !strpbrk(value, " #<>\"\\"))
+		return NULL;
+	return gw_settings_check_https(value) ? "must be https://HOST/PATH "
+						"(http:// on loopback), "
+						"without a fragment"
+					      : NULL;
+}
+
+static const char *check_waf(const struct gw_set_waf *waf, const char **key)
+{
+	if (!waf->enabled)
+		return NULL;
+	*key = "waf.issuer";
+	if (!waf->issuer[0])
+		return "is needed by waf.enabled";
+	*key = "waf.key_file";
+	if (!waf->key_file[0])
+		return "is needed by waf.enabled";
+	*key = "waf.clients";
+	if (!waf->nclient)
+		return "needs at least one client";
+	for (size_t i = 0; i < waf->nclient; i++)
+		if (!waf->client[i].nredirect)
+			return "a client needs at least one redirect URI";
+	return NULL;
+}
+
 const char *gw_settings_check_sip_listen(const char *value)
 {
 	const char *sips = after(value, "sips:");
@@ -446,10 +539,23 @@ const char *gw_settings_cross_check(const struct gw_settings *set,
 	if (set->auth.nkey && (!set->auth.issuer[0] || !set->auth.audience[0]))
 		return "need auth.issuer and auth.audience, which tokens are "
 		       "checked against";
+	*key = "auth.jwks_url";
+	if (set->auth.jwks_url[0] &&
+	    (!set->auth.issuer[0] || !set->auth.audience[0]))
+		return "needs auth.issuer and auth.audience, which tokens are "
+		       "checked against";
+	*key = "auth.introspection_client";
+	if (set->auth.introspection_url[0] &&
+	    (!set->auth.introspection_client[0] ||
+	     !set->auth.introspection_secret[0]))
+		return "auth.introspection_url needs introspection_client and "
+		       "introspection_secret";
 	*key = "media.codecs";
 	if (!set->media.ncodec)
 		return "needs at least one codec";
-	wrong = check_media(&set->media, key);
+	wrong = check_waf(&set->waf, key);
+	if (!wrong)
+		wrong = check_media(&set->media, key);
 	if (!wrong)
 		wrong = check_sip(set, key);
 	if (!wrong)

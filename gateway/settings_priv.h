@@ -45,7 +45,7 @@ struct gw_set_row {
 
 extern const struct gw_set_row gw_settings_rows[];
 extern const size_t gw_settings_nrow;
-#define GW_SET_MAX_ROWS 128
+#define GW_SET_MAX_ROWS 192
 
 /* Puts @value, which is checked, at its place in @base; lists: one more
  * element.  NULL or what is wrong, in @why. */
@@ -66,6 +66,10 @@ const char *gw_settings_cross_check(const struct gw_settings *set,
 gw_set_check_h gw_settings_check_web_listen;
 gw_set_check_h gw_settings_check_origin;
 gw_set_check_h gw_settings_check_path;
+gw_set_check_h gw_settings_check_https;
+gw_set_check_h gw_settings_check_issuer;
+gw_set_check_h gw_settings_check_client_id;
+gw_set_check_h gw_settings_check_redirect;
 gw_set_check_h gw_settings_check_sip_listen;
 gw_set_check_h gw_settings_check_sip_uri;
 gw_set_check_h gw_settings_check_host;

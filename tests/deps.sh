@@ -7,7 +7,7 @@ cd "$(dirname "$0")/.."
 packages="autoconf automake pkg-config gcc libc6-dev make
 	libsofia-sip-ua-dev libwebsockets-dev libwebsockets-evlib-uv libuv1-dev
 	libnghttp2-dev libjson-c-dev libssl-dev libsrtp2-dev libnice-dev libyaml-dev libexpat1-dev
-	libcrypt-dev libsqlite3-dev uthash-dev libcmocka-dev
+	libcrypt-dev libcurl4-openssl-dev libsqlite3-dev uthash-dev libcmocka-dev
 	clang libclang-rt-14-dev clang-format clang-tidy cppcheck
 	sip-tester baresip-core chromium iproute2 openssl sqlite3"
 

@@ -5,6 +5,7 @@
 // the password is never stored.
 
 import { UA, State } from './isthmus.js';
+import { findAccountPage, goToAccountPage, restoreAccount } from './login.js';
 
 const $ = (id) => document.getElementById(id);
 const IDENTITY_KEY = 'isthmus-demo:id';
@@ -15,6 +16,7 @@ const KEYS = [['1', ''], ['2', 'ABC'], ['3', 'DEF'], ['4', 'GHI'], ['5', 'JKL'],
 	['0', '+'], ['#', '']];
 
 let ua = null;
+let account = null; // logged in at the account page
 let audio = null; // AudioContext, made by the first gesture
 const cards = new Map(); // Session -> CallCard
 
@@ -464,8 +466,9 @@ function asUri(text) {
 	return /^(sips?|tel):/i.test(user) ? user : `sip:${user}`;
 }
 
-function logIn(id, password) {
-	ua = new UA({ endpoint: endpoint(), id, password, statsInterval: 1000 });
+// credentials: { password }, { getToken }, or nothing: only a resumption.
+function logIn(id, credentials = {}) {
+	ua = new UA({ endpoint: endpoint(), id, ...credentials, statsInterval: 1000 });
 	const mine = ua;
 	ua.on('connecting', ({ attempt }) =>
 		showLink('wait', attempt ? 'Reconnecting' : 'Connecting'));
@@ -500,10 +503,12 @@ function logIn(id, password) {
 			return;
 		}
 		remember(sessionStorage, IDENTITY_KEY, null);
-		// Without a password this was a resumption whose time had passed.
-		showError('login-error', password === undefined ? '' :
-			status === 401 || status === 403 ?
-				'Address or password is not right.' : message);
+		forgetAccount();
+		// Without credentials this was a resumption whose time had passed.
+		const wrong = credentials.getToken ? 'Please log in again.' :
+			'Address or password is not right.';
+		showError('login-error', !credentials.getToken && credentials.password === undefined ?
+			'' : status === 401 || status === 403 ? wrong : message);
 		showLink('off', 'Offline');
 		showPhone(false);
 	});
@@ -522,17 +527,24 @@ function logIn(id, password) {
 	ua.start();
 }
 
+function forgetAccount() {
+	account?.forget();
+	account = null;
+}
+
 $('login-form').addEventListener('submit', async (event) => {
 	event.preventDefault();
 	showError('login-error', '');
 	audioContext();
 	await ua?.stop();
-	logIn(asUri($('user').value), $('password').value);
+	forgetAccount();
+	logIn(asUri($('user').value), { password: $('password').value });
 	$('password').value = '';
 });
 
 $('logout').addEventListener('click', async () => {
 	remember(sessionStorage, IDENTITY_KEY, null);
+	forgetAccount();
 	await ua?.stop();
 	showLink('off', 'Offline');
 	showPhone(false);
@@ -569,11 +581,30 @@ if (matchMedia('(max-width: 52rem)').matches)
 // For the console, and for whoever wants to see the RTCPeerConnections.
 Object.defineProperty(globalThis, 'isthmus', { get: () => ({ ua, sessions: ua?.sessions ?? [] }) });
 
-const earlier = remembered(sessionStorage, IDENTITY_KEY, null);
-const asked = new URLSearchParams(location.search);
-if (earlier)
-	logIn(earlier, undefined);
-else
-	$('user').value = asked.get('user') ?? '';
-if (!earlier)
-	showPhone(false);
+async function offerAccountPage() {
+	const metadata = await findAccountPage();
+	$('account').hidden = !metadata;
+	$('account-button').onclick = () => goToAccountPage(metadata).catch((error) =>
+		showError('login-error', error.message));
+}
+
+async function begin() {
+	const asked = new URLSearchParams(location.search);
+	const earlier = remembered(sessionStorage, IDENTITY_KEY, null);
+	try {
+		account = await restoreAccount();
+	} catch (error) {
+		showError('login-error', error.message);
+	}
+	if (account) {
+		logIn(account.id, { getToken: account.getToken });
+	} else if (earlier) {
+		logIn(earlier);
+	} else {
+		$('user').value = asked.get('user') ?? '';
+		showPhone(false);
+	}
+	await offerAccountPage();
+}
+
+begin();

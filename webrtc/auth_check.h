@@ -23,6 +23,7 @@
 enum gw_auth_kind { GW_AUTH_BASIC, GW_AUTH_BEARER };
 
 struct gw_rconn;
+struct gw_web;
 
 struct gw_auth_job {
 	/* Loop's thread only; NULL once the connection is gone. */
@@ -33,6 +34,9 @@ struct gw_auth_job {
 	bool configured;              /* the hash is of the configuration */
 	bool revoked; /* the user was removed since it was looked up */
 	struct gw_set_user *user; /* from elsewhere; owned, without password */
+	LIST_ENTRY(gw_auth_job) wait_link; /* waiting for a key */
+	bool waited;
+	bool unavailable; /* who could tell does not answer */
 	uint64_t txn;
 	uint32_t expiration_s, ttl_s; /* as asked for, within our bounds */
 	char webrtc_id[128];
@@ -53,6 +57,7 @@ struct gw_auth_job {
 	bool good;
 	enum gw_jwt_fault fault;
 	struct gw_jwt_claims claims;
+	const char *why; /* a constant; NULL: fault's name */
 };
 
 /* 0 or -ENOMEM. */

@@ -13,15 +13,16 @@
 #include "webrtc/h2_priv.h"
 
 #define FIELDS_OUT 20
-#define OUT_TEXT   2048
+#define OUT_TEXT   6144
 #define FIELD_COST 32 /* RFC 9113 6.5.2: of each, beside its text */
 #define MIN(a, b)  ((a) < (b) ? (a) : (b))
 
 struct gw_h2_fields {
 	size_t total;
 	uint32_t seen, too_long; /* bits by place in the table below */
-	char method[16], protocol[32], path[512], authority[256], host[256];
+	char method[16], protocol[32], path[4096], authority[256], host[256];
 	char origin[300], subprotocol[256], version[16], known[256];
+	char type[128], cookie[2048];
 };
 
 enum {
@@ -33,7 +34,9 @@ enum {
 	F_ORIGIN,
 	F_SUBPROTOCOL,
 	F_VERSION,
-	F_KNOWN
+	F_KNOWN,
+	F_TYPE,
+	F_COOKIE
 };
 
 #define FIELD(member)                                                          \
@@ -53,6 +56,8 @@ static const struct {
 	[F_SUBPROTOCOL] = { "sec-websocket-protocol", FIELD(subprotocol)},
 	[F_VERSION] = { "sec-websocket-version",  FIELD(version)    },
 	[F_KNOWN] = { "if-none-match",          FIELD(known)      },
+	[F_TYPE] = { "content-type",           FIELD(type)       },
+	[F_COOKIE] = { "cookie",                 FIELD(cookie)     },
 };
 
 int gw_h2_fields_begin(struct gw_h2_sock *s)
@@ -71,7 +76,7 @@ void gw_h2_fields_end(struct gw_h2_sock *s)
 	s->fields = NULL;
 }
 
-/* RFC 9110 5.3: lines of one name are a list. */
+/* RFC 9110 5.3: lines of one name are a list; of cookies, RFC 9113 8.2.3. */
 static void append(struct gw_h2_fields *f, unsigned i, const char *value,
 		   size_t len)
 {
@@ -84,7 +89,7 @@ static void append(struct gw_h2_fields *f, unsigned i, const char *value,
 		return;
 	}
 	if (comma)
-		to[have++] = ',';
+		to[have++] = i == F_COOKIE ? ';' : ',';
 	memcpy(to + have, value, len); /* the library lets no NUL through */
 	to[have + len] = '\0';
 }
@@ -239,6 +244,46 @@ static int refuse(struct gw_h2_stream *st, enum gw_ws_refusal why, bool head)
 	return err ? err : reply(st);
 }
 
+/* ---- forms, and what is answered later ---- */
+
+static void on_ready(struct gw_ws_app *a)
+{
+	struct gw_h2_stream *st = a->io;
+
+	gw_ws_app_reply(a, &st->reply);
+	st->app = NULL;
+	if (reply(st))
+		gw_h2_stream_reset(st, NGHTTP2_INTERNAL_ERROR);
+	gw_h2_kick(st->sock);
+}
+
+int gw_h2_http_form_end(struct gw_h2_stream *st)
+{
+	int rc;
+
+	if (!st->app || st->app->io)
+		return 0;
+	st->app->io = st;
+	st->app->ready = on_ready;
+	gw_h2_stream_moved(st);
+	rc = gw_ws_app_run(st->sock->net, st->app, &st->reply);
+	if (rc == -EINPROGRESS)
+		return 0;
+	st->app = NULL;
+	return rc ? rc : reply(st);
+}
+
+int gw_h2_http_form(struct gw_h2_stream *st, const uint8_t *data, size_t len)
+{
+	if (!st->app || st->app->io)
+		return 0; /* refused: the rest is not kept */
+	if (!gw_ws_app_form(st->app, data, len))
+		return 0;
+	gw_ws_app_abandon(st->app);
+	st->app = NULL;
+	return refuse(st, GW_WS_REF_FORM, false);
+}
+
 /* ---- WebSockets (RFC 8441) ---- */
 
 /* So that it is not kept waiting by a page that is being loaded. */
@@ -312,10 +357,16 @@ int gw_h2_http_request(struct gw_h2_stream *st, bool ended)
 		.path = value(f, F_PATH) ? value(f, F_PATH) : "",
 		.host = host_of(f),
 		.known = value(f, F_KNOWN),
+		.type = value(f, F_TYPE),
+		.origin = value(f, F_ORIGIN),
+		.cookie = value(f, F_COOKIE),
 		.head = method && !strcmp(method, "HEAD"),
+		.post = method && !strcmp(method, "POST"),
 	};
-	if (!method || (!req.head && strcmp(method, "GET") != 0))
+	if (!method || (!req.head && !req.post && strcmp(method, "GET") != 0))
 		return refuse(st, GW_WS_REF_METHOD, false);
-	err = gw_ws_http_answer(st->sock->net, &req, &st->reply);
+	err = gw_ws_http_answer(st->sock->net, &req, &st->reply, &st->app);
+	if (err == -EINPROGRESS)
+		return req.post && !ended ? 0 : gw_h2_http_form_end(st);
 	return err ? err : reply(st);
 }

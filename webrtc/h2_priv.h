@@ -72,6 +72,7 @@ struct gw_h2_stream {
 	struct gw_timer timer; /* nothing moves; not for a WebSocket */
 	struct gw_ws_reply reply;
 	size_t off;
+	struct gw_ws_app *app; /* its form is coming in, or it is worked on */
 	struct gw_h2_ws *w;
 };
 
@@ -152,6 +153,10 @@ void gw_h2_fields_add(struct gw_h2_sock *s, const char *name, size_t name_len,
 void gw_h2_fields_end(struct gw_h2_sock *s);
 /* The header block is complete.  0, or -errno: the stream is to be reset. */
 int gw_h2_http_request(struct gw_h2_stream *st, bool ended);
+
+/* A piece of its body, and the end of that.  As above. */
+int gw_h2_http_form(struct gw_h2_stream *st, const uint8_t *data, size_t len);
+int gw_h2_http_form_end(struct gw_h2_stream *st);
 
 /* h2_ws.c */
 int gw_h2_ws_open(struct gw_h2_stream *st);

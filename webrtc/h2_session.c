@@ -102,6 +102,7 @@ static void free_stream(struct gw_h2_stream *st)
 
 	gw_timer_stop(&st->timer);
 	gw_h2_ws_free(st);
+	gw_ws_app_abandon(st->app);
 	gw_ws_reply_fini(&st->reply);
 	if (st->prev)
 		st->prev->next = st->next;
@@ -245,6 +246,8 @@ static int on_frame_recv(nghttp2_session *session, const nghttp2_frame *frame,
 		on_request(s, st, ended);
 	else if (ended && st->kind == GW_H2_WEBSOCKET)
 		gw_h2_ws_eof(st);
+	else if (ended && gw_h2_http_form_end(st))
+		gw_h2_stream_reset(st, NGHTTP2_INTERNAL_ERROR);
 	return 0;
 }
 
@@ -259,6 +262,8 @@ static int on_data(nghttp2_session *session, uint8_t flags, int32_t id,
 	/* The body of a request that is refused anyway is not kept. */
 	if (st && st->kind == GW_H2_WEBSOCKET && !s->ending)
 		gw_h2_ws_rx(st, data, len);
+	else if (st && !s->ending && gw_h2_http_form(st, data, len))
+		gw_h2_stream_reset(st, NGHTTP2_INTERNAL_ERROR);
 	return 0;
 }
 

@@ -17,22 +17,24 @@
 #include "gateway/base/ids.h"
 
 #define JSON_DEPTH   16
-#define MAX_TIME     INT64_C(253402300799) /* the end of the year 9999 */
-#define MIN_RSA_BITS 2048                  /* RFC 7518 3.3 */
+#define MIN_RSA_BITS 2048 /* RFC 7518 3.3 */
+#define MAX_RSA_BITS 8192 /* a signature costs no more than that */
 #define P256_BYTES   32
 
 struct key {
-	char kid[64];
+	char kid[GW_JWT_KID_SIZE];
 	char alg[8];
 	EVP_PKEY *pkey;
+	enum gw_jwt_whose whose;
 };
 
 struct gw_jwt_keys {
 	atomic_uint owners; /* the loop, and each verification under way */
-	char issuer[128], audience[128];
+	char issuer[GW_JWT_NWHOSE][256], audience[GW_JWT_NWHOSE][256];
+	struct gw_set_claims claims;
 	int64_t leeway_s;
 	size_t n;
-	struct key key[GW_SET_KEYS];
+	struct key key[GW_JWT_KEYS];
 };
 
 struct part {
@@ -57,24 +59,30 @@ static EVP_PKEY *read_pem(FILE *f)
 	return pkey;
 }
 
-static const char *key_fault(const struct key *k)
+static bool is_p256(const EVP_PKEY *pkey)
 {
 	char group[32] = "";
 	size_t len;
 
-	if (!strcmp(k->alg, "RS256")) {
-		if (!EVP_PKEY_is_a(k->pkey, "RSA"))
+	return EVP_PKEY_is_a(pkey, "EC") &&
+	       EVP_PKEY_get_group_name(pkey, group, sizeof(group), &len) &&
+	       !strcmp(group, "prime256v1");
+}
+
+static const char *key_fault(const char *alg, const EVP_PKEY *pkey)
+{
+	if (!strcmp(alg, "RS256")) {
+		if (!EVP_PKEY_is_a(pkey, "RSA"))
 			return "is not an RSA key";
-		if (EVP_PKEY_get_bits(k->pkey) < MIN_RSA_BITS)
+		if (EVP_PKEY_get_bits(pkey) < MIN_RSA_BITS)
 			return "is shorter than 2048 bits";
-	} else if (!strcmp(k->alg, "ES256")) {
-		if (!EVP_PKEY_is_a(k->pkey, "EC") ||
-		    !EVP_PKEY_get_group_name(k->pkey, group, sizeof(group),
-					     &len) ||
-		    strcmp(group, "prime256v1") != 0)
+		if (EVP_PKEY_get_bits(pkey) > MAX_RSA_BITS)
+			return "is longer than 8192 bits";
+	} else if (!strcmp(alg, "ES256")) {
+		if (!is_p256(pkey))
 			return "is not a P-256 key";
-	} else if (!strcmp(k->alg, "EdDSA")) {
-		if (!EVP_PKEY_is_a(k->pkey, "ED25519"))
+	} else if (!strcmp(alg, "EdDSA")) {
+		if (!EVP_PKEY_is_a(pkey, "ED25519"))
 			return "is not an Ed25519 key";
 	} else {
 		return "has an algorithm other than RS256, ES256, EdDSA";
@@ -82,22 +90,58 @@ static const char *key_fault(const struct key *k)
 	return NULL;
 }
 
-static int load_key(struct key *k, const struct gw_set_key *set, char *err,
-		    size_t err_size)
+/* What a key that names no algorithm is for. */
+static const char *natural_alg(const EVP_PKEY *pkey)
 {
+	if (EVP_PKEY_is_a(pkey, "RSA"))
+		return "RS256";
+	return EVP_PKEY_is_a(pkey, "EC") ? "ES256" : "EdDSA";
+}
+
+const char *gw_jwt_keys_add(struct gw_jwt_keys *keys, const char *kid,
+			    const char *alg, EVP_PKEY *pkey,
+			    enum gw_jwt_whose whose)
+{
+	struct key *k = &keys->key[keys->n];
 	const char *fault;
+
+	if (!alg)
+		alg = natural_alg(pkey);
+	fault = key_fault(alg, pkey);
+	if (fault)
+		return fault;
+	if (keys->n == GW_JWT_KEYS)
+		return "is one too many";
+	if (strlen(kid) >= sizeof(k->kid))
+		return "has too long a name";
+	if (EVP_PKEY_up_ref(pkey) != 1)
+		return "cannot be kept";
+	(void)snprintf(k->kid, sizeof(k->kid), "%s", kid);
+	(void)snprintf(k->alg, sizeof(k->alg), "%s", alg);
+	k->pkey = pkey;
+	k->whose = whose;
+	keys->n++;
+	return NULL;
+}
+
+static int load_key(struct gw_jwt_keys *keys, const struct gw_set_key *set,
+		    char *err, size_t err_size)
+{
 	FILE *f = fopen(set->file, "re");
+	const char *fault;
+	EVP_PKEY *pkey;
 
 	if (!f) {
 		(void)snprintf(err, err_size, "%s: %s", set->file,
 			       strerror(errno));
 		return -EINVAL;
 	}
-	(void)snprintf(k->kid, sizeof(k->kid), "%s", set->kid);
-	(void)snprintf(k->alg, sizeof(k->alg), "%s", set->alg);
-	k->pkey = read_pem(f);
+	pkey = read_pem(f);
 	(void)fclose(f);
-	fault = k->pkey ? key_fault(k) : "holds no public key or certificate";
+	fault = pkey ? gw_jwt_keys_add(keys, set->kid, set->alg, pkey,
+				       GW_JWT_PROVIDER)
+		     : "holds no public key or certificate";
+	EVP_PKEY_free(pkey);
 	if (!fault)
 		return 0;
 	(void)snprintf(err, err_size, "%s %s", set->file, fault);
@@ -110,7 +154,8 @@ int gw_jwt_keys_new(struct gw_jwt_keys **out, const struct gw_set_auth *set,
 	struct gw_jwt_keys *keys;
 	int ret;
 
-	if (set->nkey && (!set->issuer[0] || !set->audience[0])) {
+	if ((set->nkey || set->jwks_url[0]) &&
+	    (!set->issuer[0] || !set->audience[0])) {
 		(void)snprintf(err, err_size,
 			       "keys need both an issuer and an audience");
 		return -EINVAL;
@@ -119,13 +164,14 @@ int gw_jwt_keys_new(struct gw_jwt_keys **out, const struct gw_set_auth *set,
 	if (!keys)
 		return -ENOMEM;
 	atomic_init(&keys->owners, 1);
-	(void)snprintf(keys->issuer, sizeof(keys->issuer), "%s", set->issuer);
-	(void)snprintf(keys->audience, sizeof(keys->audience), "%s",
+	(void)snprintf(keys->issuer[0], sizeof(keys->issuer[0]), "%s",
+		       set->issuer);
+	(void)snprintf(keys->audience[0], sizeof(keys->audience[0]), "%s",
 		       set->audience);
+	keys->claims = set->claims;
 	keys->leeway_s = set->leeway_s;
 	for (size_t i = 0; i < set->nkey && i < GW_SET_KEYS; i++) {
-		keys->n++;
-		ret = load_key(&keys->key[i], &set->key[i], err, err_size);
+		ret = load_key(keys, &set->key[i], err, err_size);
 		if (ret) {
 			gw_jwt_keys_free(keys);
 			return ret;
@@ -153,6 +199,42 @@ void gw_jwt_keys_free(struct gw_jwt_keys *keys)
 size_t gw_jwt_keys_count(const struct gw_jwt_keys *keys)
 {
 	return keys->n;
+}
+
+void gw_jwt_keys_waf(struct gw_jwt_keys *keys, const char *issuer)
+{
+	(void)snprintf(keys->issuer[GW_JWT_WAF], sizeof(keys->issuer[0]), "%s",
+		       issuer);
+	(void)snprintf(keys->audience[GW_JWT_WAF], sizeof(keys->audience[0]),
+		       "%s", issuer);
+}
+
+static void append(struct gw_jwt_keys *to, const struct gw_jwt_keys *from)
+{
+	for (size_t i = 0; i < from->n; i++) {
+		const struct key *k = &from->key[i];
+
+		(void)gw_jwt_keys_add(to, k->kid, k->alg, k->pkey, k->whose);
+	}
+}
+
+int gw_jwt_keys_join(struct gw_jwt_keys **out, const struct gw_jwt_keys *base,
+		     const struct gw_jwt_keys *more)
+{
+	struct gw_jwt_keys *keys = calloc(1, sizeof(*keys));
+
+	if (!keys)
+		return -ENOMEM;
+	atomic_init(&keys->owners, 1);
+	memcpy(keys->issuer, base->issuer, sizeof(keys->issuer));
+	memcpy(keys->audience, base->audience, sizeof(keys->audience));
+	keys->claims = base->claims;
+	keys->leeway_s = base->leeway_s;
+	append(keys, base);
+	if (more)
+		append(keys, more);
+	*out = keys;
+	return 0;
 }
 
 /* ---- signature ---- */
@@ -210,7 +292,6 @@ static bool signature_holds(const struct key *k, struct part signed_text,
 
 static struct json_object *decode_json(struct part part)
 {
-	struct json_tokener *tok;
 	struct json_object *obj = NULL;
 	char *text;
 	int n;
@@ -219,47 +300,10 @@ static struct json_object *decode_json(struct part part)
 	if (!text)
 		return NULL;
 	n = gw_base64url_decode(text, part.len + 1, part.p, part.len);
-	tok = n > 0 ? json_tokener_new_ex(JSON_DEPTH) : NULL;
-	if (tok) {
-		json_tokener_set_flags(tok, JSON_TOKENER_STRICT |
-						    JSON_TOKENER_VALIDATE_UTF8);
-		obj = json_tokener_parse_ex(tok, text, n);
-		if (json_tokener_get_error(tok) != json_tokener_success ||
-		    !json_object_is_type(obj, json_type_object)) {
-			json_object_put(obj);
-			obj = NULL;
-		}
-		json_tokener_free(tok);
-	}
+	if (n > 0)
+		obj = gw_claims_parse(text, (size_t)n, JSON_DEPTH);
 	free(text);
 	return obj;
-}
-
-static const char *string_of(struct json_object *obj, const char *name)
-{
-	struct json_object *v;
-	const char *s;
-
-	if (!json_object_object_get_ex(obj, name, &v) ||
-	    !json_object_is_type(v, json_type_string))
-		return NULL;
-	s = json_object_get_string(v);
-	return strlen(s) == (size_t)json_object_get_string_len(v) ? s : NULL;
-}
-
-/* NumericDate (RFC 7519 2) may have a fraction.  -1: absent; -2: broken. */
-static int64_t time_of(struct json_object *obj, const char *name)
-{
-	struct json_object *v;
-	double d;
-
-	if (!json_object_object_get_ex(obj, name, &v))
-		return -1;
-	if (!json_object_is_type(v, json_type_int) &&
-	    !json_object_is_type(v, json_type_double))
-		return -2;
-	d = json_object_get_double(v);
-	return d >= 0 && d <= (double)MAX_TIME ? (int64_t)d : -2;
 }
 
 /* ---- the token ---- */
@@ -281,10 +325,11 @@ static bool split(const char *token, size_t len, struct part part[3])
 
 static enum gw_jwt_fault check_signature(const struct gw_jwt_keys *keys,
 					 struct json_object *header,
-					 const struct part part[3])
+					 const struct part part[3],
+					 enum gw_jwt_whose *whose)
 {
-	const char *alg = string_of(header, "alg");
-	const char *kid = string_of(header, "kid");
+	const char *alg = gw_claims_string(header, "alg");
+	const char *kid = gw_claims_string(header, "kid");
 	enum gw_jwt_fault fault = GW_JWT_NO_KEY;
 	struct json_object *crit;
 	struct part text = { part[0].p, part[0].len + 1 + part[1].len };
@@ -310,60 +355,41 @@ static enum gw_jwt_fault check_signature(const struct gw_jwt_keys *keys,
 				fault = GW_JWT_ALGORITHM;
 			continue;
 		}
-		if (signature_holds(k, text, sig, (size_t)n))
+		if (signature_holds(k, text, sig, (size_t)n)) {
+			*whose = k->whose;
 			return GW_JWT_OK;
+		}
 		fault = GW_JWT_SIGNATURE;
 	}
 	return fault;
 }
 
-static bool audience_holds(struct json_object *claims, const char *wanted)
-{
-	struct json_object *aud, *one;
-	const char *s = string_of(claims, "aud");
-
-	if (s)
-		return !strcmp(s, wanted);
-	if (!json_object_object_get_ex(claims, "aud", &aud) ||
-	    !json_object_is_type(aud, json_type_array))
-		return false;
-	for (size_t i = 0; i < json_object_array_length(aud); i++) {
-		one = json_object_array_get_idx(aud, i);
-		if (json_object_is_type(one, json_type_string) &&
-		    !strcmp(json_object_get_string(one), wanted))
-			return true;
-	}
-	return false;
-}
-
 static enum gw_jwt_fault check_claims(const struct gw_jwt_keys *keys,
+				      enum gw_jwt_whose whose,
 				      struct json_object *claims, int64_t now_s,
 				      struct gw_jwt_claims *out)
 {
-	int64_t exp = time_of(claims, "exp"), nbf = time_of(claims, "nbf");
-	int64_t iat = time_of(claims, "iat");
-	const char *iss = string_of(claims, "iss"), *subject;
-	struct json_object *own;
+	int64_t exp = gw_claims_time(claims, "exp");
+	int64_t nbf = gw_claims_time(claims, "nbf");
+	int64_t iat = gw_claims_time(claims, "iat");
+	const char *iss = gw_claims_string(claims, "iss");
+	struct gw_jwt_claims found;
 
-	if (exp == -2 || nbf == -2 || iat == -2)
+	if (exp == GW_CLAIMS_BROKEN || nbf == GW_CLAIMS_BROKEN ||
+	    iat == GW_CLAIMS_BROKEN)
 		return GW_JWT_BROKEN;
 	if (exp < 0 || now_s >= exp + keys->leeway_s)
 		return GW_JWT_EXPIRED;
 	if (nbf > now_s + keys->leeway_s || iat > now_s + keys->leeway_s)
 		return GW_JWT_NOT_YET;
-	if (!iss || strcmp(iss, keys->issuer) != 0)
+	if (!iss || strcmp(iss, keys->issuer[whose]) != 0)
 		return GW_JWT_ISSUER;
-	if (!audience_holds(claims, keys->audience))
+	if (!gw_claims_audience(claims, keys->audience[whose]))
 		return GW_JWT_AUDIENCE;
-
-	/* A webrtcId of the wrong type must not fall back to sub. */
-	subject = json_object_object_get_ex(claims, "webrtcId", &own)
-			  ? string_of(claims, "webrtcId")
-			  : string_of(claims, "sub");
-	if (!subject || !*subject || strlen(subject) >= sizeof(out->subject))
+	if (!gw_claims_identity(claims, &keys->claims, &found))
 		return GW_JWT_NO_SUBJECT;
-	(void)snprintf(out->subject, sizeof(out->subject), "%s", subject);
-	out->exp_s = exp;
+	found.exp_s = exp;
+	*out = found;
 	return GW_JWT_OK;
 }
 
@@ -373,16 +399,17 @@ enum gw_jwt_fault gw_jwt_verify(const struct gw_jwt_keys *keys,
 {
 	struct json_object *header, *claims = NULL;
 	enum gw_jwt_fault fault = GW_JWT_BROKEN;
+	enum gw_jwt_whose whose = GW_JWT_PROVIDER;
 	struct part part[3];
 
 	if (len > GW_JWT_MAX || !split(token, len, part))
 		return GW_JWT_BROKEN;
 	header = decode_json(part[0]);
 	if (header)
-		fault = check_signature(keys, header, part);
+		fault = check_signature(keys, header, part, &whose);
 	if (header && !fault) { /* nothing of it is read before it is signed */
 		claims = decode_json(part[1]);
-		fault = claims ? check_claims(keys, claims, now_s, out)
+		fault = claims ? check_claims(keys, whose, claims, now_s, out)
 			       : GW_JWT_BROKEN;
 	}
 	json_object_put(header);
@@ -408,7 +435,7 @@ const char *gw_jwt_fault_name(enum gw_jwt_fault fault)
 		[GW_JWT_NOT_YET] = "not valid yet",
 		[GW_JWT_ISSUER] = "of another issuer",
 		[GW_JWT_AUDIENCE] = "for another audience",
-		[GW_JWT_NO_SUBJECT] = "without subject",
+		[GW_JWT_NO_SUBJECT] = "without a usable identity",
 	};
 
 	return names[fault];

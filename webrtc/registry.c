@@ -155,6 +155,26 @@ struct gw_reg *gw_registry_find_key(const struct gw_registry *r,
 	return NULL;
 }
 
+int gw_reg_set_claims(struct gw_reg *reg, const struct gw_jwt_claims *claims)
+{
+	if (!reg->name[0])
+		(void)snprintf(reg->name, sizeof(reg->name), "%s",
+			       claims->name);
+	if (!claims->impi[0] && !claims->nimpu) {
+		free(reg->ims);
+		reg->ims = NULL;
+		return 0;
+	}
+	if (!reg->ims)
+		reg->ims = calloc(1, sizeof(*reg->ims));
+	if (!reg->ims)
+		return -ENOMEM;
+	memcpy(reg->ims->impi, claims->impi, sizeof(reg->ims->impi));
+	memcpy(reg->ims->impu, claims->impu, sizeof(reg->ims->impu));
+	reg->ims->nimpu = claims->nimpu;
+	return 0;
+}
+
 static void count_suspended(struct gw_reg *reg, bool suspended)
 {
 	if (reg->suspended && !suspended)
@@ -182,6 +202,7 @@ void gw_registry_remove(struct gw_reg *reg)
 	count_suspended(reg, false);
 	explicit_bzero(reg->credential, sizeof(reg->credential));
 	reg->magic = 0;
+	free(reg->ims);
 	free(reg);
 }
 

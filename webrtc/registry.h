@@ -22,6 +22,7 @@
 
 #include "gateway/base/timers.h"
 #include "gateway/settings.h"
+#include "webrtc/claims.h"
 #include "webrtc/registry_map.h"
 
 struct gw_registry;
@@ -31,6 +32,13 @@ struct gw_rleg;
 #define GW_REG_MAX_IDENTITIES  (GW_SET_IDENTITIES + 1)
 #define GW_REG_MAX_ENDPOINTS   16 /* of one subscriber */
 #define GW_REG_CREDENTIAL_SIZE 40
+
+/* What a token said its bearer is to be in the core. */
+struct gw_reg_ims {
+	char impi[GW_IDENTITY_SIZE]; /* "": it did not say */
+	size_t nimpu;
+	char impu[GW_CLAIMS_IMPUS][GW_IDENTITY_SIZE];
+};
 
 enum gw_reg_end { GW_REG_LOST, GW_REG_EXPIRED };
 
@@ -50,6 +58,7 @@ struct gw_reg {
 	bool configured;  /* a user of the configuration, not only of a token */
 	size_t nidentity; /* id is the first */
 	char identity[GW_REG_MAX_IDENTITIES][GW_IDENTITY_SIZE];
+	struct gw_reg_ims *ims; /* NULL: no token, or it did not say */
 	char credential[GW_REG_CREDENTIAL_SIZE];
 	uint32_t ttl_s;
 	uint64_t expires_us; /* on the timers' clock */
@@ -97,6 +106,8 @@ struct gw_reg *gw_registry_first(const struct gw_registry *r);
 /* Runs @expiration_s and @ttl_s anew and makes a new credential: the one
  * before is of no use any more. */
 void gw_reg_renew(struct gw_reg *reg, uint32_t expiration_s, uint32_t ttl_s);
+/* Of the token that registered it, or renewed it.  0 or -ENOMEM. */
+int gw_reg_set_claims(struct gw_reg *reg, const struct gw_jwt_claims *claims);
 void gw_reg_suspend(struct gw_reg *reg);
 void gw_reg_resume(struct gw_reg *reg, struct gw_rconn *conn);
 uint32_t gw_reg_remaining_s(const struct gw_reg *reg);

@@ -18,6 +18,8 @@ GW_COUNTER(m_basic_ok, AUTH, AUTH_HELP, "type=\"basic\",result=\"ok\"");
 GW_COUNTER(m_basic_bad, AUTH, AUTH_HELP, "type=\"basic\",result=\"failed\"");
 GW_COUNTER(m_bearer_ok, AUTH, AUTH_HELP, "type=\"bearer\",result=\"ok\"");
 GW_COUNTER(m_bearer_bad, AUTH, AUTH_HELP, "type=\"bearer\",result=\"failed\"");
+GW_COUNTER(m_bearer_none, AUTH, AUTH_HELP,
+	   "type=\"bearer\",result=\"unavailable\"");
 GW_COUNTER(m_reauth_ok, AUTH, AUTH_HELP, "type=\"reauth\",result=\"ok\"");
 GW_COUNTER(m_reauth_bad, AUTH, AUTH_HELP, "type=\"reauth\",result=\"failed\"");
 GW_GAUGE(m_live, "isthmus_respect_registrations",
@@ -112,6 +114,16 @@ void gw_rauth_deny(struct gw_rconn *c, uint64_t txn, struct gw_metric *metric,
 		gw_rconn_close(c, GW_WS_POLICY, "too many failures");
 }
 
+/* TS 24.371 6.1: refused, and the WebSocket goes.  One that is registered keeps
+ * what its token of before gave it: its calls depend on it. */
+static void deny_token(struct gw_rconn *c, uint64_t txn, const char *id,
+		       const char *why)
+{
+	gw_rauth_deny(c, txn, &m_bearer_bad, id, why);
+	if (!c->reg && !c->closing)
+		gw_rconn_close(c, GW_WS_POLICY, "token refused");
+}
+
 void gw_rauth_granted(struct gw_rconn *c, uint64_t txn, uint32_t expiration_s,
 		      uint32_t ttl_s)
 {
@@ -192,39 +204,74 @@ static bool is_outdated(const struct gw_auth_job *job)
 	return job->revoked;
 }
 
-static void job_done(void *arg)
+/* Nobody can tell now whether the token is good: no failure of the client's. */
+static void unavailable(struct gw_rconn *c, const struct gw_auth_job *job)
 {
-	struct gw_auth_job *job = arg;
+	struct gw_rout o = {
+		.problem = {.status = 503,
+                            .detail = "tokens cannot be checked now"},
+		.has_retry_after = true,
+		.retry_after_s = 2 + gw_random_u32() % 5
+	};
+
+	gw_metric_add(&m_bearer_none, 1);
+	gw_info(&c->log, "%s: token not checked: its provider does not answer",
+		job->webrtc_id);
+	gw_rconn_respond(c, job->txn, gw_wire_method(GW_RM_AUTH), &o);
+}
+
+static void granted_token(struct gw_rconn *c, struct gw_auth_job *job)
+{
+	uint32_t expiration_s = job->expiration_s;
+	int64_t left = job->claims.exp_s - job->now_s;
+
+	/* A token never lasts beyond itself. */
+	if (left < 1)
+		left = 1;
+	if (job->claims.exp_s && left < expiration_s)
+		expiration_s = (uint32_t)left;
+	gw_metric_add(&m_bearer_ok, 1);
+	register_new(c, job, expiration_s);
+	if (c->reg && gw_reg_set_claims(c->reg, &job->claims))
+		gw_warn(&c->log, "no memory for the claims of a token");
+}
+
+void gw_rauth_finish(struct gw_auth_job *job)
+{
 	struct gw_rconn *c = detach(job);
 	bool basic = job->kind == GW_AUTH_BASIC;
-	uint32_t expiration_s = job->expiration_s;
-	int64_t left;
 
 	if (c && is_outdated(job))
 		job->good = false;
 	if (!c) {
 		/* The client left meanwhile. */
+	} else if (job->unavailable) {
+		unavailable(c, job);
+	} else if (!job->good && basic) {
+		gw_rauth_deny(c, job->txn, &m_basic_bad, job->webrtc_id,
+			      "wrong password or unknown");
 	} else if (!job->good) {
-		gw_rauth_deny(c, job->txn, basic ? &m_basic_bad : &m_bearer_bad,
-			      job->webrtc_id,
-			      basic ? "wrong password or unknown"
-				    : gw_jwt_fault_name(job->fault));
+		deny_token(c, job->txn, job->webrtc_id,
+			   job->why ? job->why : gw_jwt_fault_name(job->fault));
 	} else if (!basic &&
 		   !gw_identity_equal(job->claims.subject, job->webrtc_id)) {
-		gw_rauth_deny(c, job->txn, &m_bearer_bad, job->webrtc_id,
-			      "token of another subject");
+		deny_token(c, job->txn, job->webrtc_id,
+			   "token of another subject");
+	} else if (basic) {
+		gw_metric_add(&m_basic_ok, 1);
+		register_new(c, job, job->expiration_s);
 	} else {
-		if (!basic) { /* a token never lasts beyond itself */
-			left = job->claims.exp_s - job->now_s;
-			if (left < 1)
-				left = 1;
-			if (left < expiration_s)
-				expiration_s = (uint32_t)left;
-		}
-		gw_metric_add(basic ? &m_basic_ok : &m_bearer_ok, 1);
-		register_new(c, job, expiration_s);
+		granted_token(c, job);
 	}
 	job_end(job);
+}
+
+static void job_done(void *arg)
+{
+	struct gw_auth_job *job = arg;
+
+	if (!gw_rtoken_goes_on(job))
+		gw_rauth_finish(job);
 }
 
 static void refuse_job(struct gw_auth_job *job, enum gw_rreject why,
@@ -417,9 +464,9 @@ static void bearer(struct gw_rconn *c, const struct gw_rmsg *m,
 	if (!token)
 		gw_rconn_reject(c, m, GW_RJ_MEMBER, 400,
 				"authorization must be a Bearer token");
-	else if (!gw_jwt_keys_count(c->web->keys))
-		gw_rauth_deny(c, m->txn, &m_bearer_bad, m->str[GW_K_WEBRTC_ID],
-			      "no keys are configured");
+	else if (!gw_rtoken_possible(c->web))
+		deny_token(c, m->txn, m->str[GW_K_WEBRTC_ID],
+			   "no keys are configured");
 	else
 		start_job(c, m, GW_AUTH_BEARER, token, len, expiration_s,
 			  ttl_s);

@@ -15,9 +15,12 @@
 #include "gateway/base/log.h"
 #include "gateway/base/metrics.h"
 #include "webrtc/auth_check.h"
+#include "webrtc/introspect.h"
+#include "webrtc/jwks.h"
 #include "webrtc/registry.h"
 #include "webrtc/respect_msg.h"
 #include "webrtc/txn.h"
+#include "webrtc/waf.h"
 #include "webrtc/web.h"
 #include "webrtc/ws_server.h"
 
@@ -32,7 +35,14 @@ struct gw_web {
 	struct gw_ws *ws;
 	struct gw_registry *registry;
 	struct gw_idmap *users; /* identity -> struct gw_set_user in set */
-	struct gw_jwt_keys *keys;
+	struct gw_jwt_keys *set_keys; /* of the configuration */
+	struct gw_jwt_keys *keys;     /* all that tokens are checked with */
+	struct gw_fetch *fetch;
+	struct gw_jwks *jwks;
+	struct gw_introspect *introspect;
+	struct gw_waf *waf;
+	LIST_HEAD(gw_auth_jobs, gw_auth_job) waiting; /* for a key */
+	unsigned nwaiting;
 	char dummy_hash[GW_AUTH_HASH_SIZE];
 	LIST_HEAD(, gw_auth_job) jobs; /* looked up, or in the pool */
 	uint64_t last_ask;
@@ -150,6 +160,20 @@ void gw_rauth_end(struct gw_web *web, struct gw_reg *reg, enum gw_ws_close code,
 		  const char *why);
 struct gw_set_user *gw_rauth_user(const struct gw_web *web, const char *uri);
 void gw_rauth_gauge(const struct gw_web *web);
+
+/* The check of @job is over, whichever way.  It is gone on return. */
+void gw_rauth_finish(struct gw_auth_job *job);
+
+/* ---- respect_token.c: tokens that our keys alone do not settle ---- */
+
+/* Is there anything that could tell whether a token is good? */
+bool gw_rtoken_possible(const struct gw_web *web);
+/* True: @job goes on, and gw_rauth_finish() comes later, or has come. */
+bool gw_rtoken_goes_on(struct gw_auth_job *job);
+/* Other keys are in force, or none will come: who waits is looked at again. */
+void gw_rtoken_keys_changed(struct gw_web *web);
+/* Sets web->keys anew from all their sources. */
+int gw_rtoken_gather_keys(struct gw_web *web);
 
 /* ---- respect_info.c ---- */
 

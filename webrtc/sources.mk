@@ -11,6 +11,7 @@ webrtc_SRCS += \
 	webrtc/h2_ws.c \
 	webrtc/selfsigned.c \
 	webrtc/utf8.c \
+	webrtc/ws_app.c \
 	webrtc/ws_conn.c \
 	webrtc/ws_http.c \
 	webrtc/ws_limits.c \
@@ -29,6 +30,12 @@ webrtc_TESTS += test_utf8 test_ws_http test_ws_limits test_ws_server \
 webrtc_SRCS += \
 	webrtc/auth_check.c \
 	webrtc/auth_turn.c \
+	webrtc/claims.c \
+	webrtc/form.c \
+	webrtc/http_fetch.c \
+	webrtc/introspect.c \
+	webrtc/jwk.c \
+	webrtc/jwks.c \
 	webrtc/jwt.c \
 	webrtc/registry.c \
 	webrtc/registry_map.c \
@@ -41,10 +48,18 @@ webrtc_SRCS += \
 	webrtc/respect_leg_in.c \
 	webrtc/respect_msg.c \
 	webrtc/respect_target.c \
+	webrtc/respect_token.c \
 	webrtc/txn.c \
+	webrtc/waf.c \
+	webrtc/waf_grant.c \
+	webrtc/waf_key.c \
+	webrtc/waf_login.c \
+	webrtc/waf_page.c \
+	webrtc/waf_throttle.c \
+	webrtc/waf_token.c \
 	webrtc/web.c \
 	webrtc/web_regs.c \
 	webrtc/wire.c
 webrtc_TESTS += test_respect_leg test_auth test_auth_users test_txn test_respect_msg test_jwt \
-	test_registry
-webrtc_FUZZ += fuzz_respect fuzz_jwt fuzz_wsframe fuzz_h2
+	test_registry test_jwk test_waf
+webrtc_FUZZ += fuzz_respect fuzz_jwt fuzz_jwk fuzz_waf fuzz_wsframe fuzz_h2

@@ -54,6 +54,48 @@ static unsigned on_admin(const char *path, struct gw_buf *body,
 	return web->h.admin(path, body, content_type, web->h.arg);
 }
 
+/* ---- what the WAF asks ---- */
+
+static bool on_app_has(const char *path, void *arg)
+{
+	struct gw_web *web = arg;
+
+	GW_CHECK(web, WEB_MAGIC);
+	return !web->ending && gw_waf_has(web->waf, path);
+}
+
+static enum gw_ws_app_result on_app(struct gw_ws_app *a, void *arg)
+{
+	struct gw_web *web = arg;
+
+	GW_CHECK(web, WEB_MAGIC);
+	return gw_waf_request(web->waf, a);
+}
+
+static const struct gw_set_user *on_waf_user(const char *uri, void *arg)
+{
+	struct gw_web *web = arg;
+
+	GW_CHECK(web, WEB_MAGIC);
+	return gw_rauth_user(web, uri);
+}
+
+static void on_waf_punish(const struct gw_addr *peer, void *arg)
+{
+	struct gw_web *web = arg;
+
+	GW_CHECK(web, WEB_MAGIC);
+	(void)gw_ws_punish(web->ws, peer, false);
+}
+
+static void on_waf_keys(void *arg)
+{
+	struct gw_web *web = arg;
+
+	GW_CHECK(web, WEB_MAGIC);
+	gw_rtoken_keys_changed(web);
+}
+
 static void on_reg_end(struct gw_reg *reg, enum gw_reg_end why, void *arg)
 {
 	struct gw_web *web = arg;
@@ -93,20 +135,60 @@ static int index_users(struct gw_idmap **out, const struct gw_settings *set)
 	return 0;
 }
 
-static int load_keys(struct gw_jwt_keys **out, const struct gw_settings *set)
+/* Keys of the configuration, which take the place of those before. */
+static int load_keys(struct gw_web *web, const struct gw_settings *set)
 {
+	struct gw_jwt_keys *keys;
 	char err[512] = "out of memory";
-	int ret = gw_jwt_keys_new(out, &set->auth, err, sizeof(err));
+	int ret = gw_jwt_keys_new(&keys, &set->auth, err, sizeof(err));
 
-	if (ret)
+	if (ret) {
 		gw_error(&weblog, "auth.keys: %s", err);
-	return ret;
+		return ret;
+	}
+	gw_jwt_keys_free(web->set_keys);
+	web->set_keys = keys;
+	return 0;
+}
+
+static void on_jwks(void *arg)
+{
+	struct gw_web *web = arg;
+
+	GW_CHECK(web, WEB_MAGIC);
+	gw_rtoken_keys_changed(web);
+}
+
+/* Whom we ask about tokens.  Its thread is there even when nobody is asked
+ * yet: a reload may change that. */
+static int start_tokens(struct gw_web *web)
+{
+	const struct gw_waf_handlers h = { .user = on_waf_user,
+					   .punish = on_waf_punish,
+					   .keys_changed = on_waf_keys,
+					   .arg = web };
+	int err = gw_fetch_new(&web->fetch, web->loop);
+
+	if (!err)
+		err = gw_waf_new(&web->waf, web->loop, &h);
+	if (!err)
+		err = gw_jwks_new(&web->jwks, web->timers, web->fetch, on_jwks,
+				  web);
+	if (!err)
+		err = gw_introspect_new(&web->introspect, web->timers,
+					web->fetch);
+	if (!err)
+		err = load_keys(web, web->set);
+	if (err)
+		return err;
+	gw_introspect_use(web->introspect, &web->set->auth);
+	gw_jwks_use(web->jwks, &web->set->auth);
+	return gw_rtoken_gather_keys(web);
 }
 
 void gw_web_reload(struct gw_web *web, const struct gw_settings *set)
 {
 	struct gw_idmap *users = NULL;
-	struct gw_jwt_keys *keys = NULL;
 	struct gw_reg *reg, *next;
 
 	GW_CHECK(web, WEB_MAGIC);
@@ -120,10 +202,11 @@ void gw_web_reload(struct gw_web *web, const struct gw_settings *set)
 		abort();
 	}
 	web->users = users;
-	if (!load_keys(&keys, set)) {
-		gw_jwt_keys_free(web->keys);
-		web->keys = keys;
-	}
+	(void)load_keys(web, set);
+	(void)gw_waf_use(web->waf, set);
+	gw_introspect_use(web->introspect, &set->auth);
+	gw_jwks_use(web->jwks, &set->auth);
+	gw_rtoken_keys_changed(web);
 	gw_auth_dummy_hash(web->dummy_hash, set);
 	gw_ws_reload(web->ws, set);
 
@@ -147,7 +230,9 @@ int gw_web_new(struct gw_web **out, struct gw_loop *loop,
 	struct gw_ws_handlers h = { .opened = on_opened,
 				    .message = on_message,
 				    .closed = on_closed,
-				    .admin = on_admin };
+				    .admin = on_admin,
+				    .app_has = on_app_has,
+				    .app = on_app };
 	struct gw_web *web;
 	int err;
 
@@ -163,6 +248,7 @@ int gw_web_new(struct gw_web **out, struct gw_loop *loop,
 	web->h = *handlers;
 	LIST_INIT(&web->conns);
 	LIST_INIT(&web->jobs);
+	LIST_INIT(&web->waiting);
 	gw_auth_dummy_hash(web->dummy_hash, set);
 	h.arg = web;
 
@@ -170,9 +256,14 @@ int gw_web_new(struct gw_web **out, struct gw_loop *loop,
 	if (!err)
 		err = index_users(&web->users, set);
 	if (!err)
-		err = load_keys(&web->keys, set);
+		err = start_tokens(web);
 	if (!err)
 		err = gw_ws_new(&web->ws, loop, set, &h);
+	/* After the server, which makes the state directory. */
+	if (!err)
+		err = gw_waf_use(web->waf, set);
+	if (!err)
+		err = gw_rtoken_gather_keys(web);
 	if (err) {
 		gw_web_free(web);
 		return err;
@@ -206,6 +297,12 @@ void gw_web_free(struct gw_web *web)
 	gw_rauth_forget_jobs(web);
 	gw_registry_free(web->registry);
 	gw_idmap_free(web->users);
+	gw_waf_free(web->waf);
+	gw_fetch_free(web->fetch);
+	gw_jwks_free(web->jwks);
+	gw_introspect_free(web->introspect);
+	assert(LIST_EMPTY(&web->waiting));
+	gw_jwt_keys_free(web->set_keys);
 	gw_jwt_keys_free(web->keys);
 	web->magic = 0;
 	free(web);

@@ -16,10 +16,11 @@
 #include "webrtc/ws_priv.h"
 #include "webrtc/ws_tls.h"
 
-#define BODY_LIMIT (16u << 20)
-#define BODY_SMALL 512
-#define BUSY_S     5
-#define HSTS       "max-age=31536000"
+#define BODY_LIMIT     (16u << 20)
+#define BODY_SMALL     512
+#define BODY_DISCOVERY 1024
+#define BUSY_S         5
+#define HSTS           "max-age=31536000"
 #define CSP_COMMON                                                             \
 	"default-src 'self'; style-src 'self'; "                               \
 	"media-src 'self' blob: mediastream:; img-src 'self' data:; "          \
@@ -35,6 +36,8 @@ static const struct gw_logctx lg = { .module = "ws" };
 		   "reason=\"" why "\"")
 REFUSED(m_not_found, "not_found");
 REFUSED(m_method, "method");
+REFUSED(m_length, "length");
+REFUSED(m_form, "form");
 REFUSED(m_host, "host");
 REFUSED(m_too_large, "headers_too_large");
 REFUSED(m_handshake, "handshake");
@@ -61,6 +64,10 @@ static const struct refusal refusals[GW_WS_NREFUSALS] = {
 		"there is nothing here", &m_not_found },
 	[GW_WS_REF_METHOD] = { 405, "Method Not Allowed",
 		"only GET and HEAD are served", &m_method },
+	[GW_WS_REF_LENGTH] = { 411, "Length Required",
+		"a form needs its Content-Length", &m_length },
+	[GW_WS_REF_FORM] = { 413, "Content Too Large",
+		"the form is too long", &m_form },
 	[GW_WS_REF_HOST] = { 400, "Bad Request",
 		"Host is missing or bad", &m_host },
 	[GW_WS_REF_TOO_LARGE] = { 431, "Request Header Fields Too Large",
@@ -110,8 +117,12 @@ static unsigned retry_after_s(const struct gw_ws_net *net,
 
 const char *gw_ws_status_title(unsigned status)
 {
+	if (status == 303)
+		return "See Other";
 	if (status == 304)
 		return "Not Modified";
+	if (status == 401)
+		return "Unauthorized";
 	for (size_t i = GW_WS_OK; i < GW_WS_NREFUSALS; i++) {
 		if (refusals[i].status == status)
 			return refusals[i].title;
@@ -136,32 +147,62 @@ static int page_policy(bool tls, gw_ws_field_h *add, void *arg)
 	return rc;
 }
 
+static int app_fields(const struct gw_ws_app *a, gw_ws_field_h *add, void *arg)
+{
+	const struct {
+		const char *name, *value;
+	} fields[] = {
+		{"location",                     a->location                       },
+		{ "set-cookie",                  a->set_cookie                     },
+		{ "content-security-policy",     a->policy                         },
+		{ "access-control-allow-origin", a->allow_origin                   },
+		{ "vary",                        a->allow_origin[0] ? "origin" : ""},
+		{ "pragma",                      a->max_age_s ? "" : "no-cache"    }, /* RFC 6749 5.1 */
+	};
+	int rc = 0;
+
+	for (size_t i = 0; !rc && i < GW_ARRAY_LEN(fields); i++) {
+		if (fields[i].value[0])
+			rc = add(fields[i].name, fields[i].value, arg);
+	}
+	return rc;
+}
+
 int gw_ws_reply_fields(const struct gw_ws_net *net, const struct gw_ws_reply *r,
 		       gw_ws_field_h *add, void *arg)
 {
 	bool tls = net->listener->kind == GW_WS_TLS;
-	char retry[16];
+	const struct gw_ws_app *a = r->app;
+	char retry[16], age[48];
+	bool cached = a && a->max_age_s;
 	/* Strict transport security not with our own certificate: a browser
 	 * would remember, and then refuse everything else on "localhost" that
 	 * has no TLS. */
 	const struct {
 		const char *name, *value;
 	} fields[] = {
-		{"content-type",               r->type                          },
-		{ "x-content-type-options",    "nosniff"                        },
-		{ "referrer-policy",           "no-referrer"                    },
-		{ "cache-control",             r->etag ? "no-cache" : "no-store"},
-		{ "etag",                      r->etag                          },
-		{ "allow",                     r->allow                         },
-		{ "sec-websocket-version",     r->version ? "13" : NULL         },
-		{ "retry-after",               r->retry_after_s ? retry : NULL  },
+		{"content-type",               r->type                                     },
+		{ "x-content-type-options",    "nosniff"                                   },
+ /* A form would be sent with "Origin: null" otherwise. */
+		{ "referrer-policy",           a ? "same-origin" : "no-referrer"           },
+		{ "cache-control",             cached    ? age
+				   : r->etag ? "no-cache"
+					     : "no-store"},
+		{ "etag",                      r->etag				     },
+		{ "allow",                     r->allow				    },
+		{ "sec-websocket-version",     r->version ? "13" : NULL                    },
+		{ "retry-after",               r->retry_after_s ? retry : NULL             },
 		{ "strict-transport-security",
-                 tls && !gw_ws_tls_selfmade(net->ws->set) ? HSTS : NULL         },
+                 tls && !gw_ws_tls_selfmade(net->ws->set) ? HSTS : NULL                    },
 	};
-	int rc = r->page ? page_policy(tls, add, arg) : 0;
+	int rc = r->page ? page_policy(tls, add, arg)
+		 : a     ? app_fields(a, add, arg)
+			 : 0;
 
 	gw_metric_add(&m_answered, 1);
 	(void)snprintf(retry, sizeof(retry), "%u", r->retry_after_s);
+	(void)snprintf(age, sizeof(age), "public, max-age=%u",
+		       cached ? a->max_age_s : 0);
 	for (size_t i = 0; !rc && i < GW_ARRAY_LEN(fields); i++) {
 		if (fields[i].value)
 			rc = add(fields[i].name, fields[i].value, arg);
@@ -172,6 +213,7 @@ int gw_ws_reply_fields(const struct gw_ws_net *net, const struct gw_ws_reply *r,
 void gw_ws_reply_fini(struct gw_ws_reply *r)
 {
 	gw_ws_pages_put(r->pages);
+	gw_ws_app_free(r->app);
 	free(r->own);
 	memset(r, 0, sizeof(*r));
 }
@@ -243,25 +285,30 @@ static int serve_page(const struct gw_ws_net *net,
 	return 0;
 }
 
-/* Where the WebSocket is, for a client that knows only our name. */
+/* Where the WebSocket is, for a client that knows only our name; and where its
+ * user can log in. */
 static int serve_discovery(const struct gw_ws_net *net,
 			   const struct gw_ws_request *req,
 			   struct gw_ws_reply *r)
 {
+	const struct gw_settings *set = net->ws->set;
+	bool waf = set->waf.enabled;
 	char *body;
 	int len;
 
 	if (!gw_ws_host_valid(req->host))
 		return gw_ws_http_refuse(net, GW_WS_REF_HOST, req->head, r);
-	body = malloc(BODY_SMALL);
+	body = malloc(BODY_DISCOVERY);
 	if (!body)
 		return -ENOMEM;
 	*r = (struct gw_ws_reply){ .status = 200, .type = "application/json" };
-	len = snprintf(body, BODY_SMALL,
-		       "{\"endpoint\":\"%s://%s%s\",\"protocol\":\"%s\"}",
+	len = snprintf(body, BODY_DISCOVERY,
+		       "{\"endpoint\":\"%s://%s%s\",\"protocol\":\"%s\"%s%s%s}",
 		       net->listener->kind == GW_WS_TLS ? "wss" : "ws",
-		       req->host, net->ws->set->web.path, GW_WS_SUBPROTOCOL);
-	if (len >= BODY_SMALL) {
+		       req->host, set->web.path, GW_WS_SUBPROTOCOL,
+		       waf ? ",\"authorizationServer\":\"" : "",
+		       waf ? set->waf.issuer : "", waf ? "\"" : "");
+	if (len >= BODY_DISCOVERY) {
 		free(body);
 		return gw_ws_http_refuse(net, GW_WS_REF_HOST, req->head, r);
 	}
@@ -305,25 +352,41 @@ static int serve_admin(const struct gw_ws_net *net, const char *path, bool head,
 	return 0;
 }
 
+/* A form is waited for; anything else is answered now, or later. */
+static int begin_app(const struct gw_ws_net *net,
+		     const struct gw_ws_request *req, const char *path,
+		     struct gw_ws_app **app)
+{
+	*app = gw_ws_app_new(net, req, path);
+	return *app ? -EINPROGRESS : -ENOMEM;
+}
+
 int gw_ws_http_answer(const struct gw_ws_net *net,
-		      const struct gw_ws_request *req, struct gw_ws_reply *r)
+		      const struct gw_ws_request *req, struct gw_ws_reply *r,
+		      struct gw_ws_app **app)
 {
 	const struct gw_ws *ws = net->ws;
 	const struct gw_ws_page *pg;
 	char path[512] = "?";
 	size_t n = strcspn(req->path, "?");
 
+	*app = NULL;
 	/* Too long a path is one that we do not have. */
 	if (n < sizeof(path)) {
 		memcpy(path, req->path, n);
 		path[n] = '\0';
 	}
-	if (net->listener->kind == GW_WS_ADMIN)
+	if (net->listener->kind == GW_WS_ADMIN && !req->post)
 		return serve_admin(net, path, req->head, r);
 	if (gw_ws_limits_wait_ms(net->ip, gw_timers_now_us(ws->timers)))
 		return gw_ws_http_refuse(net, GW_WS_REF_PAUSED, req->head, r);
 	if (net->over)
 		return gw_ws_http_refuse(net, GW_WS_REF_LIMIT_IP, req->head, r);
+	if (net->listener->kind != GW_WS_ADMIN && ws->h.app_has &&
+	    ws->h.app_has(path, ws->h.arg))
+		return begin_app(net, req, path, app);
+	if (req->post)
+		return gw_ws_http_refuse(net, GW_WS_REF_METHOD, false, r);
 	if (!strcmp(path, "/.well-known/3gpp-respect"))
 		return serve_discovery(net, req, r);
 	pg = gw_ws_pages_find(ws->pages, path);

@@ -2,15 +2,18 @@
  * HTTP/1.1 by libwebsockets: requests are read out of it, and replies written
  * piece by piece as the peer takes them.  Signalling thread.
  */
+#include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
 #include <libwebsockets.h>
 
+#include "webrtc/form.h"
 #include "webrtc/ws_priv.h"
 
-#define HEAD_ROOM 2048
+#define HEAD_ROOM 6144 /* a Location with its state is 2 KB */
 #define CHUNK     8192
 
 struct head {
@@ -75,6 +78,9 @@ void gw_ws_session_fini(struct gw_ws_session *s)
 {
 	gw_ws_reply_fini(&s->reply);
 	s->off = 0;
+	gw_ws_app_abandon(s->app);
+	s->app = NULL;
+	s->ready = false;
 }
 
 static int finish(struct lws *wsi, struct gw_ws_session *s, bool close)
@@ -97,12 +103,102 @@ static int reply(const struct gw_ws_net *net, struct lws *wsi,
 	return 0;
 }
 
+static int reply_app(struct lws *wsi, struct gw_ws_session *s)
+{
+	struct gw_ws_net *net = gw_ws_net_of(wsi);
+
+	if (!net)
+		return -1;
+	gw_ws_app_reply(s->app, &s->reply);
+	s->app = NULL;
+	s->ready = false;
+	return reply(net, wsi, s);
+}
+
+/* The reply goes out from WRITEABLE, which may hang up. */
+static void on_ready(struct gw_ws_app *a)
+{
+	struct gw_ws_session *s = lws_wsi_user(a->io);
+
+	s->ready = true;
+	lws_callback_on_writable(a->io);
+}
+
+/* The whole form of s->app is there. */
+static int run_app(struct lws *wsi, struct gw_ws_session *s)
+{
+	struct gw_ws_net *net = gw_ws_net_of(wsi);
+	int rc;
+
+	if (!net)
+		return -1;
+	s->app->io = wsi;
+	s->app->ready = on_ready;
+	rc = gw_ws_app_run(net, s->app, &s->reply);
+	if (rc == -EINPROGRESS) {
+		lws_set_timeout(wsi, PENDING_TIMEOUT_HTTP_CONTENT,
+				GW_WS_IO_TIMEOUT_S);
+		return 0;
+	}
+	s->app = NULL;
+	return reply(net, wsi, s);
+}
+
+static int refuse(struct gw_ws_net *net, struct lws *wsi,
+		  struct gw_ws_session *s, enum gw_ws_refusal why)
+{
+	gw_ws_session_fini(s);
+	return gw_ws_http_refuse(net, why, false, &s->reply)
+		       ? -1
+		       : reply(net, wsi, s);
+}
+
+/* libwebsockets reads bodies of a known length only. */
+static int await_form(struct gw_ws_net *net, struct lws *wsi,
+		      struct gw_ws_session *s)
+{
+	char text[16];
+	int n = lws_hdr_copy(wsi, text, sizeof(text),
+			     WSI_TOKEN_HTTP_CONTENT_LENGTH);
+
+	if (n <= 0 || strspn(text, "0123456789") != (size_t)n)
+		return refuse(net, wsi, s,
+			      n < 0 ? GW_WS_REF_FORM : GW_WS_REF_LENGTH);
+	if (atoll(text) > GW_WS_FORM_MAX)
+		return refuse(net, wsi, s, GW_WS_REF_FORM);
+	return atoll(text) ? 0 : run_app(wsi, s);
+}
+
+int gw_ws_lws_form(struct lws *wsi, struct gw_ws_session *s, const void *data,
+		   size_t len)
+{
+	(void)wsi;
+	/* A refused request's is read, and not kept. */
+	if (!s || !s->app || s->app->io)
+		return 0;
+	return gw_ws_app_form(s->app, data, len) ? -1 : 0;
+}
+
+/*
+ * Of a body that came behind another request in one packet, 4.1.6 tells the
+ * end again and again, in a loop that it does not leave before we hang up.
+ */
+int gw_ws_lws_form_end(struct lws *wsi, struct gw_ws_session *s)
+{
+	if (!s || s->form_ended)
+		return -1;
+	s->form_ended = true;
+	return s->app && !s->app->io ? run_app(wsi, s) : 0;
+}
+
 int gw_ws_lws_writeable(struct lws *wsi, struct gw_ws_session *s)
 {
 	unsigned char buf[LWS_PRE + CHUNK];
 	enum lws_write_protocol how = LWS_WRITE_HTTP;
 	size_t n;
 
+	if (s && s->ready)
+		return reply_app(wsi, s);
 	if (!s || !s->reply.body)
 		return 0;
 	n = s->reply.len - s->off;
@@ -123,16 +219,19 @@ int gw_ws_lws_writeable(struct lws *wsi, struct gw_ws_session *s)
 }
 
 /* Its path, and whether the method is one that we serve. */
-static bool read_request(struct lws *wsi, char *path, size_t size, bool *head)
+static bool read_request(struct lws *wsi, char *path, size_t size,
+			 struct gw_ws_request *req)
 {
 	enum lws_token_indexes h;
 
-	*head = false;
 	if (lws_hdr_total_length(wsi, WSI_TOKEN_GET_URI)) {
 		h = WSI_TOKEN_GET_URI;
+	} else if (lws_hdr_total_length(wsi, WSI_TOKEN_POST_URI)) {
+		h = WSI_TOKEN_POST_URI;
+		req->post = true;
 	} else if (lws_hdr_total_length(wsi, WSI_TOKEN_HEAD_URI)) {
 		h = WSI_TOKEN_HEAD_URI;
-		*head = true;
+		req->head = true;
 	} else {
 		return false;
 	}
@@ -142,27 +241,66 @@ static bool read_request(struct lws *wsi, char *path, size_t size, bool *head)
 	return true;
 }
 
+/* libwebsockets has taken the query apart and its escapes off: as it was. */
+static void read_query(struct lws *wsi, struct gw_buf *query)
+{
+	char part[2048];
+	int n;
+
+	for (int i = 0;
+	     (n = lws_hdr_copy_fragment(wsi, part, sizeof(part),
+					WSI_TOKEN_HTTP_URI_ARGS, i)) > 0;
+	     i++) {
+		char *value = memchr(part, '=', (size_t)n);
+
+		gw_buf_str(query, i ? "&" : "");
+		if (value)
+			*value++ = '\0';
+		if (value &&
+		    memchr(value, '\0', (size_t)n - (size_t)(value - part)))
+			continue; /* no value of ours */
+		gw_form_escape(query, part);
+		gw_buf_str(query, "=");
+		if (value)
+			gw_form_escape(query, value);
+	}
+}
+
+static const char *field(struct lws *wsi, enum lws_token_indexes h, char *out,
+			 size_t size)
+{
+	return lws_hdr_copy(wsi, out, (int)size, h) > 0 ? out : NULL;
+}
+
 int gw_ws_lws_request(struct lws *wsi, struct gw_ws_session *s)
 {
 	struct gw_ws_net *net = gw_ws_net_of(wsi);
 	struct gw_ws_request req = { .path = NULL };
-	char path[512] = "", host[256], known[256];
+	char path[512] = "", host[256], known[256], type[128], origin[300];
+	char cookie[2048];
+	struct gw_buf query;
 	int rc;
 
 	if (!net || !s)
 		return -1;
 	gw_ws_session_fini(s);
-	if (!read_request(wsi, path, sizeof(path), &req.head)) {
-		rc = gw_ws_http_refuse(net, GW_WS_REF_METHOD, false, &s->reply);
-		return rc ? -1 : reply(net, wsi, s);
-	}
+	s->form_ended = false;
+	if (!read_request(wsi, path, sizeof(path), &req))
+		return refuse(net, wsi, s, GW_WS_REF_METHOD);
+	gw_buf_init(&query, GW_WS_FORM_MAX);
+	read_query(wsi, &query);
 	req.path = path;
-	if (lws_hdr_copy(wsi, host, sizeof(host), WSI_TOKEN_HOST) > 0)
-		req.host = host;
-	if (lws_hdr_copy(wsi, known, sizeof(known),
-			 WSI_TOKEN_HTTP_IF_NONE_MATCH) > 0)
-		req.known = known;
-	rc = gw_ws_http_answer(net, &req, &s->reply);
+	req.query = query.data;
+	req.host = field(wsi, WSI_TOKEN_HOST, host, sizeof(host));
+	req.known =
+		field(wsi, WSI_TOKEN_HTTP_IF_NONE_MATCH, known, sizeof(known));
+	req.type = field(wsi, WSI_TOKEN_HTTP_CONTENT_TYPE, type, sizeof(type));
+	req.origin = field(wsi, WSI_TOKEN_ORIGIN, origin, sizeof(origin));
+	req.cookie = field(wsi, WSI_TOKEN_HTTP_COOKIE, cookie, sizeof(cookie));
+	rc = gw_ws_http_answer(net, &req, &s->reply, &s->app);
+	gw_buf_fini(&query);
+	if (rc == -EINPROGRESS)
+		return req.post ? await_form(net, wsi, s) : run_app(wsi, s);
 	/* a refusal ends the connection, as it always did; a page goes on */
 	return rc ? -1 : reply(net, wsi, s);
 }

@@ -73,6 +73,7 @@ struct gw_ws_reply {
 	const char *body; /* NULL: none is sent */
 	size_t len;
 	char *own;                 /* body, when it is ours to free */
+	struct gw_ws_app *app;     /* further fields, and the body; ours */
 	struct gw_ws_pages *pages; /* held, when body is in there */
 };
 
@@ -81,6 +82,9 @@ struct gw_ws_session {
 	struct gw_ws_conn *conn;  /* a WebSocket */
 	struct gw_ws_reply reply; /* a reply being sent */
 	size_t off;
+	struct gw_ws_app *app; /* its form is coming in, or it is worked on */
+	bool ready;            /* app has been answered */
+	bool form_ended;       /* libwebsockets said so once */
 };
 
 enum gw_ws_state {
@@ -171,6 +175,8 @@ enum gw_ws_refusal {
 	GW_WS_OK,
 	GW_WS_REF_NOT_FOUND,
 	GW_WS_REF_METHOD,
+	GW_WS_REF_LENGTH,
+	GW_WS_REF_FORM,
 	GW_WS_REF_HOST,
 	GW_WS_REF_TOO_LARGE,
 	GW_WS_REF_HANDSHAKE,
@@ -209,7 +215,10 @@ struct gw_ws_request {
 	const char *path;  /* as sent; a query is ignored */
 	const char *host;  /* Host or :authority */
 	const char *known; /* If-None-Match */
-	bool head;         /* HEAD instead of GET */
+	const char *query; /* behind the "?", when path has none */
+	const char *type, *origin, *cookie;
+	bool head; /* HEAD instead of GET */
+	bool post; /* POST instead of GET */
 };
 
 /* A handshake.  Fields too long to be read are passed as @unreadable. */
@@ -219,9 +228,11 @@ struct gw_ws_handshake {
 	bool h2;
 };
 
-/* 0: @r is filled in; -ENOMEM. */
+/* 0: @r is filled in; -ENOMEM.  -EINPROGRESS: *@app is the carrier's; its form
+ * is to be read, then gw_ws_app_run() called. */
 int gw_ws_http_answer(const struct gw_ws_net *net,
-		      const struct gw_ws_request *req, struct gw_ws_reply *r);
+		      const struct gw_ws_request *req, struct gw_ws_reply *r,
+		      struct gw_ws_app **app);
 /* The same for a refusal, which is counted and logged. */
 int gw_ws_http_refuse(const struct gw_ws_net *net, enum gw_ws_refusal why,
 		      bool head, struct gw_ws_reply *r);
@@ -239,7 +250,25 @@ enum gw_ws_refusal gw_ws_http_check(const struct gw_ws_net *net,
 /* Is @token in a comma separated list? */
 bool gw_ws_has_token(const char *list, const char *token, bool fold);
 
+/* ws_app.c: fields of @req are copied.  NULL: no memory. */
+struct gw_ws_app *gw_ws_app_new(const struct gw_ws_net *net,
+				const struct gw_ws_request *req,
+				const char *path);
+/* A piece of the form; -EFBIG: too long. */
+int gw_ws_app_form(struct gw_ws_app *a, const void *data, size_t len);
+/* All of it is there.  0: @r is filled in, and has @a; -EINPROGRESS:
+ * a->ready(), which is set before, comes later, then gw_ws_app_reply(). */
+int gw_ws_app_run(const struct gw_ws_net *net, struct gw_ws_app *a,
+		  struct gw_ws_reply *r);
+void gw_ws_app_reply(struct gw_ws_app *a, struct gw_ws_reply *r);
+/* The client has gone: @a is freed, now or when it is answered. */
+void gw_ws_app_abandon(struct gw_ws_app *a);
+void gw_ws_app_free(struct gw_ws_app *a);
+
 /* ws_lws_http.c */
+int gw_ws_lws_form(struct lws *wsi, struct gw_ws_session *s, const void *data,
+		   size_t len);
+int gw_ws_lws_form_end(struct lws *wsi, struct gw_ws_session *s);
 int gw_ws_lws_request(struct lws *wsi, struct gw_ws_session *s);
 int gw_ws_lws_writeable(struct lws *wsi, struct gw_ws_session *s);
 void gw_ws_session_fini(struct gw_ws_session *s);

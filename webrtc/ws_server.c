@@ -103,13 +103,17 @@ static void on_wsi_destroy(struct lws *wsi, struct gw_ws_session *s)
 }
 
 static int on_http(struct lws *wsi, enum lws_callback_reasons reason,
-		   struct gw_ws_session *s)
+		   struct gw_ws_session *s, const void *in, size_t len)
 {
 	switch (reason) {
 	case LWS_CALLBACK_HTTP_CONFIRM_UPGRADE:
 		return gw_ws_lws_upgrade(wsi);
 	case LWS_CALLBACK_HTTP:
 		return gw_ws_lws_request(wsi, s);
+	case LWS_CALLBACK_HTTP_BODY:
+		return gw_ws_lws_form(wsi, s, in, len);
+	case LWS_CALLBACK_HTTP_BODY_COMPLETION:
+		return gw_ws_lws_form_end(wsi, s);
 	case LWS_CALLBACK_HTTP_WRITEABLE:
 		return gw_ws_lws_writeable(wsi, s);
 	case LWS_CALLBACK_CLOSED_HTTP:
@@ -179,7 +183,7 @@ static int on_callback(struct lws *wsi, enum lws_callback_reasons reason,
 	case LWS_CALLBACK_CLOSED:
 		return on_websocket(wsi, reason, user, in, len);
 	default:
-		return on_http(wsi, reason, user);
+		return on_http(wsi, reason, user, in, len);
 	}
 }
 

@@ -41,6 +41,38 @@ enum gw_ws_close {
 	GW_WS_DEREGISTERED = 4003
 };
 
+/* What a form may be, and a page made for one request. */
+#define GW_WS_FORM_MAX 8192
+#define GW_WS_PAGE_MAX 65536
+
+/*
+ * A request that is not answered from a file: its fields and form are read by
+ * the server, the rest is filled in by the application.  Strings: NULL is "not
+ * there"; all of them live until gw_ws_app_answer().
+ */
+struct gw_ws_app {
+	bool post, head, tls;
+	char *path, *query, *type, *origin, *cookie;
+	struct gw_buf form;
+	struct gw_addr peer;
+
+	unsigned status;
+	const char *content_type; /* a constant */
+	struct gw_buf body;
+	char location[2048], set_cookie[256], policy[640];
+	char allow_origin[300]; /* RFC 6454 origin that may read it, or "*" */
+	const char *allow;      /* of a 405 */
+	unsigned retry_after_s;
+	unsigned max_age_s; /* 0: no-store */
+
+	/* The server's own. */
+	void (*ready)(struct gw_ws_app *a);
+	void *io; /* NULL: the client has gone */
+	bool over_long, answered;
+};
+
+enum gw_ws_app_result { GW_WS_APP_ANSWERED, GW_WS_APP_LATER };
+
 struct gw_ws_handlers {
 	/* A WebSocket of sub-protocol 3gpp.RESPECT.v1 is open: Origin, path and
 	 * limits have been checked. */
@@ -56,8 +88,17 @@ struct gw_ws_handlers {
 	 * constant, return the HTTP status. */
 	unsigned (*admin)(const char *path, struct gw_buf *body,
 			  const char **content_type, void *arg);
+	/* Is @path the application's?  Then app() gets its requests, and
+	 * either fills in the answer, or says LATER and calls
+	 * gw_ws_app_answer() exactly once.  Both NULL: there is none. */
+	bool (*app_has)(const char *path, void *arg);
+	enum gw_ws_app_result (*app)(struct gw_ws_app *a, void *arg);
 	void *arg;
 };
+
+/* The answer to @a, for which the application said LATER, is filled in.  @a
+ * may be gone on return. */
+void gw_ws_app_answer(struct gw_ws_app *a);
 
 /* @set must live until gw_ws_reload() or gw_ws_free().  0 or -errno, logged:
  * which listener, file or key failed, and why. */

@@ -271,15 +271,18 @@ describe('auth', () => {
 	});
 
 	test('bearer: signed, in time, and for this client', async () => {
-		const c = await client();
 		const now = Math.floor(Date.now() / 1000);
 		for (const bad of [
 			token({ exp: now - 100 }), token({ aud: 'other' }), token({ iss: 'x' }),
 			token({ nbf: now + 1000 }), token({ sub: BOB }),
 			token({}, { alg: 'ES256', kid: 'two' }), token({}, { alg: 'none', kid: 'one' }),
 			`${token({}).slice(0, -8)}AAAAAAAA`, 'a.b.c',
-		])
+		]) {
+			const c = await client();
 			await refusal(c.authBearer(ALICE, bad), 403);
+			assert.equal((await c.closed).code, 1008);
+		}
+		const c = await client();
 		const ok = await c.authBearer(ALICE, token({}));
 		assert.ok(ok.expiration <= 60 && ok.expiration > 50);
 		const other = await client();

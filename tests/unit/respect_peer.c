@@ -424,6 +424,7 @@ int peer_setup(void **state)
 	set->auth.ttl_max_s = 60;
 	strcpy(set->auth.issuer, "https://issuer.example");
 	strcpy(set->auth.audience, "isthmus");
+	strcpy(set->auth.claims.webrtc_id, "webrtcId");
 	set->nuser = 2;
 	set->user = calloc(2, sizeof(*set->user));
 	assert_non_null(set->user);

@@ -443,6 +443,7 @@ static void bearer_tokens_are_checked_and_bound(void **state)
 	client_say(c, AUTH("0", "bearer", ALICE) ",\"authorization\":"
 						 "\"Bearer a.b.c\"}");
 	has(client_last(c), "\"status\":403"); /* no keys yet */
+	assert_int_equal(1008, client_code(c));
 	with_key.auth.nkey = 1;
 	gw_web_reload(peer.web, &with_key);
 
@@ -451,22 +452,36 @@ static void bearer_tokens_are_checked_and_bound(void **state)
 		       "\"isthmus\",\"sub\":\"" ALICE "\",\"exp\":%lld}",
 		       (long long)gw_clock_wall_s() + 100);
 	token = token_make(key, "{\"alg\":\"EdDSA\"}", claims);
+	c = client_open();
 	client_say(c,
-		   AUTH("2", "bearer", BOB) ",\"authorization\":"
+		   AUTH("0", "bearer", BOB) ",\"authorization\":"
 					    "\"Bearer %s\"}",
 		   token);
-	client_wait(c, 2);
+	client_wait(c, 1);
 	has(client_last(c), "\"status\":403"); /* somebody else's */
+	assert_int_equal(1008, client_code(c));
 	client_forget_punishment();
+	c = client_open();
 	client_say(c,
-		   AUTH("4", "bearer", ALICE) ",\"authorization\":"
+		   AUTH("0", "bearer", ALICE) ",\"authorization\":"
 					      "\"Bearer %s\"}",
 		   token);
-	client_wait(c, 3);
+	client_wait(c, 1);
 	has(client_last(c), "\"success\":true");
 	/* No longer than the token. */
 	assert_in_range(atoi(json_value(client_last(c), "expiration")), 95,
 			100);
+	/* A refresh that fails leaves what the token of before gave. */
+	token[strlen(token) - 5] ^= 1;
+	client_say(c,
+		   AUTH("2", "bearer", ALICE) ",\"authorization\":"
+					      "\"Bearer %s\"}",
+		   token);
+	client_wait(c, 2);
+	has(client_last(c), "\"status\":403");
+	assert_int_equal(0, client_code(c));
+	assert_true(gw_web_is_registered(peer.web, ALICE));
+	client_forget_punishment();
 	gw_web_reload(peer.web, &peer.set);
 	free(token);
 	(void)unlink(with_key.auth.key[0].file);

@@ -32,6 +32,10 @@ static int setup(void **state)
 	(void)state;
 	strcpy(set.issuer, "https://i");
 	strcpy(set.audience, "gw");
+	strcpy(set.claims.webrtc_id, "webrtcId");
+	strcpy(set.claims.impi, "impi");
+	strcpy(set.claims.impus, "impus");
+	strcpy(set.claims.name, "name");
 	set.leeway_s = 10;
 	set.nkey = NKEYS;
 	use_key(K_RSA, "rsa", "RS256", "RSA", "2048");
@@ -248,6 +252,89 @@ static void unusable_keys_are_refused_at_start(void **state)
 	EVP_PKEY_free(weak);
 }
 
+static void the_identity_for_the_core_is_read(void **state)
+{
+	static const char header[] = "{\"alg\":\"RS256\",\"kid\":\"rsa\"}";
+
+	(void)state;
+	assert_int_equal(GW_JWT_OK,
+			 check_new(K_RSA, header,
+				   "{" CLAIMS ",\"impi\":\"alice@ims.example\","
+				   "\"impus\":[\"sip:alice@ims.example\","
+				   "\"tel:+1555\"],\"name\":\"Alice\"}"));
+	assert_string_equal("alice@ims.example", claims.impi);
+	assert_int_equal(2, claims.nimpu);
+	assert_string_equal("tel:+1555", claims.impu[1]);
+	assert_string_equal("Alice", claims.name);
+	assert_int_equal(GW_JWT_OK, check_new(K_RSA, header,
+					      "{" CLAIMS ",\"impus\":"
+					      "\"sip:a@x\"}"));
+	assert_int_equal(1, claims.nimpu);
+	assert_string_equal("", claims.impi);
+}
+
+static void half_an_identity_is_none(void **state)
+{
+	static const char *const bad[] = {
+		",\"impi\":7",
+		",\"impi\":\"\"",
+		",\"impi\":\"a b@x\"",
+		",\"impi\":\"a@x\\r\\nVia: x\"",
+		",\"impus\":[]x",
+		",\"impus\":{}",
+		",\"impus\":[1]",
+		",\"impus\":[\"alice\"]",
+		",\"impus\":[\"sip:<a>@x\"]",
+		",\"impus\":[\"tel:1\",\"tel:2\",\"tel:3\",\"tel:4\","
+		"\"tel:5\",\"tel:6\",\"tel:7\",\"tel:8\",\"tel:9\"]",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		char text[512];
+
+		(void)snprintf(text, sizeof(text), "{" CLAIMS "%s}", bad[i]);
+		if (check_new(K_RSA, "{\"alg\":\"RS256\",\"kid\":\"rsa\"}",
+			      text) == GW_JWT_OK)
+			fail_msg("%s", bad[i]);
+	}
+}
+
+/* Whoever can sign for one issuer cannot do so for the other. */
+static void a_key_signs_for_its_own_issuer_only(void **state)
+{
+	static const char header[] = "{\"alg\":\"ES256\",\"kid\":\"own\"}";
+	struct gw_jwt_keys *both, *before = keys;
+	EVP_PKEY *own = EVP_PKEY_Q_keygen(NULL, NULL, "EC", "P-256");
+
+	(void)state;
+	assert_int_equal(0, gw_jwt_keys_join(&both, keys, NULL));
+	assert_null(gw_jwt_keys_add(both, "own", NULL, own, GW_JWT_WAF));
+	gw_jwt_keys_waf(both, "https://waf");
+	assert_int_equal(NKEYS + 1, gw_jwt_keys_count(both));
+	keys = both;
+	pkey[K_EC] = (EVP_PKEY_free(pkey[K_EC]), own);
+	assert_int_equal(GW_JWT_ISSUER,
+			 check_new(K_EC, header, "{" CLAIMS "}"));
+	assert_int_equal(GW_JWT_AUDIENCE,
+			 check_new(K_EC, header,
+				   "{\"iss\":\"https://waf\",\"aud\":\"gw\","
+				   "\"sub\":\"sip:alice@x\","
+				   "\"exp\":1700000100}"));
+	assert_int_equal(
+		GW_JWT_OK,
+		check_new(K_EC, header,
+			  "{\"iss\":\"https://waf\",\"aud\":\"https://waf\","
+			  "\"sub\":\"sip:alice@x\",\"exp\":1700000100}"));
+	assert_int_equal(
+		GW_JWT_ISSUER,
+		check_new(K_RSA, "{\"alg\":\"RS256\",\"kid\":\"rsa\"}",
+			  "{\"iss\":\"https://waf\",\"aud\":\"https://waf\","
+			  "\"sub\":\"sip:alice@x\",\"exp\":1700000100}"));
+	keys = before;
+	gw_jwt_keys_free(both);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -259,6 +346,9 @@ int main(void)
 		cmocka_unit_test(claims_are_held_to),
 		cmocka_unit_test(nothing_unsigned_is_believed),
 		cmocka_unit_test(unusable_keys_are_refused_at_start),
+		cmocka_unit_test(the_identity_for_the_core_is_read),
+		cmocka_unit_test(half_an_identity_is_none),
+		cmocka_unit_test(a_key_signs_for_its_own_issuer_only),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

@@ -254,6 +254,33 @@ static void endpoints_of_a_subscriber_are_bounded(void **state)
 	assert_null(gw_registry_surplus(registry, "sip:b@x"));
 }
 
+static void what_a_token_said_stays_with_its_registration(void **state)
+{
+	struct gw_jwt_claims claims = {
+		.impi = "alice@ims.example",
+		.nimpu = 2,
+		.impu = {"sip:alice@ims.example", "tel:+1555"},
+		.name = "Alice"
+	};
+	struct gw_reg *reg = add("sip:alice@example.net", one);
+
+	(void)state;
+	assert_null(reg->ims);
+	assert_int_equal(0, gw_reg_set_claims(reg, &claims));
+	gw_reg_suspend(reg);
+	gw_reg_resume(reg, two);
+	assert_non_null(reg->ims);
+	assert_string_equal("alice@ims.example", reg->ims->impi);
+	assert_int_equal(2, reg->ims->nimpu);
+	assert_string_equal("tel:+1555", reg->ims->impu[1]);
+	assert_string_equal("Alice", reg->name);
+	/* The next token says less, and a name once given stays. */
+	claims = (struct gw_jwt_claims){ .name = "Eve" };
+	assert_int_equal(0, gw_reg_set_claims(reg, &claims));
+	assert_null(reg->ims);
+	assert_string_equal("Alice", reg->name);
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -267,6 +294,7 @@ int main(void)
 		T(an_expired_one_ends_suspended_or_not),
 		T(a_credential_is_bound_to_its_identity_and_replaced),
 		T(endpoints_of_a_subscriber_are_bounded),
+		T(what_a_token_said_stays_with_its_registration),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

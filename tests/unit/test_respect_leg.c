@@ -700,8 +700,10 @@ static void sessions_of_an_endpoint_are_limited(void **state)
 	third = peer.leg;
 	client_say(c, REQ("msetup", "8") "\"resourceId\":\"sip:b@x\"}");
 	has(client_last(c), "\"status\":429");
-	assert_int_equal(-EBUSY, gw_respect_leg_new(&none, peer.web, ALICE, NULL));
-	assert_int_equal(-ENOENT, gw_respect_leg_new(&none, peer.web, BOB, NULL));
+	assert_int_equal(-EBUSY,
+			 gw_respect_leg_new(&none, peer.web, ALICE, NULL));
+	assert_int_equal(-ENOENT,
+			 gw_respect_leg_new(&none, peer.web, BOB, NULL));
 	gw_leg_free(first);
 	gw_leg_free(second);
 	gw_leg_free(third);

@@ -126,9 +126,10 @@ static void the_sample_shows_every_key(void **state)
 		else if (brackets) /* the comment is above the empty list */
 			at = at > text + 900 ? at - 900 : text;
 		(void)snprintf(key, sizeof(key), "%s%s:",
-			       brackets ? " "
-			       : dot    ? "\n  "
-					: "\n",
+			       brackets                ? " "
+			       : dot != strchr(p, '.') ? "\n    "
+			       : dot                   ? "\n  "
+						       : "\n",
 			       dot ? dot + 1 : p);
 		end = strstr(at, key);
 		if (!end)
@@ -603,6 +604,53 @@ static void thousands_of_users_are_read(void **state)
 	assert_non_null(strstr(err, "users: holds more than 4096 elements"));
 }
 
+static void where_tokens_come_from_is_checked(void **state)
+{
+	(void)state;
+	assert_refused("auth:\n  jwks_url: http://x/keys\n",
+		       "2: auth.jwks_url: must be https://");
+	assert_refused("auth:\n  jwks_url: https://u:p@x/keys\n",
+		       "2: auth.jwks_url: must be https://");
+	assert_refused("auth:\n  jwks_url: https://x/keys\n",
+		       "2: auth.jwks_url: needs auth.issuer");
+	assert_refused("auth:\n  introspection_url: https://x/i\n"
+		       "  introspection_client: a\n",
+		       "3: auth.introspection_client: ");
+	assert_refused("auth:\n  claims:\n    impi: \"\"\n",
+		       "3: auth.claims.impi: must not be empty");
+	gw_settings_free(load_good("auth:\n  issuer: i\n  audience: a\n"
+				   "  jwks_url: https://x:8443/keys?a=b\n"
+				   "  claims:\n    webrtc_id: uri\n"));
+}
+
+static void the_waf_is_checked(void **state)
+{
+	(void)state;
+	assert_refused("waf:\n  enabled: true\n", "1: waf.issuer: is needed");
+	assert_refused("waf:\n  issuer: https://x/path\n",
+		       "2: waf.issuer: must be https://HOST");
+	assert_refused("waf:\n  issuer: http://x\n",
+		       "2: waf.issuer: must be https://HOST");
+	assert_refused("waf:\n  issuer: http://localhost.evil.example\n",
+		       "2: waf.issuer: must be https://HOST");
+	assert_refused("waf:\n  enabled: true\n  issuer: https://x\n",
+		       "1: waf.key_file: is needed");
+	assert_refused("waf:\n  enabled: true\n  issuer: https://x\n"
+		       "  key_file: k\n",
+		       "1: waf.clients: needs at least one");
+	assert_refused("waf:\n  clients:\n"
+		       "    - { id: \"a b\", redirect_uris: [] }\n",
+		       "3: waf.clients[1].id: must be of letters");
+	assert_refused("waf:\n  clients:\n    - { id: a, redirect_uris: "
+		       "[\"http://x/\"] }\n",
+		       "3: waf.clients[1].redirect_uris: must be https://");
+	gw_settings_free(
+		load_good("waf:\n  enabled: true\n"
+			  "  issuer: http://localhost:8080\n  key_file: k\n"
+			  "  clients:\n    - { id: a, redirect_uris: "
+			  "[\"https://x/\", \"http://[::1]:80/b?c\"] }\n"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -628,6 +676,8 @@ int main(void)
 		cmocka_unit_test(a_section_may_be_empty),
 		cmocka_unit_test(the_store_and_the_socket_are_in_the_state_dir),
 		cmocka_unit_test(thousands_of_users_are_read),
+		cmocka_unit_test(where_tokens_come_from_is_checked),
+		cmocka_unit_test(the_waf_is_checked),
 	};
 
 	return cmocka_run_group_tests(tests, make_file, remove_file);

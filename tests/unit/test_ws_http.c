@@ -453,6 +453,30 @@ static void a_start_that_cannot_work_fails_cleanly(void **state)
 	assert_int_equal(0, start_with("ws://127.0.0.1:23110", ""));
 }
 
+/* libwebsockets goes round for ever over the end of such a body. */
+static void a_body_behind_another_request_holds_up_nobody(void **state)
+{
+	static const char *const first[] = {
+		"GET / HTTP/1.1\r\nHost: x\r\n\r\n",
+		"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\nx",
+	};
+	static char in[4096];
+	char both[256];
+
+	for (size_t i = 0; i < GW_ARRAY_LEN(first); i++) {
+		struct client *c;
+
+		(void)snprintf(both, sizeof(both),
+			       "%sPOST / HTTP/1.1\r\nHost: x\r\n"
+			       "Content-Length: 1\r\n\r\nx",
+			       first[i]);
+		c = ask(*state, 23100, both);
+		until(c->rig, ended(c));
+		hang_up(c);
+		assert_int_equal(200, get(*state, 23100, "/", in, sizeof(in)));
+	}
+}
+
 #define with_rig(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
 
 int main(void)
@@ -463,6 +487,7 @@ int main(void)
 		with_rig(a_page_that_is_known_is_not_sent_again),
 		with_rig(only_get_and_head_are_answered),
 		with_rig(a_page_being_sent_survives_a_reload),
+		with_rig(a_body_behind_another_request_holds_up_nobody),
 		with_rig(the_admin_listener_asks_its_handler),
 		with_rig(a_client_finds_the_websocket_by_our_name),
 		with_rig(without_a_certificate_one_is_made_and_kept),

@@ -178,7 +178,8 @@ async function demonstrate(page, phone, name, begin) {
 function howToTry() {
 	say('Isthmus stays up.  By hand:');
 	say(`  1. Open ${webUrl}/ (its certificate is self-made: accept it).`);
-	say('  2. Log in as alice@demo.example or bob@demo.example, password "demo".');
+	say('  2. Log in as alice@demo.example or bob@demo.example, password "demo",');
+	say('     there or on the account page (OAuth 2.0).');
 	say(`  3. Call "phone": it answers and plays ${PHONE_HZ} Hz.  "echo" plays you back.`);
 	say('     In a second window log in as the other one, and call each other.');
 	say('  4. Reload the page in the middle of a call: the call lives on.');
