@@ -22,7 +22,7 @@ static struct gw_waf_throttle *place_of(struct gw_waf *waf, const char *user,
 	uint32_t at;
 	size_t i;
 
-	for (i = 0; user[i] && i < sizeof(lower) - 1; i++)
+	for (i = 0; i < sizeof(lower) - 1 && user[i]; i++)
 		lower[i] = (char)tolower((unsigned char)user[i]);
 	(void)HMAC(EVP_sha256(), waf->secret, sizeof(waf->secret),
 		   (unsigned char *)lower, i, mac, &n);
