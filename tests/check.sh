@@ -17,7 +17,6 @@ suite lint make -s lint
 suite net make -s net
 suite sipp make -s sipp
 suite e2e make -s e2e
-suite lab make -s lab-check
 suite ims make -s ims
 
 echo "$passed passed, $failed failed"
