@@ -4,9 +4,15 @@
  * it ends, ends here.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
+#include "gateway/base/ids.h"
 #include "webrtc/respect_priv.h"
+
+#define ANONYMOUS_CHARS 22 /* 131 bits: it is the client's for its life */
+
+_Static_assert(GW_WEB_IMPUS == GW_CLAIMS_IMPUS, "all of a token's fit");
 
 GW_COUNTER(m_ok, "isthmus_respect_auth_total",
 	   "Authentications, by type and result",
@@ -17,7 +23,8 @@ GW_COUNTER(m_bad, "isthmus_respect_auth_total",
 
 const char *const *gw_rconn_extensions(const struct gw_web *web)
 {
-	return gw_wire_extensions(web->h.enrol != NULL);
+	return gw_wire_extensions(web->h.enrol != NULL,
+				  web->set->ims.pool_anonymous);
 }
 
 /* Nobody has seen it: it goes without a word. */
@@ -51,7 +58,8 @@ static void respond_problem(struct gw_rconn *c, uint64_t txn,
 }
 
 int gw_enrol_new(struct gw_rconn *c, uint64_t txn, uint32_t expiration_s,
-		 uint32_t ttl_s, bool digest)
+		 uint32_t ttl_s, enum gw_web_proof proof,
+		 const struct gw_jwt_claims *claims)
 {
 	struct gw_web *web = c->web;
 	struct gw_reg *reg = c->reg;
@@ -62,7 +70,10 @@ int gw_enrol_new(struct gw_rconn *c, uint64_t txn, uint32_t expiration_s,
 	struct gw_web_enrolment who = {
 		.key = reg->key,
 		.peer = peer,
-		.digest = digest,
+		.proof = proof,
+		.impi = claims ? claims->impi : NULL,
+		.nimpu = claims ? claims->nimpu : 0,
+		.impu = claims ? claims->impu : NULL,
 	};
 	char id[GW_IDENTITY_SIZE];
 
@@ -71,6 +82,7 @@ int gw_enrol_new(struct gw_rconn *c, uint64_t txn, uint32_t expiration_s,
 		return -ENOENT;
 	who.id = id;
 	reg->pending = true;
+	reg->token = proof == GW_WEB_TOKEN;
 	reg->txn = txn;
 	reg->asked_expiration_s = expiration_s;
 	reg->asked_ttl_s = ttl_s;
@@ -106,13 +118,23 @@ static void on_challenge(struct gw_reg *reg, const char *value)
 	gw_rconn_respond(c, reg->txn, gw_wire_method(GW_RM_AUTH), &o);
 }
 
+/* It is registered, so what else it was thought to be is settled. */
+static void take_identities(struct gw_reg *reg,
+			    const struct gw_web_enrolled *res)
+{
+	if (res->status != 200)
+		return;
+	if (res->impi && !reg->impi)
+		reg->impi = strdup(res->impi);
+	gw_registry_set_identities(reg, res->nimpu, res->impu);
+}
+
 static void on_success(struct gw_web *web, struct gw_reg *reg,
 		       const struct gw_web_enrolled *res)
 {
 	bool first = reg->pending;
 
-	for (size_t i = 0; i < res->nimpu; i++)
-		gw_registry_add_identity(reg, res->impu[i]);
+	take_identities(reg, res);
 	reg->pending = false;
 	reg->enrolled = res->status == 200;
 	if (!first)
@@ -131,7 +153,7 @@ static void on_failure(struct gw_web *web, struct gw_reg *reg,
 		       const struct gw_web_enrolled *res)
 {
 	struct gw_rconn *c = reg->conn;
-	bool digest = reg->asked;
+	bool digest = reg->asked, token = reg->token;
 	uint64_t txn = reg->txn;
 
 	/* The other side has let go already. */
@@ -147,6 +169,10 @@ static void on_failure(struct gw_web *web, struct gw_reg *reg,
 		gw_rauth_deny(c, txn, &m_bad, "digest", "refused by the core");
 	else if (c)
 		respond_problem(c, txn, res);
+	/* TS 24.371 6.1: a token that is wrong in any respect costs the
+	 * WebSocket. */
+	if (c && token && (res->status == 403 || res->status == 404))
+		gw_rconn_close(c, GW_WS_POLICY, "token refused");
 }
 
 void gw_web_enrolled(struct gw_web *web, const char *key,
@@ -204,5 +230,33 @@ void gw_enrol_digest(struct gw_rconn *c, const struct gw_rmsg *m,
 		gw_rconn_reject(c, m, GW_RJ_LIMIT, 503, "no memory");
 		return;
 	}
-	(void)gw_enrol_new(c, m->txn, expiration_s, ttl_s, true);
+	(void)gw_enrol_new(c, m->txn, expiration_s, ttl_s, GW_WEB_DIGEST, NULL);
+}
+
+/* ---- who does not say who it is ---- */
+
+void gw_enrol_anonymous(struct gw_rconn *c, const struct gw_rmsg *m,
+			uint32_t expiration_s, uint32_t ttl_s)
+{
+	char id[GW_IDENTITY_SIZE], word[ANONYMOUS_CHARS + 1];
+
+	if (!c->web->h.enrol || !c->web->set->ims.pool_anonymous) {
+		gw_rconn_reject(c, m, GW_RJ_AUTH_FAILED, 403,
+				"anonymous users are not taken");
+		return;
+	}
+	/* It is who it was before. */
+	if (c->reg) {
+		gw_rauth_granted(c, m->txn, expiration_s, ttl_s);
+		return;
+	}
+	/* RFC 3323 4.1.1.3: a host that nobody has. */
+	gw_random_token(word, sizeof(word), ANONYMOUS_CHARS);
+	(void)snprintf(id, sizeof(id), "sip:%s@anonymous.invalid", word);
+	if (gw_registry_add(c->web->registry, &c->reg, id, NULL, c)) {
+		gw_rconn_reject(c, m, GW_RJ_LIMIT, 503, "no memory");
+		return;
+	}
+	(void)gw_enrol_new(c, m->txn, expiration_s, ttl_s, GW_WEB_ANONYMOUS,
+			   NULL);
 }
