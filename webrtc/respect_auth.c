@@ -374,6 +374,8 @@ void gw_web_user_found(struct gw_web *web, uint64_t ask, int error,
 			return;
 		}
 	}
+	if (web->waf)
+		(void)gw_waf_user_found(web->waf, ask, error, user);
 }
 
 void gw_rauth_revoke(struct gw_web *web, const char *id)
