@@ -170,7 +170,9 @@ static void on_regn(struct gw_regn *r, const struct gw_regn_event *ev,
 		break;
 	case GW_RE_ENDED:
 		e->regn = NULL; /* it is gone */
-		res.status = ev->by_network ? 480 : ev->cause.status;
+		res.status = ev->by_network            ? 480
+			     : ev->cause.status == 200 ? 410
+						       : ev->cause.status;
 		res.retry_after_s = ev->cause.retry_after_s;
 		res.text = ev->by_network ? "deregistered by the network"
 					  : ev->cause.text;
@@ -353,6 +355,14 @@ int gw_enrol_answer(const char *key, const char *authorization, void *arg)
 	if (!e || !e->regn)
 		return -EALREADY;
 	return gw_regn_answer(e->regn, authorization);
+}
+
+int gw_enrol_quit(const char *key, void *arg)
+{
+	struct gw_core *core = arg;
+	struct enrol *e = find(core->enrols, key);
+
+	return e && e->regn ? gw_regn_quit(e->regn) : -EALREADY;
 }
 
 void gw_enrol_leave(const char *key, void *arg)

@@ -224,6 +224,7 @@ void gw_registry_remove(struct gw_reg *reg)
 	explicit_bzero(reg->credential, sizeof(reg->credential));
 	reg->magic = 0;
 	free(reg->impi);
+	free(reg->challenge);
 	free(reg);
 }
 
@@ -309,6 +310,7 @@ void gw_reg_suspend(struct gw_reg *reg)
 {
 	GW_CHECK(reg, REG_MAGIC);
 	reg->conn = NULL;
+	reg->answering = false;
 	count_suspended(reg, true);
 	(void)gw_timer_start_ms(reg->registry->timers, &reg->ttl,
 				(uint64_t)reg->ttl_s * 1000);
@@ -319,6 +321,7 @@ void gw_reg_resume(struct gw_reg *reg, struct gw_rconn *conn)
 	GW_CHECK(reg, REG_MAGIC);
 	gw_timer_stop(&reg->ttl);
 	reg->conn = conn;
+	reg->answering = reg->quitting = false;
 	count_suspended(reg, false);
 	reg->serial = ++reg->registry->serial;
 }

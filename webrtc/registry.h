@@ -45,7 +45,12 @@ struct gw_reg {
 	bool enrolled; /* in the core */
 	bool asked;    /* the core's challenge is with the client */
 	bool token;    /* it was a token that logged it in */
-	uint64_t txn;  /* pending: of the auth that waits ... */
+	bool client;   /* it answers the core's challenges itself */
+	/* An auth waits for the core: to an answer at a refresh, or to a
+	 * log-out. */
+	bool answering, quitting;
+	char *challenge; /* of a refresh, that waits for an answer; owned */
+	uint64_t txn;    /* pending: of the auth that waits ... */
 	uint32_t asked_expiration_s, asked_ttl_s; /* ... and what it wants */
 	char id[GW_IDENTITY_SIZE];                /* webrtcId */
 	char name[64];
@@ -104,6 +109,7 @@ struct gw_reg *gw_registry_first(const struct gw_registry *r);
 void gw_reg_renew(struct gw_reg *reg, uint32_t expiration_s, uint32_t ttl_s);
 /* Is what a token says of its bearer in the core true of @reg? */
 bool gw_reg_suits(const struct gw_reg *reg, const struct gw_jwt_claims *claims);
+/* The connection is lost, and with it what waited for an answer there. */
 void gw_reg_suspend(struct gw_reg *reg);
 void gw_reg_resume(struct gw_reg *reg, struct gw_rconn *conn);
 uint32_t gw_reg_remaining_s(const struct gw_reg *reg);

@@ -544,6 +544,7 @@ static void reauth(struct gw_rconn *c, const struct gw_rmsg *m, uint32_t ttl_s)
 	/* What was proved is that it is the same endpoint, not its password:
 	 * the registration does not get longer. */
 	gw_rauth_granted(c, m->txn, gw_reg_remaining_s(reg), ttl_s);
+	gw_enrol_remind(reg);
 	if (old != c)
 		gw_rleg_resume(reg);
 }
@@ -559,6 +560,8 @@ static void deregister(struct gw_rconn *c, const struct gw_rmsg *m)
 				"there is no registration to end");
 		return;
 	}
+	if (gw_enrol_log_out(c, m))
+		return; /* when the core has answered */
 	gw_rconn_accept(c, m, &o);
 	gw_rauth_end(c->web, c->reg, GW_WS_NORMAL, "deregistered");
 }
@@ -578,7 +581,8 @@ void gw_rauth_request(struct gw_rconn *c, const struct gw_rmsg *m)
 
 	expiration_s = bounded(m, GW_K_EXPIRATION, set->expiration_s);
 	ttl_s = bounded(m, GW_K_TTL, set->ttl_max_s);
-	if (c->job || (c->reg && c->reg->pending && !c->reg->asked))
+	if (c->job || (c->reg && (c->reg->answering ||
+				  (c->reg->pending && !c->reg->asked))))
 		gw_rconn_reject(c, m, GW_RJ_STATE, 409,
 				"an auth is being worked on");
 	else if (!gw_identity_norm(norm, id))

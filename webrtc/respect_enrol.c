@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "gateway/base/ids.h"
@@ -83,6 +84,7 @@ int gw_enrol_new(struct gw_rconn *c, uint64_t txn, uint32_t expiration_s,
 	who.id = id;
 	reg->pending = true;
 	reg->token = proof == GW_WEB_TOKEN;
+	reg->client = proof == GW_WEB_DIGEST;
 	reg->txn = txn;
 	reg->asked_expiration_s = expiration_s;
 	reg->asked_ttl_s = ttl_s;
@@ -104,18 +106,45 @@ void gw_enrol_end(struct gw_web *web, struct gw_reg *reg)
 
 /* ---- the core's answers ---- */
 
+static void keep_challenge(struct gw_reg *reg, const char *value)
+{
+	free(reg->challenge);
+	reg->challenge = value ? strdup(value) : NULL;
+}
+
+void gw_enrol_remind(struct gw_reg *reg)
+{
+	struct gw_rout o = { .auth_type = "digest" };
+
+	if (!reg->challenge || !reg->conn)
+		return;
+	o.webrtc_id = reg->id;
+	o.www_authenticate = reg->challenge;
+	gw_rconn_request(reg->conn, GW_RM_AUTH, &o, 0, 0);
+}
+
+static void show_challenge(struct gw_rconn *c, uint64_t txn, const char *value)
+{
+	struct gw_rout o = { .problem = { .status = 401 },
+			     .supported = gw_rconn_extensions(c->web),
+			     .www_authenticate = value };
+
+	gw_rconn_respond(c, txn, gw_wire_method(GW_RM_AUTH), &o);
+}
+
 static void on_challenge(struct gw_reg *reg, const char *value)
 {
-	struct gw_rout o = { .problem = { .status = 401 } };
-	struct gw_rconn *c = reg->conn;
+	bool waits = reg->pending || reg->answering || reg->quitting;
 
-	/* At a refresh nobody waits: the client's next auth will. */
-	if (!reg->pending || !c)
-		return;
-	reg->asked = true;
-	o.supported = gw_rconn_extensions(c->web);
-	o.www_authenticate = value;
-	gw_rconn_respond(c, reg->txn, gw_wire_method(GW_RM_AUTH), &o);
+	reg->asked = reg->pending;
+	reg->answering = false;
+	/* A refresh: the client is asked, now or when it is back. */
+	if (!reg->pending)
+		keep_challenge(reg, value);
+	if (waits && reg->conn)
+		show_challenge(reg->conn, reg->txn, value);
+	else if (!reg->pending)
+		gw_enrol_remind(reg);
 }
 
 /* It is registered, so what else it was thought to be is settled. */
@@ -132,14 +161,16 @@ static void take_identities(struct gw_reg *reg,
 static void on_success(struct gw_web *web, struct gw_reg *reg,
 		       const struct gw_web_enrolled *res)
 {
-	bool first = reg->pending;
+	bool first = reg->pending || reg->answering;
 
 	take_identities(reg, res);
+	keep_challenge(reg, NULL);
+	reg->answering = false;
 	reg->pending = false;
 	reg->enrolled = res->status == 200;
 	if (!first)
 		return;
-	if (reg->asked)
+	if (reg->client)
 		gw_metric_add(&m_ok, 1);
 	reg->asked = false;
 	if (reg->conn)
@@ -147,6 +178,50 @@ static void on_success(struct gw_web *web, struct gw_reg *reg,
 				 reg->asked_ttl_s);
 	else
 		drop(web, reg);
+}
+
+/* Out of the core, whatever it said; and out of here. */
+static void left(struct gw_web *web, struct gw_reg *reg)
+{
+	struct gw_rout o = { .success = true, .has_expiration = true };
+
+	if (reg->conn)
+		gw_rconn_respond(reg->conn, reg->txn,
+				 gw_wire_method(GW_RM_AUTH), &o);
+	gw_rauth_end(web, reg, GW_WS_NORMAL, "deregistered");
+}
+
+void gw_enrol_left(struct gw_reg *reg)
+{
+	struct gw_web *web = reg->conn->web;
+
+	reg->conn->reg = NULL;
+	reg->conn = NULL;
+	gw_rauth_end(web, reg, GW_WS_NORMAL, "deregistered");
+}
+
+bool gw_enrol_log_out(struct gw_rconn *c, const struct gw_rmsg *m)
+{
+	struct gw_web *web = c->web;
+	struct gw_reg *reg = c->reg;
+	int err;
+
+	if (!reg->client || !reg->enrolled || !web->h.quit)
+		return false;
+	if (!reg->quitting)
+		err = web->h.quit(reg->key, web->h.arg);
+	else if (gw_rmsg_has(m, GW_K_AUTHORIZATION))
+		err = web->h.enrol_answer(reg->key, m->str[GW_K_AUTHORIZATION],
+					  web->h.arg);
+	else
+		err = -EALREADY;
+	/* It is not kept from leaving: the core's binding then expires. */
+	if (err)
+		return false;
+	keep_challenge(reg, NULL);
+	reg->quitting = true;
+	reg->txn = m->txn;
+	return true;
 }
 
 static void on_failure(struct gw_web *web, struct gw_reg *reg,
@@ -158,7 +233,13 @@ static void on_failure(struct gw_web *web, struct gw_reg *reg,
 
 	/* The other side has let go already. */
 	reg->enrolled = false;
+	if (reg->quitting) {
+		left(web, reg);
+		return;
+	}
 	if (!reg->pending) {
+		if (reg->answering && c)
+			respond_problem(c, txn, res);
 		gw_rauth_end(web, reg, GW_WS_DEREGISTERED,
 			     res->text ? res->text : "ended by the core");
 		return;
@@ -192,20 +273,33 @@ void gw_web_enrolled(struct gw_web *web, const char *key,
 
 /* ---- the client's answer ---- */
 
-static void answer(struct gw_rconn *c, const struct gw_rmsg *m)
+static void answer(struct gw_rconn *c, const struct gw_rmsg *m,
+		   uint32_t expiration_s, uint32_t ttl_s)
 {
 	struct gw_web *web = c->web;
+	struct gw_reg *reg = c->reg;
 
 	if (!gw_rmsg_has(m, GW_K_AUTHORIZATION)) {
-		gw_rconn_reject(c, m, GW_RJ_MEMBER, 400,
-				"authorization is missing");
+		if (reg->challenge)
+			show_challenge(c, m->txn, reg->challenge);
+		else
+			gw_rconn_reject(c, m, GW_RJ_MEMBER, 400,
+					"authorization is missing");
 		return;
 	}
-	c->reg->txn = m->txn;
-	if (web->h.enrol_answer(c->reg->key, m->str[GW_K_AUTHORIZATION],
-				web->h.arg))
-		gw_rauth_deny(c, m->txn, &m_bad, c->reg->id,
+	if (web->h.enrol_answer(reg->key, m->str[GW_K_AUTHORIZATION],
+				web->h.arg)) {
+		gw_rauth_deny(c, m->txn, &m_bad, reg->id,
 			      "no answer to the challenge");
+		return;
+	}
+	reg->txn = m->txn;
+	if (reg->pending)
+		return;
+	keep_challenge(reg, NULL);
+	reg->answering = true;
+	reg->asked_expiration_s = expiration_s;
+	reg->asked_ttl_s = ttl_s;
 }
 
 void gw_enrol_digest(struct gw_rconn *c, const struct gw_rmsg *m,
@@ -216,8 +310,8 @@ void gw_enrol_digest(struct gw_rconn *c, const struct gw_rmsg *m,
 				"there is no core to ask for a challenge");
 		return;
 	}
-	if (c->reg && c->reg->pending) {
-		answer(c, m);
+	if (c->reg && (c->reg->pending || c->reg->challenge)) {
+		answer(c, m, expiration_s, ttl_s);
 		return;
 	}
 	/* The core's registration is refreshed by itself. */

@@ -154,6 +154,12 @@ void gw_enrol_anonymous(struct gw_rconn *c, const struct gw_rmsg *m,
 /* auth with authType digest. */
 void gw_enrol_digest(struct gw_rconn *c, const struct gw_rmsg *m,
 		     uint32_t expiration_s, uint32_t ttl_s);
+/* The core's question that waits for an answer, to its client, once more. */
+void gw_enrol_remind(struct gw_reg *reg);
+/* auth with expiration 0.  False: it can leave at once. */
+bool gw_enrol_log_out(struct gw_rconn *c, const struct gw_rmsg *m);
+/* Its client has gone, and wanted to. */
+void gw_enrol_left(struct gw_reg *reg);
 /* Its client has gone before the core has answered. */
 void gw_enrol_drop(struct gw_reg *reg);
 /* @reg goes. */

@@ -60,6 +60,9 @@ typedef int(gw_web_enrol_h)(const struct gw_web_enrolment *who, void *arg);
  * -errno. */
 typedef int(gw_web_enrol_answer_h)(const char *key, const char *authorization,
 				   void *arg);
+/* The client logs out, and answers for that if the core wants it: 401 may
+ * come, and then another status.  0, or -errno: it is to leave without. */
+typedef int(gw_web_quit_h)(const char *key, void *arg);
 /* It is registered no more.  Legal when it never was. */
 typedef void(gw_web_leave_h)(const char *key, void *arg);
 
@@ -67,8 +70,9 @@ struct gw_web_handlers {
 	gw_leg_incoming_h *incoming; /* a client's msetup */
 	gw_admin_h *admin;
 	gw_web_user_h *user;   /* NULL: all users are in the configuration */
-	gw_web_enrol_h *enrol; /* NULL, with the next two: there is no core */
+	gw_web_enrol_h *enrol; /* NULL, with those below: there is no core */
 	gw_web_enrol_answer_h *enrol_answer;
+	gw_web_quit_h *quit;
 	gw_web_leave_h *leave;
 	void *arg;
 };
@@ -80,7 +84,7 @@ void gw_web_user_found(struct gw_web *web, uint64_t ask, int error,
 
 struct gw_web_enrolled {
 	/* 0: known here only; 200: registered, now or anew; 401: @challenge is
-	 * for the client; else it is not, or no longer. */
+	 * for the client; else it is not, or no longer (410: as it wished). */
 	uint16_t status;
 	uint16_t retry_after_s; /* 0: not said */
 	const char *text;       /* may be NULL */

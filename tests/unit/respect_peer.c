@@ -415,6 +415,14 @@ static int on_enrol_answer(const char *key, const char *authorization,
 	return peer.enrol_error;
 }
 
+static int on_quit(const char *key, void *arg)
+{
+	assert_ptr_equal(&peer, arg);
+	assert_string_equal(peer.key, key);
+	peer.nquit++;
+	return peer.enrol_error;
+}
+
 static void on_leave(const char *key, void *arg)
 {
 	assert_ptr_equal(&peer, arg);
@@ -448,6 +456,7 @@ int peer_setup(void **state)
 				     .user = asking ? on_ask : NULL,
 				     .enrol = with_core ? on_enrol : NULL,
 				     .enrol_answer = on_enrol_answer,
+				     .quit = on_quit,
 				     .leave = on_leave,
 				     .arg = &peer };
 	/* sha256crypt at its least cost: a test, not a password file */

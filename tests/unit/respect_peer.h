@@ -54,7 +54,7 @@ struct peer {
 	/* The last that was to be registered in a core, and what was said to
 	 * it since. */
 	int enrol_error; /* what that returns */
-	unsigned nenrol, nleave, nanswer;
+	unsigned nenrol, nleave, nanswer, nquit;
 	char key[24], enrol_id[128], left[24];
 	enum gw_web_proof proof;
 	char impi[128];

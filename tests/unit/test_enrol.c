@@ -30,7 +30,7 @@ struct gw_regn {
 };
 
 static struct gw_regn regns[NREGN];
-static unsigned nregn, nended;
+static unsigned nregn, nended, nquit;
 static int start_error;
 
 int gw_regn_start(struct gw_regn **out, struct gw_sip *sip,
@@ -57,6 +57,12 @@ int gw_regn_answer(struct gw_regn *r, const char *authorization)
 {
 	(void)authorization;
 	return r->live ? 0 : -EALREADY;
+}
+
+int gw_regn_quit(struct gw_regn *r)
+{
+	nquit++;
+	return r->how == GW_REGN_CLIENT ? 0 : -EALREADY;
 }
 
 void gw_regn_end(struct gw_regn *r)
@@ -155,7 +161,7 @@ static int setup(void **state)
 	(void)state;
 	memset(&set, 0, sizeof(set));
 	memset(&told, 0, sizeof(told));
-	nregn = nended = 0;
+	nregn = nended = nquit = 0;
 	start_error = 0;
 	set.ims.expires_s = 600;
 	b = bench_new();
@@ -306,6 +312,27 @@ static void users_of_no_list_are_known_here_only(void **state)
 	assert_int_equal(0, nregn);
 	begin("k2", GUEST, GW_WEB_ANONYMOUS, NULL);
 	assert_int_equal(403, told.status);
+}
+
+static void who_answers_for_itself_is_asked_when_it_leaves(void **state)
+{
+	struct gw_regn_event ask = { .type = GW_RE_CHALLENGE,
+				     .challenge = "Digest realm=\"x\"" };
+
+	(void)state;
+	put(DAN, GW_ENROL_CLIENT);
+	assert_int_equal(-EALREADY, gw_enrol_quit("k1", &core));
+	begin("k1", DAN, GW_WEB_DIGEST, NULL);
+	assert_int_equal(GW_REGN_CLIENT, regns[0].how);
+	core_grants(&regns[0], IMPU, NULL);
+	assert_int_equal(0, gw_enrol_quit("k1", &core));
+	regns[0].handler(&regns[0], &ask, regns[0].arg);
+	assert_int_equal(401, told.status);
+	assert_int_equal(0, gw_enrol_answer("k1", "Digest x", &core));
+	core_ends(&regns[0], 200, false);
+	assert_int_equal(410, told.status);
+	assert_int_equal(0, bench_metric("isthmus_enrolments"));
+	assert_int_equal(-EALREADY, gw_enrol_answer("k1", "Digest x", &core));
 }
 
 /* ---- the pool ---- */
@@ -459,6 +486,7 @@ int main(void)
 		T(a_subscriber_binds_what_a_token_may_name),
 		T(claims_beyond_what_the_core_grants_end_it),
 		T(users_of_no_list_are_known_here_only),
+		T(who_answers_for_itself_is_asked_when_it_leaves),
 		T(guests_are_lent_an_identity_each),
 		T(endpoints_of_one_user_share_it_until_the_last_has_gone),
 		T(two_that_ask_at_once_get_one),

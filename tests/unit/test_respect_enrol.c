@@ -406,6 +406,170 @@ static void the_cores_challenge_is_answered_by_the_client(void **state)
 	assert_true(gw_web_is_registered(peer.web, IMPU));
 }
 
+static void say_answer(struct gw_ws_conn *c, unsigned txn, const char *more)
+{
+	char text[512];
+
+	(void)snprintf(text, sizeof(text),
+		       ",\"authorization\":\"" ANSWER "\"%s", more);
+	say_auth(c, txn, "digest", DAN, text);
+}
+
+static struct gw_ws_conn *log_in_by_digest(void)
+{
+	struct gw_ws_conn *c = client_open();
+
+	say_auth(c, 0, "digest", DAN, "");
+	core_asks(ASK);
+	say_answer(c, 2, "");
+	core_registers(IMPI, IMPU, NULL);
+	has(client_last(c), "\"success\":true");
+	assert_int_equal(2, client_count(c));
+	return c;
+}
+
+static void a_challenge_of_a_refresh_is_asked_of_the_client(void **state)
+{
+	struct gw_ws_conn *c = log_in_by_digest();
+
+	(void)state;
+	peer_advance_ms(1000000);
+	core_asks(ASK);
+	assert_int_equal(3, client_count(c));
+	has(client_last(c), "\"messageType\":\"request\",\"method\":\"auth\"");
+	has(client_last(c), "\"authType\":\"digest\"");
+	has(client_last(c), "\"webrtcId\":\"" DAN "\"");
+	has(client_last(c), "nonce=\\\"n1\\\"");
+	client_say(c, "{\"messageType\":\"response\",\"method\":\"auth\","
+		      "\"transactionId\":1,\"success\":true}");
+	/* It may ask what the question was. */
+	say_auth(c, 4, "digest", DAN, "");
+	has(client_last(c), "\"status\":401");
+	has(client_last(c), "nonce=\\\"n1\\\"");
+	say_answer(c, 6, "");
+	assert_int_equal(2, peer.nanswer);
+	assert_int_equal(4, client_count(c));
+	say_answer(c, 8, "");
+	has(client_last(c), "\"status\":409");
+	/* The nonce was too old: another, in the answer. */
+	core_asks(ASK2);
+	has(client_last(c), "\"transactionId\":6");
+	has(client_last(c), "\"status\":401");
+	has(client_last(c), "nonce=\\\"n2\\\"");
+	say_answer(c, 10, "");
+	core_registers(IMPI, IMPU, NULL);
+	has(client_last(c), "\"transactionId\":10");
+	has(client_last(c), "\"success\":true");
+	/* As long as from anew. */
+	has(client_last(c), "\"expiration\":3600");
+	assert_int_equal(7, client_count(c));
+	/* Nobody waits when the core changes something by itself. */
+	core_registers(IMPI, IMPU, NUMBER);
+	assert_int_equal(7, client_count(c));
+}
+
+static void a_client_that_comes_back_is_asked_again(void **state)
+{
+	struct gw_ws_conn *c = log_in_by_digest();
+	char credential[96];
+
+	(void)state;
+	(void)snprintf(credential, sizeof(credential),
+		       ",\"authorization\":\"%s\"",
+		       json_value(client_last(c), "reauthCredential"));
+	client_lose(&c, 1006);
+	core_asks(ASK);
+	c = client_open();
+	say_auth(c, 0, "reauth", DAN, credential);
+	assert_int_equal(2, client_count(c));
+	has(client_got(c, 0), "\"success\":true");
+	has(client_last(c), "nonce=\\\"n1\\\"");
+	say_answer(c, 2, "");
+	client_lose(&c, 1006); /* what comes of it is nobody's */
+	core_registers(IMPI, IMPU, NULL);
+	assert_true(gw_web_is_registered(peer.web, DAN));
+	peer_advance_ms(30001);
+	assert_int_equal(1, peer.nleave);
+}
+
+static void an_answer_that_the_core_refuses_ends_it(void **state)
+{
+	struct gw_ws_conn *c = log_in_by_digest();
+
+	(void)state;
+	core_asks(ASK);
+	say_answer(c, 4, "");
+	core_refuses(403, "not authenticated");
+	has(client_last(c), "\"transactionId\":4");
+	has(client_last(c), "\"status\":403");
+	assert_int_equal(4003, client_code(c));
+	assert_false(gw_web_is_registered(peer.web, DAN));
+}
+
+static void an_answer_to_nothing_is_refused(void **state)
+{
+	struct gw_ws_conn *c = log_in_by_digest();
+
+	(void)state;
+	core_asks(ASK);
+	peer.enrol_error = -EINVAL;
+	say_answer(c, 4, "");
+	has(client_last(c), "\"status\":403");
+	peer.enrol_error = 0;
+	assert_true(gw_web_is_registered(peer.web, DAN));
+	say_answer(c, 6, "");
+	core_registers(IMPI, IMPU, NULL);
+	has(client_last(c), "\"success\":true");
+}
+
+static void a_log_out_waits_for_the_core(void **state)
+{
+	struct gw_ws_conn *c = log_in_by_digest();
+
+	(void)state;
+	say_auth(c, 4, "digest", DAN, ",\"expiration\":0");
+	assert_int_equal(1, peer.nquit);
+	assert_int_equal(2, client_count(c));
+	core_asks(ASK2);
+	has(client_last(c), "\"status\":401");
+	has(client_last(c), "nonce=\\\"n2\\\"");
+	say_answer(c, 6, ",\"expiration\":0");
+	assert_int_equal(2, peer.nanswer);
+	assert_int_equal(0, client_code(c));
+	core_refuses(410, "deregistered");
+	has(client_last(c), "\"success\":true");
+	has(client_last(c), "\"expiration\":0");
+	assert_int_equal(1000, client_code(c));
+	assert_int_equal(0, peer.nleave); /* it has left */
+	assert_false(gw_web_is_registered(peer.web, DAN));
+}
+
+static void who_does_not_answer_leaves_all_the_same(void **state)
+{
+	struct gw_ws_conn *c = log_in_by_digest();
+
+	(void)state;
+	say_auth(c, 4, "digest", DAN, ",\"expiration\":0");
+	core_asks(ASK2);
+	/* Twice without an answer. */
+	say_auth(c, 6, "digest", DAN, ",\"expiration\":0");
+	has(client_last(c), "\"success\":true");
+	assert_int_equal(1000, client_code(c));
+	assert_int_equal(1, peer.nleave);
+	/* Or by going. */
+	c = log_in_by_digest();
+	say_auth(c, 4, "digest", DAN, ",\"expiration\":0");
+	client_lose(&c, 1006);
+	assert_int_equal(2, peer.nleave);
+	assert_false(gw_web_is_registered(peer.web, DAN));
+	/* Or because there is nothing to deregister. */
+	c = log_in_by_digest();
+	peer.enrol_error = -EALREADY;
+	say_auth(c, 4, "digest", DAN, ",\"expiration\":0");
+	assert_int_equal(1000, client_code(c));
+	assert_int_equal(3, peer.nleave);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -419,6 +583,12 @@ int main(void)
 		T(two_anonymous_users_are_two),
 		T(log_out_expiry_and_time_to_live_leave_the_core),
 		T(the_cores_challenge_is_answered_by_the_client),
+		T(a_challenge_of_a_refresh_is_asked_of_the_client),
+		T(a_client_that_comes_back_is_asked_again),
+		T(an_answer_that_the_core_refuses_ends_it),
+		T(an_answer_to_nothing_is_refused),
+		T(a_log_out_waits_for_the_core),
+		T(who_does_not_answer_leaves_all_the_same),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
