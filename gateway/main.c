@@ -286,6 +286,7 @@ static int start(struct daemon *d)
 			return err;
 		web.enrol = gw_enrol_begin;
 		web.enrol_answer = gw_enrol_answer;
+		web.quit = gw_enrol_quit;
 		web.leave = gw_enrol_leave;
 	}
 	err = gw_web_new(&core->web, core->loop, d->set, &web);

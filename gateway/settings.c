@@ -187,6 +187,13 @@ const struct gw_set_row gw_settings_rows[] = {
 	{ "ims.probe_s", GW_SET_U32, SET(ims.probe_s), .min = 0, .max = 3600,
 	  .def = "10" },
 	{ "ims.reg_event", GW_SET_BOOL, SET(ims.reg_event), .def = "true" },
+	{ "ims.pool_anonymous", GW_SET_BOOL, SET(ims.pool_anonymous),
+	  .def = "false" },
+	{ "ims.pool_users", GW_SET_STRINGS, SET(ims.pool_user),
+	  EACH(ims.pool_user), COUNT(gw_settings, ims.npool_user), .def = "",
+	  .check = gw_settings_check_pattern },
+	{ "ims.pool_cool_s", GW_SET_U32, SET(ims.pool_cool_s), .min = 0,
+	  .max = 30 * DAY_S, .def = "60" },
 
 	{ "media.workers", GW_SET_U32, SET(media.workers), .min = 0,
 	  .max = 128, .def = "0" },
@@ -287,6 +294,8 @@ const struct gw_set_row gw_settings_rows[] = {
 	  .each = sizeof(((struct gw_set_user *)0)->identity[0]),
 	  COUNT(gw_set_user, nidentity), .def = "",
 	  .check = gw_settings_check_identity },
+	{ "users[].subject", GW_SET_STRING, IN(gw_set_user, subject),
+	  .def = "" },
 };
 /* clang-format on */
 const size_t gw_settings_nrow = GW_ARRAY_LEN(gw_settings_rows);

@@ -26,6 +26,7 @@
 #define GW_SET_CORES       4
 #define GW_SET_WAF_CLIENTS 8
 #define GW_SET_REDIRECTS   8
+#define GW_SET_POOL_USERS  16
 
 struct gw_set_log {
 	char level[8];  /* error warn info debug */
@@ -44,6 +45,10 @@ struct gw_set_user {
 	char name[64];
 	size_t nidentity;
 	char identity[GW_SET_IDENTITIES][128]; /* further public identities */
+	char subject[128]; /* what its provider's tokens call it; "": the id */
+	/* Who it is in the core, with its identities as public ones; "": not
+	 * to be told in tokens.  Of the store only. */
+	char impi[128];
 };
 
 struct gw_set_key {     /* a key that bearer tokens are signed with */
@@ -149,6 +154,12 @@ struct gw_set_ims {
 	uint32_t register_timeout_ms;
 	uint32_t dead_s, probe_s; /* of a core; probe_s 0: no OPTIONS */
 	bool reg_event;           /* subscribe to it (RFC 3680) */
+	bool pool_anonymous;      /* lend to who does not say who it is */
+	size_t npool_user;
+	/* Patterns (fnmatch) of those without an identity of their own that
+	 * are lent one. */
+	char pool_user[GW_SET_POOL_USERS][128];
+	uint32_t pool_cool_s; /* what was given back rests */
 };
 
 struct gw_set_media {
