@@ -14,6 +14,7 @@
  * ACCEPT     mupdate with sdpAnswer   its 200, or ACK           answer to OFFER, or to an offer in ANSWER
  * REFUSE     problemDetails           488, 491, 504 ...         OFFER failed, nothing changes
  * INFO       userData                 INFO                      DTMF
+ * TRANSFER   mupdate with resourceId  REFER, and its NOTIFYs    another party in place of one
  * RELEASE    mdisc, failed response   BYE, CANCEL, 3xx-6xx      the end, from any state, exactly once
  *
  * Rules both sides keep:
@@ -26,6 +27,12 @@
  * - ANSWER with role OFFER (late-offer call): the receiver sends ACCEPT with
  *   the answer.  send(ANSWER, role OFFER) on an originating leg: its peer's
  *   answer comes back as ACCEPT.
+ * - TRANSFER from a leg asks (target; stays: the other party is replaced, else
+ *   the asking one; replaces).  TRANSFER to a leg tells what became of it by
+ *   cause.status: below 200 it goes on, 200 done, else failed and all is as
+ *   before; the first comes at once, from inside the handler.  Who did not ask
+ *   is told only that it is done.
+ * - SETUP with instead_of is of a caller who takes the place of that leg.
  * - OFFER may be sent to an originating RESPECT leg before ANSWER (no
  *   pre-offer, or a pre-offer replaced).
  *
@@ -48,6 +55,7 @@ enum gw_verb {
 	GW_V_ACCEPT,
 	GW_V_REFUSE,
 	GW_V_INFO,
+	GW_V_TRANSFER,
 	GW_V_RELEASE,
 	GW_NVERBS
 };
@@ -99,7 +107,12 @@ struct gw_msg {
 		branch; /* early dialog of a forked SETUP; 0 where there is one */
 	struct gw_desc desc;
 	struct gw_party asserted; /* who the network says is there */
-	struct gw_party target;   /* SETUP: whom */
+	struct gw_party target;   /* SETUP, TRANSFER: whom */
+	/* SETUP, TRANSFER: the dialog that shall be replaced there (RFC 3891),
+	 * as the header has it; NULL: none */
+	const char *replaces;
+	bool stays;                /* TRANSFER: the peer does, the other goes */
+	struct gw_leg *instead_of; /* SETUP: NULL, but for Replaces */
 	/* SETUP: the key of a registration in the core (gateway/
 	 * registration.h): the one that was called, or through which to call.
 	 * NULL: none. */
@@ -109,7 +122,7 @@ struct gw_msg {
 	bool early_media; /* PROGRESS: authorised (RFC 5009), not just there */
 	bool held;        /* OFFER, ACCEPT, ANSWER: the other party does not
 				     listen; for a state shown to people */
-	struct gw_cause cause;    /* REFUSE, RELEASE */
+	struct gw_cause cause;    /* REFUSE, RELEASE, TRANSFER to a leg */
 	const char *content_type; /* INFO */
 	const void *content;
 	size_t content_len;

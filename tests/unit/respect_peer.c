@@ -278,6 +278,8 @@ static void on_leg(struct gw_leg *leg, const struct gw_msg *msg, void *arg)
 		(void)snprintf(h->text, sizeof(h->text), "%.*s",
 			       (int)msg->content_len,
 			       (const char *)msg->content);
+	else if (msg->verb == GW_V_TRANSFER)
+		(void)snprintf(h->text, sizeof(h->text), "%s", msg->target.uri);
 	else if (msg->cause.text)
 		(void)snprintf(h->text, sizeof(h->text), "%s", msg->cause.text);
 	h->cause.text = NULL;
