@@ -40,6 +40,7 @@ static void ask(struct gw_consent *c)
 		.controlling = c->controlling,
 		.tie = c->tie,
 		.priority = PRIORITY,
+		.mark = c->mark,
 	};
 	uint8_t out[GW_STUN_REQUEST];
 	size_t len = gw_stun_ask(c->stun, &what, out,
@@ -133,6 +134,7 @@ int gw_consent_start(struct gw_consent *c, const struct gw_consent_keys *keys)
 	if (err)
 		return err;
 	c->controlling = keys->controlling;
+	c->mark = keys->mark;
 	c->refused = false;
 	c->waits = false;
 	c->heard_us = gw_timers_now_us(c->timers);
@@ -213,6 +215,11 @@ static bool take_reply(struct gw_consent *c, uint8_t *data, size_t len)
 		return true;
 	}
 	return false;
+}
+
+bool gw_consent_reply(struct gw_consent *c, uint8_t *data, size_t len)
+{
+	return c->names && len >= 20 && take_reply(c, data, len);
 }
 
 bool gw_consent_take(struct gw_consent *c, const struct gw_addr *from,

@@ -30,6 +30,7 @@ struct gw_consent_keys {
 	const char *ufrag, *pwd;               /* ours */
 	const char *remote_ufrag, *remote_pwd; /* theirs */
 	bool controlling;
+	uint32_t mark; /* of our transactions (stun.h) */
 };
 
 struct gw_consent_handlers {
@@ -53,6 +54,7 @@ struct gw_consent {
 	bool controlling;
 	bool refused; /* said once */
 	bool waits;   /* the last check has not been answered */
+	uint32_t mark;
 	uint64_t tie;
 	uint64_t heard_us;
 	uint8_t asked[GW_CONSENT_ASKED][GW_STUN_ID];
@@ -73,5 +75,7 @@ void gw_consent_stop(struct gw_consent *c); /* legal when stopped */
  * False: it is libnice's. */
 bool gw_consent_take(struct gw_consent *c, const struct gw_addr *from,
 		     uint8_t *data, size_t len);
+/* The same of what can only be an answer to a check of ours. */
+bool gw_consent_reply(struct gw_consent *c, uint8_t *data, size_t len);
 
 #endif

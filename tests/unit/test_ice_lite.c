@@ -391,6 +391,59 @@ static void valid_pair_is_heard_once_it_is_nominated(void **state)
 	(void)close(c.fd);
 }
 
+/* As Chromium does: the nomination is up to a second behind, or lost. */
+static void who_sends_from_a_checked_address_has_chosen_it(void **state)
+{
+	struct client c = open_client("127.0.0.1");
+	struct client d = open_client("127.0.0.1");
+
+	(void)state;
+	configure(&a, 1);
+	assert_int_equal(check(&c, &a, false), 0);
+	assert_false(heard(&d, &a)); /* unchecked */
+	assert_int_equal(a.connected, 0);
+	assert_true(heard(&c, &a));
+	assert_int_equal(a.connected, 1);
+	assert_true(reaches(&a, &c));
+	assert_int_equal(check(&d, &a, true), 0);
+	assert_true(reaches(&a, &d));
+	(void)close(c.fd);
+	(void)close(d.fd);
+}
+
+static void
+checked_address_is_sent_to_without_a_nomination_in_the_end(void **state)
+{
+	struct client c = open_client("127.0.0.1");
+	struct client d = open_client("::1");
+
+	(void)state;
+	assert_int_equal(check(&c, &a, false), 0); /* too early to count */
+	pass(1000000);
+	assert_int_equal(a.connected, 0);
+	configure(&a, 1);
+	pass(1);
+	assert_int_equal(a.connected, 1);
+	assert_true(reaches(&a, &c));
+	assert_int_equal(check(&d, &a, true), 0);
+	assert_true(reaches(&a, &d));
+
+	make(&z);
+	configure(&z, 2);
+	pass(1000000); /* nothing has come */
+	assert_int_equal(z.connected, 0);
+	(void)close(c.fd);
+	c = open_client("127.0.0.1");
+	assert_int_equal(check(&c, &z, false), 0);
+	pass(150000);
+	assert_int_equal(z.connected, 0);
+	pass(60000);
+	assert_int_equal(z.connected, 1);
+	assert_true(reaches(&z, &c));
+	(void)close(c.fd);
+	(void)close(d.fd);
+}
+
 static void ipv6_is_served_by_the_other_socket(void **state)
 {
 	struct client c = open_client("::1");
@@ -966,6 +1019,8 @@ int main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 		T(description_has_one_host_candidate_a_family),
 		T(valid_pair_is_heard_once_it_is_nominated),
+		T(who_sends_from_a_checked_address_has_chosen_it),
+		T(checked_address_is_sent_to_without_a_nomination_in_the_end),
 		T(ipv6_is_served_by_the_other_socket),
 		T(checks_before_the_description_count_when_it_is_there),
 		T(each_mistake_has_its_answer),
