@@ -264,6 +264,7 @@ static int make_ice(struct gw_term_side *t, const struct gw_end *end)
 		.port_max = env->cfg->web_port_max,
 		.stun_server = env->cfg->stun_server,
 		.controlling = end->controlling,
+		.consent_ms = env->cfg->consent_ms,
 		.lite = env->lite,
 		.stun = env->stun,
 		.no_split = env->cfg->no_split,

@@ -47,10 +47,11 @@ struct gw_ice_options {
 	uint16_t port_min, port_max; /* 0: any */
 	const char *stun_server;     /* "host:port", "" none */
 	bool controlling;
+	uint32_t consent_ms;  /* 0: RFC 7675's 30 s */
 	struct gw_stun *stun; /* the worker's; full ICE; outlives the agent */
 	bool no_split; /* all packets through libnice: the fall-back path */
-	/* ICE-lite on this port, which outlives the agent; the rest but timers
-	 * and log is not looked at.  NULL: full ICE. */
+	/* ICE-lite on this port, which outlives the agent; the rest but timers,
+	 * log and consent_ms is not looked at.  NULL: full ICE. */
 	struct gw_lite_port *lite;
 };
 

@@ -239,6 +239,7 @@ int gw_ice_full_new(struct gw_ice **out, const struct gw_ice_options *opt,
 	ice->log = opt->log;
 	ice->h = *h;
 	ice->stun = opt->stun;
+	ice->consent_ms = opt->consent_ms;
 	gw_ice_loop_init(&ice->loop, opt->poller, opt->timers, opt->log,
 			 gw_ice_full_take, after_loop, ice);
 	gw_ice_full_path_init(ice);

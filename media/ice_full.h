@@ -50,6 +50,7 @@ struct gw_ice_full {
 	bool closed; /* nice_agent_close_async() is done */
 
 	struct gw_consent consent;
+	uint32_t consent_ms;
 	struct gw_probe *probe; /* until a pair is selected; NULL: none */
 	bool found;  /* the pair is the probe's: libnice has not selected one */
 	int nice_fd; /* libnice's socket of the selected pair; -1: none */

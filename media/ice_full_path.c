@@ -153,6 +153,7 @@ static void start_consent(struct gw_ice_full *ice)
 			.remote_pwd = ice->pwd,
 			.controlling = is_controlling(ice),
 			.mark = ice->splits.mark,
+			.patience_ms = ice->consent_ms,
 		};
 
 		if (gw_consent_start(&ice->consent, &keys))

@@ -26,7 +26,7 @@
 /* Addresses of one peer: what is heard least gives way. */
 #define MAX_PAIRS 8
 /* RFC 7675 5.1: "consent expires 30 seconds" after the last one. */
-#define CONSENT_US 30000000u
+#define CONSENT_MS 30000u
 /* Chromium nominates a pair of a lite agent's once it has chosen it, by the
  * next check that is due: 900 ms later, and later still where that is lost.
  * Its data does not wait for that; and ours goes, after this long, where it
@@ -65,6 +65,7 @@ struct lite {
 	 * none, or it has been waited for long enough. */
 	uint64_t checked_us;
 	struct gw_timer wake;
+	uint64_t consent_us; /* what it lasts */
 
 	bool told; /* who the peer is, since the last restart */
 	char ufrag[257], pwd[257];
@@ -98,7 +99,7 @@ static void watch(struct lite *ice, uint64_t now)
 {
 	uint64_t since =
 		ice->selected ? ice->selected->heard_us : ice->begun_us;
-	uint64_t due = since + CONSENT_US;
+	uint64_t due = since + ice->consent_us;
 
 	if (!ice->connected && ice->told_failed) {
 		gw_timer_stop(&ice->wake);
@@ -205,7 +206,7 @@ static void expire_pairs(struct lite *ice, uint64_t now)
 {
 	for (unsigned i = 0; i < MAX_PAIRS; i++)
 		if (ice->pair[i].client &&
-		    age(&ice->pair[i], now) >= CONSENT_US)
+		    age(&ice->pair[i], now) >= ice->consent_us)
 			forget_pair(ice, &ice->pair[i]);
 }
 
@@ -228,7 +229,7 @@ static void review(struct lite *ice)
 			pair = unnominated(ice, now);
 		if (pair)
 			select_pair(ice, pair, now);
-		else if (now - ice->begun_us >= CONSENT_US)
+		else if (now - ice->begun_us >= ice->consent_us)
 			fail(ice);
 	}
 	if (ice->news_pair)
@@ -518,6 +519,8 @@ int gw_ice_lite_new(struct gw_ice **out, const struct gw_ice_options *opt,
 	ice->port = opt->lite;
 	ice->timers = opt->timers;
 	ice->log = opt->log;
+	ice->consent_us =
+		(opt->consent_ms ? opt->consent_ms : CONSENT_MS) * 1000ull;
 	ice->h = *h;
 	ice->client.check = on_check;
 	ice->client.packet = on_packet;
