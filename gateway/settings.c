@@ -228,6 +228,12 @@ const struct gw_set_row gw_settings_rows[] = {
 	/* RFC 4594: telephony is EF, 46 */
 	{ "media.dscp_audio", GW_SET_U8, SET(media.dscp_audio), .min = 0,
 	  .max = 63, .def = "46" },
+	/* RFC 4594: video of a conference is AF41, 34; RFC 8837 takes the same
+	 * for interactive video. */
+	{ "media.dscp_video", GW_SET_U8, SET(media.dscp_video), .min = 0,
+	  .max = 63, .def = "34" },
+	{ "media.dscp_other", GW_SET_U8, SET(media.dscp_other), .min = 0,
+	  .max = 63, .def = "0" },
 	{ "media.codecs", GW_SET_STRINGS, SET(media.codec),
 	  EACH(media.codec), COUNT(gw_settings, media.ncodec),
 	  .def = "opus,G722,PCMU,PCMA", .choices = "opus|G722|PCMU|PCMA" },

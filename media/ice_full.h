@@ -101,7 +101,7 @@ gw_ice_loop_take_h gw_ice_full_take;
 void gw_ice_full_forget_peer(struct gw_ice *base);
 bool gw_ice_full_is_connected(const struct gw_ice *base);
 bool gw_ice_full_accepts(struct gw_ice *base, const struct gw_addr *from);
-int gw_ice_full_send(struct gw_ice *base, const struct gw_addr *to,
+int gw_ice_full_send(struct gw_ice *base, const struct gw_addr *to, int tos,
 		     const void *data, size_t len);
 
 #endif

@@ -18,6 +18,7 @@
 #include "gateway/base/ids.h"
 #include "gateway/base/metrics.h"
 #include "media/discard.h"
+#include "media/tos.h"
 
 #define IDLE_MS 50u
 
@@ -208,7 +209,8 @@ static void send_probe(unsigned at, const struct gw_addr *to, const void *data,
 	GW_CHECK(ice, GW_ICE_FULL_MAGIC);
 	/* What the kernel refuses is as good as lost on the way. */
 	if (at < ice->splits.n)
-		(void)gw_ice_split_send(&ice->splits, (int)at, to, data, len);
+		(void)gw_ice_split_send(&ice->splits, (int)at, to,
+					GW_TOS_SOCKETS, data, len);
 }
 
 void gw_ice_full_stop_probe(struct gw_ice_full *ice)
@@ -399,7 +401,7 @@ static void send_consent(const void *data, size_t len, void *arg)
 
 	GW_CHECK(ice, GW_ICE_FULL_MAGIC);
 	/* A datagram that is lost here is as good as one lost on the way. */
-	(void)gw_ice_full_send(&ice->base, NULL, data, len);
+	(void)gw_ice_full_send(&ice->base, NULL, GW_TOS_SOCKETS, data, len);
 }
 
 static void consent_lost(void *arg)
@@ -488,7 +490,7 @@ bool gw_ice_full_accepts(struct gw_ice *base, const struct gw_addr *from)
 	return false;
 }
 
-int gw_ice_full_send(struct gw_ice *base, const struct gw_addr *to,
+int gw_ice_full_send(struct gw_ice *base, const struct gw_addr *to, int tos,
 		     const void *data, size_t len)
 {
 	struct gw_ice_full *ice = (struct gw_ice_full *)base;
@@ -497,7 +499,7 @@ int gw_ice_full_send(struct gw_ice *base, const struct gw_addr *to,
 		return -ENOTCONN;
 	if (ice->out >= 0)
 		return gw_ice_split_send(&ice->splits, ice->out,
-					 to ? to : &ice->peer, data, len);
+					 to ? to : &ice->peer, tos, data, len);
 	if (nice_agent_send(ice->agent, ice->stream, GW_ICE_COMPONENT,
 			    (guint)len, data) < 0)
 		return -EIO;

@@ -450,19 +450,19 @@ static bool lite_accepts(struct gw_ice *base, const struct gw_addr *from)
 	return false;
 }
 
-static int lite_send(struct gw_ice *base, const struct gw_addr *to,
+static int lite_send(struct gw_ice *base, const struct gw_addr *to, int tos,
 		     const void *data, size_t len)
 {
 	struct lite *ice = (struct lite *)base;
 
 	if (!ice->connected || !ice->selected)
 		return -ENOTCONN;
-	return gw_lite_port_send(ice->port, to ? to : &ice->selected->addr,
+	return gw_lite_port_send(ice->port, to ? to : &ice->selected->addr, tos,
 				 data, len);
 }
 
-/* The sockets are everybody's, and so is their DSCP: the configuration has one
- * for all calls. */
+/* The sockets are everybody's, and so is their DSCP: the configuration has the
+ * same for all calls. */
 static void lite_set_dscp(struct gw_ice *base, uint8_t dscp)
 {
 	gw_lite_port_set_tos(lite_of(base)->port, dscp << 2);

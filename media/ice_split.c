@@ -2,12 +2,12 @@
 
 #include <errno.h>
 #include <linux/filter.h>
-#include <netinet/ip.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "gateway/base/metrics.h"
 #include "media/discard.h"
+#include "media/tos.h"
 
 /* About 100 ms of video, more of audio: a longer queue is delay, not
  * quality. */
@@ -162,24 +162,18 @@ int gw_ice_split_of(const struct gw_ice_splits *s, int nice_fd)
 }
 
 int gw_ice_split_send(struct gw_ice_splits *s, int i, const struct gw_addr *to,
-		      const void *data, size_t len)
+		      int tos, const void *data, size_t len)
 {
-	struct sockaddr_storage ss;
-	socklen_t slen = gw_addr_to_sockaddr(to, &ss);
+	int err = gw_tos_send(s->split[i].fd, to, tos, s->tos, data, len);
 
-	if (sendto(s->split[i].fd, data, len, MSG_DONTWAIT,
-		   (struct sockaddr *)&ss, slen) < 0)
-		return -errno;
-	gw_metric_add(&m_tx, 1);
-	return 0;
+	if (!err)
+		gw_metric_add(&m_tx, 1);
+	return err;
 }
 
 void gw_ice_split_set_tos(struct gw_ice_splits *s, int tos)
 {
-	for (size_t i = 0; i < s->n; i++) {
-		bool v6 = s->split[i].local.family == AF_INET6;
-
-		(void)setsockopt(s->split[i].fd, v6 ? IPPROTO_IPV6 : IPPROTO_IP,
-				 v6 ? IPV6_TCLASS : IP_TOS, &tos, sizeof(tos));
-	}
+	s->tos = tos;
+	for (size_t i = 0; i < s->n; i++)
+		gw_tos_set(s->split[i].fd, s->split[i].local.family, tos);
 }

@@ -45,6 +45,7 @@ struct gw_ice_splits {
 	gw_ice_split_h *handler;
 	void *arg;
 	uint32_t mark; /* stun.h */
+	int tos;
 	size_t n;
 	struct gw_ice_split split[GW_ICE_SPLITS];
 };
@@ -61,8 +62,9 @@ int gw_ice_split_find(const struct gw_ice_splits *s,
 		      const struct gw_addr *local);
 /* The one that shares its port with @nice_fd, or -1. */
 int gw_ice_split_of(const struct gw_ice_splits *s, int nice_fd);
+/* @tos: of this one; GW_TOS_SOCKETS: what was set for all. */
 int gw_ice_split_send(struct gw_ice_splits *s, int i, const struct gw_addr *to,
-		      const void *data, size_t len);
+		      int tos, const void *data, size_t len);
 void gw_ice_split_set_tos(struct gw_ice_splits *s, int tos);
 
 #endif

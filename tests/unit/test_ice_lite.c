@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <netinet/in.h>
+#include <netinet/ip.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -220,6 +222,28 @@ static size_t hear(const struct client *c, uint8_t *buf, size_t size)
 	ssize_t n = recv(c->fd, buf, size, 0);
 
 	return n > 0 ? (size_t)n : 0;
+}
+
+/* The TOS or traffic class of what is heard. */
+static int hear_tos(const struct client *c)
+{
+	_Alignas(struct cmsghdr) char control[256];
+	char buf[600];
+	struct iovec iov = { buf, sizeof(buf) };
+	struct msghdr msg = { .msg_iov = &iov,
+			      .msg_iovlen = 1,
+			      .msg_control = control,
+			      .msg_controllen = sizeof(control) };
+	struct cmsghdr *h;
+	int tos;
+
+	assert_true(recvmsg(c->fd, &msg, 0) > 0);
+	h = CMSG_FIRSTHDR(&msg);
+	assert_non_null(h);
+	if (h->cmsg_level == IPPROTO_IP)
+		return *(uint8_t *)CMSG_DATA(h);
+	memcpy(&tos, CMSG_DATA(h), sizeof(tos));
+	return tos;
 }
 
 struct ask {
@@ -581,6 +605,31 @@ static void garbage_is_counted_and_no_more(void **state)
 	assert_int_equal(check(&c, &a, true), 0);
 	assert_true(heard(&c, &a));
 	(void)close(c.fd);
+}
+
+/* Bundled media share the port, on both versions of IP. */
+static void each_datagram_may_have_a_dscp_of_its_own(void **state)
+{
+	struct client c[2] = { open_client("127.0.0.1"), open_client("::1") };
+	const int on = 1;
+
+	(void)state;
+	configure(&a, 1);
+	gw_ice_set_dscp(a.ice, 46);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(check(&c[i], &a, true), 0);
+		assert_int_equal(setsockopt(c[i].fd,
+					    i ? IPPROTO_IPV6 : IPPROTO_IP,
+					    i ? IPV6_RECVTCLASS : IP_RECVTOS,
+					    &on, sizeof(on)),
+				 0);
+		assert_int_equal(gw_ice_send(a.ice, NULL, rtp, sizeof(rtp)), 0);
+		assert_int_equal(hear_tos(&c[i]), 46 << 2);
+		assert_int_equal(
+			gw_ice_send_marked(a.ice, 34, rtp, sizeof(rtp)), 0);
+		assert_int_equal(hear_tos(&c[i]), 34 << 2);
+		(void)close(c[i].fd);
+	}
 }
 
 static void latest_nomination_is_followed(void **state)
@@ -1027,6 +1076,7 @@ int main(void)
 		T(unknown_attribute_is_named),
 		T(indications_and_answers_are_not_answered),
 		T(garbage_is_counted_and_no_more),
+		T(each_datagram_may_have_a_dscp_of_its_own),
 		T(latest_nomination_is_followed),
 		T(pairs_that_alternate_are_followed_and_told_once_a_second),
 		T(stranger_is_counted_and_dropped),
