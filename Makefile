@@ -118,6 +118,11 @@ $(BUILD)/bench/%: $(BUILD)/tests/bench/%.o $(BUILD)/tests/bench/ng.o $(LIB)
 	$(wildcard $(BUILD)/tests/unit/*.d)
 .SECONDARY:
 
+# Everything that unit and net run, for who runs them beside something else.
+unit-bins: $(TEST_BINS)
+net-bins: $(NET_BINS)
+test-bins: unit-bins net-bins
+
 deps:
 	@tests/deps.sh
 
@@ -191,4 +196,4 @@ install: all
 clean:
 	rm -rf build
 
-.PHONY: all deps bench bench-bins unit net sipp e2e ims check demo lab lab-stop lab-check fuzz asan tsan lint format install clean
+.PHONY: all deps bench bench-bins unit-bins net-bins test-bins unit net sipp e2e ims check demo demo-ims lab lab-stop lab-check fuzz asan tsan lint format install clean

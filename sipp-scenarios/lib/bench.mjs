@@ -89,7 +89,7 @@ leak:tls_connect
 }
 
 export async function startGateway(binary, name, options, prepare) {
-	const dir = path.join(ROOT, 'build/sipp', name);
+	const dir = path.join(process.env.SIPP_OUT ?? path.join(ROOT, 'build/sipp'), name);
 
 	fs.rmSync(dir, { recursive: true, force: true });
 	fs.mkdirSync(dir, { recursive: true });

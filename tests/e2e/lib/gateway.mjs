@@ -13,7 +13,7 @@ export const PASSWORD = 'demo';
 const HASH = '$y$j9T$F5Jx5fExrKuPp53xLKQ..1$1MUQcJhwFWeCUqO3XKU8qDXr7SCWMrv4jrApW6AFrf8'; // of it
 
 export function workDir(name) {
-	const dir = path.join(ROOT, 'build/e2e', name);
+	const dir = path.join(process.env.E2E_OUT ?? path.join(ROOT, 'build/e2e'), name);
 	fs.rmSync(dir, { recursive: true, force: true });
 	fs.mkdirSync(dir, { recursive: true });
 	return dir;
