@@ -7,7 +7,7 @@ Q := $(if $(V),,@)
 say = $(if $(V),,@printf '  %-4s %s\n' $(1) $(2))
 
 # These come before the libraries, and start a make of their own behind them.
-ifneq ($(filter-out deps demo check format clean lab lab-stop lab-check,$(or $(MAKECMDGOALS),all)),)
+ifneq ($(filter-out deps demo demo-ims check format clean lab lab-stop lab-check,$(or $(MAKECMDGOALS),all)),)
 ifeq ($(wildcard configure)$(shell (command -v autoreconf && \
 	pkg-config --exists sofia-sip-ua libwebsockets libuv json-c openssl \
 	libsrtp2 libnghttp2 nice yaml-0.1 expat libcrypt sqlite3 libcurl) >/dev/null 2>&1 && echo there),)
@@ -154,6 +154,12 @@ check:
 demo: deps
 	@$(MAKE) -s $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$$(nproc)) all
 	@web/demo.sh $(BUILD)/isthmus
+
+# The same with an IMS core between them: the lab's.
+demo-ims: deps
+	@lab/deps.sh
+	@$(MAKE) -s $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$$(nproc)) all
+	@web/demo.sh $(BUILD)/isthmus ims
 
 # An IMS core and two phones on loopback; see docs/lab.md.
 lab:
