@@ -70,6 +70,8 @@ const struct gw_set_row gw_settings_rows[] = {
 	  .max = 30 * DAY_S, .def = "3600" },
 	{ "auth.ttl_max_s", GW_SET_U32, SET(auth.ttl_max_s), .min = 0,
 	  .max = DAY_S, .def = "60" },
+	{ "auth.max_endpoints", GW_SET_U32, SET(auth.max_endpoints),
+	  .min = 1, .max = 16, .def = "16" },
 	{ "auth.issuer", GW_SET_STRING, SET(auth.issuer), .def = "" },
 	{ "auth.audience", GW_SET_STRING, SET(auth.audience), .def = "" },
 	{ "auth.leeway_s", GW_SET_U32, SET(auth.leeway_s), .min = 0,

@@ -86,8 +86,9 @@ struct gw_set_claims {      /* of bearer tokens: what they are called */
 
 struct gw_set_auth {
 	char realm[64];
-	uint32_t expiration_s; /* of a registration */
-	uint32_t ttl_max_s;    /* disconnection time to live, upper bound */
+	uint32_t expiration_s;  /* of a registration */
+	uint32_t ttl_max_s;     /* disconnection time to live, upper bound */
+	uint32_t max_endpoints; /* of one user */
 	char issuer[128], audience[128]; /* bearer tokens; "": not checked is
 				  refused: both must be set if keys are */
 	uint32_t leeway_s;

@@ -15,8 +15,10 @@
 
 struct gw_web;
 
-#define GW_WEB_IDENTITY 128
-#define GW_WEB_IMPUS    8 /* that a token may name */
+#define GW_WEB_IDENTITY  128
+#define GW_WEB_IMPUS     8  /* that a token may name */
+#define GW_WEB_ENDPOINTS 16 /* of one user */
+#define GW_WEB_KEY       24 /* of a registration */
 
 /*
  * Answers a GET on the admin listener: fills @body, sets @content_type (a
@@ -126,6 +128,13 @@ bool gw_web_is_user(struct gw_web *web, const char *uri);
  * limit), -ENOMEM. */
 int gw_respect_leg_new(struct gw_leg **out, struct gw_web *web, const char *uri,
 		       const char *key);
+
+/* The keys of the endpoints that a call to @uri rings (NULL @key), or one for
+ * the registration @key in the core: those that are connected, the newest
+ * first, or if none is those that may come back.  How many. */
+size_t gw_respect_endpoints(const struct gw_web *web, const char *uri,
+			    const char *key,
+			    char out[GW_WEB_ENDPOINTS][GW_WEB_KEY]);
 
 /* The form of a SIP or tel URI that identities are compared in: no parameters,
  * one case.  False: @uri is none. */
