@@ -189,6 +189,8 @@ const struct gw_set_row gw_settings_rows[] = {
 	{ "ims.probe_s", GW_SET_U32, SET(ims.probe_s), .min = 0, .max = 3600,
 	  .def = "10" },
 	{ "ims.reg_event", GW_SET_BOOL, SET(ims.reg_event), .def = "true" },
+	{ "ims.contact_shared", GW_SET_BOOL, SET(ims.contact_shared),
+	  .def = "false" },
 	{ "ims.pool_anonymous", GW_SET_BOOL, SET(ims.pool_anonymous),
 	  .def = "false" },
 	{ "ims.pool_users", GW_SET_STRINGS, SET(ims.pool_user),

@@ -155,7 +155,8 @@ struct gw_set_ims {
 	uint32_t register_timeout_ms;
 	uint32_t dead_s, probe_s; /* of a core; probe_s 0: no OPTIONS */
 	bool reg_event;           /* subscribe to it (RFC 3680) */
-	bool pool_anonymous;      /* lend to who does not say who it is */
+	bool contact_shared; /* endpoints of an identity have one contact */
+	bool pool_anonymous; /* lend to who does not say who it is */
 	size_t npool_user;
 	/* Patterns (fnmatch) of those without an identity of their own that
 	 * are lent one. */

@@ -280,7 +280,7 @@ size_t gw_registry_find_in_core(const struct gw_registry *r, const char *key,
 
 	LIST_FOREACH(reg, &r->regs, link)
 	{
-		if (!strcmp(reg->core_key[0] ? reg->core_key : reg->key, key))
+		if (!strcmp(gw_reg_core_key(reg), key))
 			n = keep(out, n, max, reg, &connected);
 	}
 	return n;

@@ -77,6 +77,12 @@ struct gw_reg {
 	unsigned unanswered;                 /* that were sent to it */
 };
 
+/* What its registration in the core is known by. */
+static inline const char *gw_reg_core_key(const struct gw_reg *reg)
+{
+	return reg->core_key[0] ? reg->core_key : reg->key;
+}
+
 typedef void(gw_reg_end_h)(struct gw_reg *reg, enum gw_reg_end why, void *arg);
 
 int gw_registry_new(struct gw_registry **out, struct gw_timers *timers,

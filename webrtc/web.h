@@ -118,6 +118,9 @@ struct gw_web_enrolled {
 	uint16_t retry_after_s; /* 0: not said */
 	const char *text;       /* may be NULL */
 	const char *challenge;
+	/* 200: the key of its registration in the core, which it may share;
+	 * NULL: its own. */
+	const char *registration;
 	/* 200: as whom, and all public identities that the core grants it:
 	 * beside its id it has no others. */
 	const char *impi;
