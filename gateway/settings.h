@@ -86,8 +86,9 @@ struct gw_set_claims {      /* of bearer tokens: what they are called */
 
 struct gw_set_auth {
 	char realm[64];
-	uint32_t expiration_s; /* of a registration */
-	uint32_t ttl_max_s;    /* disconnection time to live, upper bound */
+	uint32_t expiration_s;  /* of a registration */
+	uint32_t ttl_max_s;     /* disconnection time to live, upper bound */
+	uint32_t max_endpoints; /* of one user */
 	char issuer[128], audience[128]; /* bearer tokens; "": not checked is
 				  refused: both must be set if keys are */
 	uint32_t leeway_s;
@@ -154,7 +155,8 @@ struct gw_set_ims {
 	uint32_t register_timeout_ms;
 	uint32_t dead_s, probe_s; /* of a core; probe_s 0: no OPTIONS */
 	bool reg_event;           /* subscribe to it (RFC 3680) */
-	bool pool_anonymous;      /* lend to who does not say who it is */
+	bool contact_shared; /* endpoints of an identity have one contact */
+	bool pool_anonymous; /* lend to who does not say who it is */
 	size_t npool_user;
 	/* Patterns (fnmatch) of those without an identity of their own that
 	 * are lent one. */
