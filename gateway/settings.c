@@ -226,6 +226,12 @@ const struct gw_set_row gw_settings_rows[] = {
 	/* RFC 4594: telephony is EF, 46 */
 	{ "media.dscp_audio", GW_SET_U8, SET(media.dscp_audio), .min = 0,
 	  .max = 63, .def = "46" },
+	{ "media.video", GW_SET_BOOL, SET(media.video), .def = "true" },
+	{ "media.video_kbps", GW_SET_U32, SET(media.video_kbps), .min = 64,
+	  .max = 100000, .def = "2000" },
+	/* RFC 4594: interactive video is AF41, 34 */
+	{ "media.dscp_video", GW_SET_U8, SET(media.dscp_video), .min = 0,
+	  .max = 63, .def = "34" },
 	{ "media.codecs", GW_SET_STRINGS, SET(media.codec),
 	  EACH(media.codec), COUNT(gw_settings, media.ncodec),
 	  .def = "opus,G722,PCMU,PCMA", .choices = "opus|G722|PCMU|PCMA" },
