@@ -12,6 +12,7 @@
 #include "gateway/call.h"
 #include "gateway/call_fsm.h"
 #include "gateway/oa.h"
+#include "gateway/quality.h"
 #include "sdp/session.h"
 
 #define CALL_MAGIC 0x43414c4cu
@@ -110,6 +111,7 @@ struct gw_call {
 	char codec[16];
 	uint8_t audio; /* the m-line that codec and stats are of */
 	struct gw_stream_stats stats[GW_NTERMS]; /* the latest */
+	struct gw_quality quality;
 };
 
 /* ---- gateway/call_desc.c: descriptions and terminations ---- */

@@ -246,6 +246,12 @@ const struct gw_set_row gw_settings_rows[] = {
 	  .max = DAY_S, .def = "60" },
 	{ "calls.cdr_file", GW_SET_STRING, SET(calls.cdr_file), .def = "" },
 
+	/* RFC 3428 8: above 1300 bytes a MESSAGE needs congestion control */
+	{ "messages.max_bytes", GW_SET_U32, SET(messages.max_bytes), .min = 1,
+	  .max = 4096, .def = "1000" },
+	{ "messages.per_minute", GW_SET_U32, SET(messages.per_minute), .min = 0,
+	  .max = 6000, .def = "60" },
+
 	{ "store.file", GW_SET_STRING, SET(store.file), .def = "isthmus.db" },
 	{ "store.lock_ms", GW_SET_U32, SET(store.lock_ms), .min = 0,
 	  .max = 60000, .def = "2000" },

@@ -191,6 +191,11 @@ struct gw_set_calls {
 	char cdr_file[256];  /* "": the log */
 };
 
+struct gw_set_messages {     /* text outside of calls (RFC 3428) */
+	uint32_t max_bytes;  /* that a client may send */
+	uint32_t per_minute; /* of one client, and to one; 0: none */
+};
+
 struct gw_set_store {
 	char file[256];   /* in state_dir, or absolute; "": none */
 	uint32_t lock_ms; /* how long another process's lock is waited for */
@@ -207,6 +212,7 @@ struct gw_settings {
 	struct gw_set_ims ims;
 	struct gw_set_media media;
 	struct gw_set_calls calls;
+	struct gw_set_messages messages;
 	struct gw_set_store store;
 	char control_socket[256]; /* in state_dir, or absolute; "": none */
 	char admin_listen[64];    /* ADDR:PORT, "" none */

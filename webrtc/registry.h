@@ -42,6 +42,12 @@ struct gw_reg_ims {
 
 enum gw_reg_end { GW_REG_LOST, GW_REG_EXPIRED };
 
+/* A minute's worth of something, spent one by one. */
+struct gw_reg_bucket {
+	uint64_t at_us;   /* when it was looked at */
+	uint32_t spent_m; /* thousandths */
+};
+
 struct gw_reg {
 	uint32_t magic;
 	LIST_ENTRY(gw_reg) link;
@@ -68,6 +74,8 @@ struct gw_reg {
 	bool suspended;        /* counted as such */
 	LIST_HEAD(gw_rleg_list, gw_rleg) legs;
 	unsigned nleg;
+	struct gw_reg_bucket sent, received; /* messages of text */
+	unsigned unanswered;                 /* that were sent to it */
 };
 
 typedef void(gw_reg_end_h)(struct gw_reg *reg, enum gw_reg_end why, void *arg);

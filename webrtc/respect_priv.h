@@ -51,6 +51,9 @@ struct gw_web {
 	LIST_HEAD(gw_rconn_list, gw_rconn) conns;
 	unsigned nleg; /* live ones */
 	uint64_t leg_serial;
+	LIST_HEAD(, gw_rask) messages; /* of clients, not answered yet */
+	unsigned nmessage;
+	uint64_t last_message;
 };
 
 /* Why a message was refused; one counter each. */
@@ -178,6 +181,16 @@ int gw_rtoken_gather_keys(struct gw_web *web);
 /* ---- respect_info.c ---- */
 
 void gw_rinfo_request(struct gw_rconn *c, const struct gw_rmsg *m);
+
+/* ---- respect_app.c: methods of the gateway's own ---- */
+
+void gw_rapp_message(struct gw_rconn *c, const struct gw_rmsg *m);
+void gw_rapp_quality(struct gw_rconn *c, const struct gw_rmsg *m);
+/* To a message of ours; @m NULL: no response in time. */
+void gw_rapp_response(struct gw_rconn *c, const struct gw_txn_our *our,
+		      const struct gw_rmsg *m);
+void gw_rapp_conn_gone(struct gw_rconn *c);
+void gw_rapp_fini(struct gw_web *web);
 
 /* ---- respect_target.c ---- */
 

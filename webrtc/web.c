@@ -295,6 +295,7 @@ void gw_web_free(struct gw_web *web)
 	while (web->registry && (reg = gw_registry_first(web->registry)))
 		gw_rauth_end(web, reg, GW_WS_GOING_AWAY, "shutting down");
 	gw_rauth_forget_jobs(web);
+	gw_rapp_fini(web);
 	gw_registry_free(web->registry);
 	gw_idmap_free(web->users);
 	gw_waf_free(web->waf);

@@ -11,6 +11,7 @@
 #include "gateway/base/buf.h"
 #include "gateway/base/loop.h"
 #include "gateway/leg.h"
+#include "gateway/message.h"
 #include "gateway/settings.h"
 
 struct gw_web;
@@ -49,6 +50,19 @@ typedef int(gw_web_enrol_answer_h)(const char *key, const char *authorization,
 /* It is registered no more.  Legal when it never was. */
 typedef void(gw_web_leave_h)(const char *key, void *arg);
 
+/* What a client counts of a session since it began (getStats). */
+#define GW_WEB_UNKNOWN UINT32_MAX
+struct gw_web_report {
+	uint32_t packets_sent, packets_received, packets_lost;
+	uint32_t jitter_ms, round_trip_ms, buffer_ms; /* of now */
+};
+
+/* The client of @leg reports: @out gets a JSON object with what is known of the
+ * session's quality. */
+typedef void(gw_web_quality_h)(struct gw_leg *leg,
+			       const struct gw_web_report *report,
+			       struct gw_buf *out, void *arg);
+
 struct gw_web_handlers {
 	gw_leg_incoming_h *incoming; /* a client's msetup */
 	gw_admin_h *admin;
@@ -56,8 +70,21 @@ struct gw_web_handlers {
 	gw_web_enrol_h *enrol; /* NULL, with the next two: there is no core */
 	gw_web_enrol_answer_h *enrol_answer;
 	gw_web_leave_h *leave;
+	gw_message_h *message; /* NULL, with the next: messages are refused */
+	gw_message_done_h *message_done;
+	gw_web_quality_h *quality; /* NULL: reports are refused */
 	void *arg;
 };
+
+/* Answers a message of a client; status 200: taken.  An @ask that nobody waits
+ * for any more is ignored. */
+void gw_web_message_answer(struct gw_web *web, uint64_t ask,
+			   const struct gw_cause *cause);
+/* To a client, by m->registration or m->to; message_done tells @id's fate,
+ * unless its client goes away.  0, -ENOENT (not connected), -EBUSY (too many
+ * for it). */
+int gw_web_message_send(struct gw_web *web, uint64_t id,
+			const struct gw_message *m);
 
 /* @error: 0 with @user, which is copied; -ENOENT; or why nobody can tell.  An
  * @ask that nobody waits for any more is ignored. */

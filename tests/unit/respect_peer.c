@@ -388,7 +388,38 @@ static int on_ask(uint64_t ask, const char *id, void *arg)
 	return peer.ask_error;
 }
 
-static bool asking;
+static void on_message(uint64_t ask, const struct gw_message *m, void *arg)
+{
+	assert_ptr_equal(&peer, arg);
+	peer.nmessage++;
+	peer.message_ask = ask;
+	(void)snprintf(peer.message_from, sizeof(peer.message_from), "%s %s",
+		       m->from.uri, m->from.display ? m->from.display : "-");
+	(void)snprintf(peer.message_to, sizeof(peer.message_to), "%s", m->to);
+	(void)snprintf(peer.message_text, sizeof(peer.message_text), "%.*s",
+		       (int)m->len, m->text);
+}
+
+static void on_message_done(uint64_t id, const struct gw_cause *cause,
+			    void *arg)
+{
+	assert_ptr_equal(&peer, arg);
+	peer.nmessage_done++;
+	peer.message_id = id;
+	peer.message_status = cause->status;
+}
+
+static void on_quality(struct gw_leg *leg, const struct gw_web_report *report,
+		       struct gw_buf *out, void *arg)
+{
+	assert_ptr_equal(&peer, arg);
+	assert_ptr_equal(peer.leg, leg);
+	peer.nreport++;
+	peer.report = *report;
+	gw_buf_str(out, "{\"heardHere\":4.10}");
+}
+
+static bool asking, serving;
 
 int peer_setup_asking(void **state)
 {
@@ -400,10 +431,23 @@ int peer_setup_asking(void **state)
 	return rc;
 }
 
+int peer_setup_apps(void **state)
+{
+	int rc;
+
+	serving = true;
+	rc = peer_setup(state);
+	serving = false;
+	return rc;
+}
+
 int peer_setup(void **state)
 {
 	struct gw_web_handlers h = { .incoming = on_incoming,
 				     .user = asking ? on_ask : NULL,
+				     .message = serving ? on_message : NULL,
+				     .message_done = on_message_done,
+				     .quality = serving ? on_quality : NULL,
 				     .arg = &peer };
 	/* sha256crypt at its least cost: a test, not a password file */
 	const char *hash = crypt(PASSWORD, "$5$rounds=1000$abcdefgh");
@@ -419,6 +463,8 @@ int peer_setup(void **state)
 	set->web.messages_per_s = 1000;
 	set->web.messages_burst = 1000;
 	set->web.max_sessions = 3;
+	set->messages.max_bytes = 20;
+	set->messages.per_minute = 60;
 	strcpy(set->auth.realm, "test.example");
 	set->auth.expiration_s = 3600;
 	set->auth.ttl_max_s = 60;
