@@ -293,6 +293,8 @@ static void on_info(struct gw_call *call, struct side *s,
 		.content_len = msg->content_len,
 	};
 
+	if (gw_call_video_info(call, s, msg))
+		return;
 	if (to->leg && call->fsm.state == GW_CALL_UP &&
 	    !gw_leg_send(to->leg, &out))
 		return;

@@ -178,6 +178,8 @@ struct gw_set_media {
 	uint32_t certificate_days;
 	bool inactivity_release; /* end a call that carries nothing */
 	uint8_t dscp_audio, dscp_video, dscp_other;
+	bool video;          /* else m-lines of video are refused */
+	uint32_t video_kbps; /* of one m-line at most */
 	size_t ncodec;
 	char codec[GW_SET_CODECS][16]; /* offered when the gateway offers */
 };
