@@ -15,6 +15,7 @@
  * REFUSE     problemDetails           488, 491, 504 ...         OFFER failed, nothing changes
  * INFO       userData                 INFO                      DTMF
  * TRANSFER   mupdate with resourceId  REFER, and its NOTIFYs    another party in place of one
+ * REPORT     quality.isthmus          -                         what the peer counts
  * RELEASE    mdisc, failed response   BYE, CANCEL, 3xx-6xx      the end, from any state, exactly once
  *
  * Rules both sides keep:
@@ -32,6 +33,8 @@
  *   cause.status: below 200 it goes on, 200 done, else failed and all is as
  *   before; the first comes at once, from inside the handler.  Who did not ask
  *   is told only that it is done.
+ * - REPORT only comes from a leg; what is known of the session's quality is
+ *   written to its quality, as a JSON object, before the handler returns.
  * - SETUP with instead_of is of a caller who takes the place of that leg.
  * - OFFER may be sent to an originating RESPECT leg before ANSWER (no
  *   pre-offer, or a pre-offer replaced).
@@ -56,6 +59,7 @@ enum gw_verb {
 	GW_V_REFUSE,
 	GW_V_INFO,
 	GW_V_TRANSFER,
+	GW_V_REPORT,
 	GW_V_RELEASE,
 	GW_NVERBS
 };
@@ -99,6 +103,15 @@ struct gw_party {
 	const char *display; /* may be NULL */
 };
 
+/* What a peer counts of the session since it began. */
+#define GW_LEG_UNKNOWN UINT32_MAX
+struct gw_leg_report {
+	uint32_t packets_sent, packets_received, packets_lost;
+	uint32_t jitter_ms, round_trip_ms, buffer_ms; /* of now */
+};
+
+struct gw_buf;
+
 enum gw_alert { GW_ALERT_NO, GW_ALERT_RINGING };
 
 struct gw_msg {
@@ -122,8 +135,10 @@ struct gw_msg {
 	bool early_media; /* PROGRESS: authorised (RFC 5009), not just there */
 	bool held;        /* OFFER, ACCEPT, ANSWER: the other party does not
 				     listen; for a state shown to people */
-	struct gw_cause cause;    /* REFUSE, RELEASE, TRANSFER to a leg */
-	const char *content_type; /* INFO */
+	struct gw_cause cause; /* REFUSE, RELEASE, TRANSFER to a leg */
+	const struct gw_leg_report *report; /* REPORT */
+	struct gw_buf *quality;             /* REPORT: the answer */
+	const char *content_type;           /* INFO */
 	const void *content;
 	size_t content_len;
 };

@@ -20,7 +20,6 @@
 #include "gateway/enrol.h"
 #include "gateway/ctl.h"
 #include "gateway/pager.h"
-#include "gateway/quality.h"
 #include "gateway/registration.h"
 #include "gateway/store.h"
 #include "gateway/users.h"
@@ -185,6 +184,7 @@ static void media_config(struct gw_media_config *out,
 		.lite_port = strcmp(set->ice, "lite") ? 0 : set->lite_port,
 		.learn_ms = set->learn_ms,
 		.inactivity_ms = set->inactivity_s * 1000,
+		.consent_ms = set->consent_s * 1000,
 		.quality_ms = set->quality_ms,
 		.tick_ms = set->tick_ms,
 		.certificate_ms = set->certificate_days * 24 * 3600000ull,
@@ -235,7 +235,6 @@ static int start(struct daemon *d)
 		.admin = gw_admin_get,
 		.message = gw_pager_from_web,
 		.message_done = gw_pager_done,
-		.quality = gw_core_quality,
 		.arg = &d->core,
 	};
 	struct gw_core *core = &d->core;

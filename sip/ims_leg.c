@@ -254,6 +254,19 @@ void gw_ims_tell_digit(struct gw_session *s, const struct gw_dtmf_relay *d)
 	tell(s, &msg);
 }
 
+void gw_ims_tell_info(struct gw_session *s, const char *type, const void *body,
+		      size_t len)
+{
+	const struct gw_msg msg = {
+		.verb = GW_V_INFO,
+		.content_type = type,
+		.content = body,
+		.content_len = len,
+	};
+
+	tell(s, &msg);
+}
+
 /* What a failure, BYE or CANCEL says beyond its number, into @text. */
 /*
  * A BYE or CANCEL tells why only in Reason (RFC 3326): the SIP status, or the
@@ -639,7 +652,7 @@ static int ims_send(struct gw_leg *leg, const struct gw_msg *msg)
 
 	GW_CHECK(l, LEG_MAGIC);
 	s = l->session;
-	if (s->released)
+	if (s->released || !verbs[msg->verb])
 		return msg->verb == GW_V_RELEASE ? 0 : -EPROTO;
 	gw_session_enter(s);
 	sync_log_id(s);

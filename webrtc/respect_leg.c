@@ -387,7 +387,8 @@ static int leg_send(struct gw_leg *leg, const struct gw_msg *msg)
 	};
 	struct gw_rleg *l = gw_rleg_of(leg);
 
-	if (l->state == GW_RL_DEAD && msg->verb != GW_V_RELEASE)
+	if (!verbs[msg->verb] ||
+	    (l->state == GW_RL_DEAD && msg->verb != GW_V_RELEASE))
 		return -EPROTO;
 	return verbs[msg->verb](l, msg);
 }
