@@ -333,7 +333,30 @@ static void forward(struct gw_call *call, struct gw_sess *fwd,
 	gw_metric_add(&m_forwarded, 1);
 }
 
-/* ---- x asks for our offer (re-INVITE without SDP) ---- */
+/* ---- x asks for our offer (re-INVITE without SDP, or a refresh) ---- */
+
+static const char *behind_origin(const char *text)
+{
+	const char *at = strstr(text, "\no=");
+
+	at = at ? strchr(at + 1, '\n') : NULL;
+	return at ? at : text;
+}
+
+/* RFC 3264 8: what says nothing new has the version that it had. */
+static char *unchanged(struct side *x, char *text)
+{
+	char *again;
+
+	if (strcmp(behind_origin(text), behind_origin(x->local)) != 0)
+		return text;
+	again = strdup(x->local);
+	if (!again)
+		return text;
+	free(text);
+	x->o_version--;
+	return again;
+}
 
 static void late_offer(struct gw_call *call, struct side *x)
 {
@@ -356,6 +379,8 @@ static void late_offer(struct gw_call *call, struct side *x)
 	err = gw_call_relay_offer(x, &content, &from, &previous);
 	if (!err)
 		text = gw_call_print(call, x, &content, NULL);
+	if (text && previous.version + 1 == x->o_version)
+		text = unchanged(x, text);
 	if (!text || gw_oa_event(&x->oa, GW_OA_WE_OFFER)) {
 		free(text);
 		refuse(call, x, &cause);

@@ -22,7 +22,7 @@
 struct gw_session;
 struct gw_regns;
 
-#define GW_SIP_ALLOW "INVITE, ACK, BYE, CANCEL, UPDATE, INFO, OPTIONS"
+#define GW_SIP_ALLOW "INVITE, ACK, BYE, CANCEL, PRACK, UPDATE, INFO, OPTIONS"
 /* Of DTMF; the one that we take (RFC 6086). */
 #define GW_SIP_INFO_PACKAGE "infoDtmf"
 
