@@ -258,24 +258,29 @@ void gw_call_update_restarted(struct gw_call *call, struct side *s)
 
 /* ---- must y be asked? ---- */
 
-static bool main_codec_lost(struct gw_call *call, const struct gw_sess *offer)
+/* What y sends now must be in what x will be told: an order of preference that
+ * changes is no reason to disturb y. */
+static bool codec_lost(struct gw_call *call, const struct gw_sess *offer)
 {
 	struct update *u = &call->upd;
 	struct gw_sess content, local, remote;
 
 	if (compose_answer(call, &content, offer))
 		return true;
-	gw_call_reread(u->x, u->x->local, &local);
-	gw_call_reread(u->x, u->x->remote, &remote);
+	gw_call_reread(u->y, u->y->local, &local);
+	gw_call_reread(u->y, u->y->remote, &remote);
 	for (unsigned i = 0; i < content.nstream; i++) {
-		const struct gw_sess_codec *is, *was;
+		const struct gw_sess_codec *was;
+		bool found = false;
 
 		if (!call_live(&content, i) || !call_live(&local, i) ||
 		    !call_live(&remote, i))
 			continue;
-		is = gw_sess_main_codec(&content.stream[i]);
 		was = gw_call_agreed(&local, &remote, i);
-		if (!is || (was && !gw_codec_same(is, was)))
+		for (unsigned c = 0; was && c < content.stream[i].ncodec; c++)
+			found |=
+				gw_codec_same(was, &content.stream[i].codec[c]);
+		if (was && !found)
 			return true;
 	}
 	return false;
@@ -299,7 +304,7 @@ static bool y_must_be_asked(struct gw_call *call, const struct gw_sess *offer,
 		    offer->stream[i].dir != before.stream[i].dir)
 			return true;
 	}
-	return main_codec_lost(call, offer);
+	return codec_lost(call, offer);
 }
 
 static void forward(struct gw_call *call, struct gw_sess *fwd,

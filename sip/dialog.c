@@ -468,7 +468,8 @@ int gw_dialog_prack(struct gw_session *s, struct gw_branch *b,
 		       response->sip_cseq->cs_seq);
 	if (b->tagged)
 		(void)nta_outgoing_setrseq(b->tagged, b->rseq);
-	return request_in(s, b->leg, sip_method_prack, &m, false) ? 0 : -ENOMEM;
+	b->prack = request_in(s, b->leg, sip_method_prack, &m, false);
+	return b->prack ? 0 : -ENOMEM;
 }
 
 int gw_dialog_ack_re(struct gw_session *s, nta_outgoing_t *re_invite,
@@ -594,6 +595,9 @@ void gw_dialog_drop_incoming(nta_incoming_t **irq)
 void gw_dialog_drop_branch(struct gw_branch *b)
 {
 	gw_dialog_drop(&b->update);
+	free(b->offer);
+	b->offer = NULL;
+	b->prack = NULL;
 	gw_dialog_drop(&b->tagged);
 	if (b->leg)
 		nta_leg_destroy(b->leg);

@@ -56,7 +56,7 @@ nta_outgoing_t *gw_dialog_request(struct gw_session *s, sip_method_t method,
 nta_outgoing_t *gw_dialog_request_in(struct gw_session *s, nta_leg_t *leg,
 				     sip_method_t method,
 				     const struct gw_dialog_msg *m);
-/* PRACK for a reliable @response; nobody waits for its answer. */
+/* PRACK for a reliable @response, noted in @b. */
 int gw_dialog_prack(struct gw_session *s, struct gw_branch *b,
 		    const sip_t *response);
 /* ACK to the 2xx of a re-INVITE. */

@@ -48,11 +48,14 @@ struct gw_branch {
 	nta_leg_t *leg;         /* the dialog, one a To tag */
 	nta_outgoing_t *tagged; /* NULL: the original transaction serves */
 	bool acked;
-	bool firm;              /* its answer came reliably: it is the answer */
-	bool ended;             /* 199 (RFC 6228) */
-	bool may_update;        /* its Allow has UPDATE */
-	uint32_t rseq;          /* of the last response that was acknowledged */
+	bool firm;       /* its answer came reliably: it is the answer */
+	bool ended;      /* 199 (RFC 6228) */
+	bool may_update; /* its Allow has UPDATE */
+	uint32_t rseq;   /* of the last response that was acknowledged */
+	const nta_outgoing_t *prack; /* the last one, until it is answered;
+					only compared */
 	nta_outgoing_t *update; /* ours, with an offer, before the answer */
+	char *offer; /* what it will carry, until the PRACK is answered; owned */
 };
 
 struct gw_dialog_msg;
@@ -228,6 +231,8 @@ int gw_session_offer_early(struct gw_session *s, unsigned branch,
 			   const void *sdp, size_t len);
 void gw_session_on_update_response(struct gw_session *s, nta_outgoing_t *orq,
 				   int status, const sip_t *response);
+void gw_session_on_prack_response(struct gw_session *s,
+				  const nta_outgoing_t *orq, int status);
 /* UAS: a provisional response, reliable where it should be. */
 int gw_session_provisional(struct gw_session *s, int status,
 			   const struct gw_dialog_msg *m);

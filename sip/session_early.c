@@ -6,6 +6,8 @@
 #include "sip/session.h"
 
 #include <errno.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "gateway/base/metrics.h"
 #include "sip/dialog.h"
@@ -77,10 +79,21 @@ bool gw_session_early_response(struct gw_session *s, struct gw_branch *b,
 	return first;
 }
 
+static int send_update(struct gw_session *s, struct gw_branch *b,
+		       const void *sdp, size_t len)
+{
+	const struct gw_dialog_msg m = { .body = sdp, .len = len };
+
+	b->update = gw_dialog_request_in(s, b->leg, sip_method_update, &m);
+	if (!b->update)
+		return -ENOMEM;
+	gw_info(&s->log, "UPDATE sent");
+	return 0;
+}
+
 int gw_session_offer_early(struct gw_session *s, unsigned branch,
 			   const void *sdp, size_t len)
 {
-	const struct gw_dialog_msg m = { .body = sdp, .len = len };
 	struct gw_branch *b;
 
 	if (s->state != GW_SES_CALLING || !branch || branch > s->nbranch ||
@@ -89,13 +102,38 @@ int gw_session_offer_early(struct gw_session *s, unsigned branch,
 	b = &s->branch[branch - 1];
 	if (!b->firm || !b->may_update || b->ended)
 		return -EPROTO;
-	if (b->update || s->offer == GW_OFF_PEER)
+	if (b->update || b->offer || s->offer == GW_OFF_PEER)
 		return -EAGAIN;
-	b->update = gw_dialog_request_in(s, b->leg, sip_method_update, &m);
-	if (!b->update)
-		return -ENOMEM;
-	gw_info(&s->log, "UPDATE sent");
-	return 0;
+	if (!b->prack)
+		return send_update(s, b, sdp, len);
+	/* One that overtook the PRACK would meet an answer which, to the peer,
+	 * nobody has seen: 500. */
+	b->offer = strndup(sdp, len);
+	return b->offer ? 0 : -ENOMEM;
+}
+
+void gw_session_on_prack_response(struct gw_session *s,
+				  const nta_outgoing_t *orq, int status)
+{
+	char *offer = NULL;
+	unsigned i;
+
+	if (status < 200)
+		return;
+	/* The peer repeats its response, or gives the call up. */
+	if (status >= 300)
+		gw_info(&s->log, "PRACK refused: %d", status);
+	for (i = 0; i < s->nbranch && s->branch[i].prack != orq; i++)
+		;
+	if (i == s->nbranch)
+		return;
+	s->branch[i].prack = NULL;
+	offer = s->branch[i].offer;
+	s->branch[i].offer = NULL;
+	if (offer && s->state == GW_SES_CALLING &&
+	    send_update(s, &s->branch[i], offer, strlen(offer)))
+		gw_ims_tell_refuse(s, i + 1, 500, NULL);
+	free(offer);
 }
 
 static struct gw_branch *branch_updated_by(struct gw_session *s,
@@ -243,5 +281,5 @@ bool gw_session_early_may_offer(const struct gw_session *s,
 		return s->firm;
 	n = gw_session_branch_of(s, leg);
 	return s->state == GW_SES_CALLING && n && s->branch[n - 1].firm &&
-	       !s->branch[n - 1].update;
+	       !s->branch[n - 1].update && !s->branch[n - 1].offer;
 }

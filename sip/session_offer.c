@@ -248,9 +248,8 @@ void gw_session_on_response(struct gw_session *s, nta_outgoing_t *orq,
 		return;
 	} else if (method == sip_method_update) {
 		gw_session_on_update_response(s, orq, status, response);
-	} else if (method == sip_method_prack && status >= 300) {
-		/* The peer repeats its response, or gives the call up. */
-		gw_info(&s->log, "PRACK refused: %d", status);
+	} else if (method == sip_method_prack) {
+		gw_session_on_prack_response(s, orq, status);
 	} else if (method == sip_method_info && status >= 300) {
 		gw_info(&s->log, "INFO refused: %d", status);
 		if (s->state == GW_SES_UP && (status == 408 || status == 481))

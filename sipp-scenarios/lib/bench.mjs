@@ -35,7 +35,7 @@ function get(what) {
 	});
 }
 
-function configuration(dir, { core, noOffer = 'gateway_offer', tls = false, core6 = false }) {
+function configuration(dir, { core, noOffer = 'gateway_offer', tls = false, core6 = false, sip = '' }) {
 	return `state_dir: ${dir}
 log: { level: debug }
 web:
@@ -58,7 +58,7 @@ ${core6 ? `    - sip:[::1]:${PORT.sip};transport=udp\n` : ''}${
   t1_ms: 100
   t1x64_ms: 6400
   user_agent: Isthmus
-media:
+${sip}media:
   workers: 1
   web_address: [ 127.0.0.1 ]
   core_address: 127.0.0.1

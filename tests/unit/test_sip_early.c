@@ -131,6 +131,63 @@ static void repeated_and_skipped_responses_are_not_acknowledged(void **state)
 	wait_live(f, 0);
 }
 
+/* Waits for @n packets that begin with @start, repeated ones too. */
+static void expect_copies(struct fix *f, const char *start, unsigned n)
+{
+	uint64_t end = gw_clock_monotonic_us(NULL) + WAIT_MS * 1000;
+	char text[8192];
+	ssize_t got;
+
+	while (n) {
+		if (gw_clock_monotonic_us(NULL) > end)
+			fail_msg("%u more of %s did not come", n, start);
+		gw_loop_step(f->loop, 5);
+		while ((got = recv(f->fd, text, sizeof(text) - 1, 0)) > 0) {
+			text[got] = '\0';
+			n -= n && !strncmp(text, start, strlen(start));
+		}
+	}
+}
+
+static void prack_is_repeated_until_it_is_answered(void **state)
+{
+	struct fix *f = *state;
+	struct packet inv, p;
+
+	dial(f, &inv, OFFER);
+	reply(f, &inv, 183, "b", RELIABLE "1\r\n", ANSWER);
+	expect(f, &p, "PRACK ");
+	/* the peer's 183 comes again as well, and makes no PRACK of its own */
+	reply(f, &inv, 183, "b", RELIABLE "1\r\n", ANSWER);
+	expect_copies(f, "PRACK ", 2);
+	reply(f, &p, 200, NULL, NULL, NULL);
+	(void)expect_told(f, GW_V_PROGRESS);
+	nothing_told(f);
+	reply(f, &inv, 200, "b", NULL, NULL);
+	expect(f, &p, "ACK ");
+	(void)expect_told(f, GW_V_ANSWER);
+	hang_up(f);
+}
+
+static void prack_that_nobody_answers_is_the_peers_to_judge(void **state)
+{
+	struct fix *f = *state;
+	struct packet inv, p;
+
+	dial(f, &inv, OFFER);
+	reply(f, &inv, 183, "b", ALLOW RELIABLE "1\r\n", ANSWER);
+	expect(f, &p, "PRACK ");
+	(void)expect_told(f, GW_V_PROGRESS);
+	assert_int_equal(offer_in(f, 1, OTHER), 0);
+	reply(f, &p, 481, NULL, NULL, NULL);
+	expect(f, &p, "UPDATE ");
+	/* and it dies with its call */
+	reply(f, &inv, 503, "b", NULL, NULL);
+	expect(f, &p, "ACK ");
+	(void)expect_told(f, GW_V_RELEASE);
+	wait_live(f, 0);
+}
+
 static void forks_count_for_themselves(void **state)
 {
 	struct fix *f = *state;
@@ -229,12 +286,14 @@ static void our_update_goes_out_in_a_settled_early_dialog(void **state)
 	assert_int_equal(offer_in(f, 2, OTHER), -EPROTO);
 	reply(f, &inv, 183, "b", ALLOW RELIABLE "1\r\n", ANSWER);
 	expect(f, &p, "PRACK ");
-	reply(f, &p, 200, NULL, NULL, NULL);
 	(void)expect_told(f, GW_V_PROGRESS);
 	dialog_from_invite(f, &inv, "b");
 
+	/* it does not overtake the PRACK */
 	assert_int_equal(offer_in(f, 1, OTHER), 0);
 	assert_int_equal(offer_in(f, 1, OTHER), -EAGAIN);
+	expect_silence(f, 30);
+	reply(f, &p, 200, NULL, NULL, NULL);
 	expect(f, &p, "UPDATE sip:peer@127.0.0.1:22141");
 	assert_string_equal(body(&p), OTHER);
 	assert_true(*header(&p, "Contact") != '\0');
@@ -349,6 +408,27 @@ static void our_answer_is_sent_reliably_and_once(void **state)
 	request(f, "ACK", NULL, NULL, NULL);
 	f->cseq += 10;
 	hang_up(f);
+}
+
+static void our_response_is_repeated_until_it_is_acknowledged(void **state)
+{
+	struct fix *f = *state;
+	struct packet p, q;
+
+	invite(f, "Supported: 100rel\r\n", OFFER);
+	assert_int_equal(progress(f, GW_ALERT_NO, ANSWER), 0);
+	expect(f, &p, "SIP/2.0 183");
+	dialog_from_response(f, &p);
+	expect_copies(f, "SIP/2.0 183", 2);
+	/* another RSeq is not it */
+	request(f, "PRACK", "RAck: 1 1 INVITE\r\n", NULL, NULL);
+	expect(f, &q, "SIP/2.0 481");
+	expect_copies(f, "SIP/2.0 183", 1);
+	prack(f, &p, NULL);
+	expect(f, &q, "SIP/2.0 200");
+	release(f, 486);
+	expect(f, &q, "SIP/2.0 486");
+	wait_live(f, 0);
 }
 
 static void answer_waits_for_its_prack(void **state)
@@ -536,7 +616,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(reliable_answer_is_acknowledged_and_counts),
 		T(repeated_and_skipped_responses_are_not_acknowledged),
+		T(prack_is_repeated_until_it_is_answered),
+		T(prack_that_nobody_answers_is_the_peers_to_judge),
 		T(forks_count_for_themselves),
+		T(our_response_is_repeated_until_it_is_acknowledged),
 		T(forwarding_and_queueing_are_told),
 		T(peers_update_is_offered_up_once_its_dialog_is_settled),
 		T(our_update_goes_out_in_a_settled_early_dialog),
