@@ -35,6 +35,7 @@ bool gw_call_transferring(const struct gw_call *call)
 static void reset(struct gw_call *call)
 {
 	gw_call_keep(&call->transfer.offer, NULL);
+	gw_call_keep(&call->transfer.early, NULL);
 	call->transfer.out = NULL;
 	call->transfer.leg = NULL;
 }
@@ -166,10 +167,36 @@ static const char *unfit(struct gw_call *call, const struct gw_desc *desc,
 	return gw_call_reachable(out, answer) ? NULL : "another IP version";
 }
 
+/* Its answer is not heard yet, but where it came reliably the 200 brings none
+ * (RFC 3262 5). */
+static void on_progress(struct gw_call *call, const struct gw_msg *msg)
+{
+	struct transfer *t = &call->transfer;
+	char *text;
+
+	if (msg->firm && msg->desc.role == GW_DESC_EARLY_ANSWER) {
+		text = gw_call_dup(&msg->desc);
+		if (text)
+			gw_call_keep(&t->early, text);
+		t->branch = msg->branch;
+	}
+	tell(call, asker(call), msg->alert == GW_ALERT_RINGING ? 180 : 183,
+	     NULL, NULL);
+}
+
+static struct gw_desc answer_of(const struct transfer *t,
+				const struct gw_msg *msg)
+{
+	if (msg->desc.text || !t->early || t->branch != msg->branch)
+		return msg->desc;
+	return (struct gw_desc){ GW_DESC_ANSWER, t->early, strlen(t->early) };
+}
+
 static void on_answer(struct gw_call *call, const struct gw_msg *msg)
 {
 	struct side *out = call->transfer.out;
 	struct gw_leg *leg = call->transfer.leg;
+	const struct gw_desc desc = answer_of(&call->transfer, msg);
 	struct gw_msg no = { .verb = GW_V_RELEASE };
 	struct gw_party who = { call->transfer.target, NULL };
 	struct gw_sess offer, answer;
@@ -177,9 +204,9 @@ static void on_answer(struct gw_call *call, const struct gw_msg *msg)
 	char *text = NULL;
 
 	gw_call_reread(out, call->transfer.offer, &offer);
-	why = unfit(call, &msg->desc, &offer, &answer);
+	why = unfit(call, &desc, &offer, &answer);
 	if (!why) {
-		text = gw_call_dup(&msg->desc);
+		text = gw_call_dup(&desc);
 		if (!text || take_over(call, out, call->transfer.offer, text,
 				       &offer, &answer)) {
 			free(text);
@@ -214,13 +241,18 @@ static void on_new_leg(struct gw_leg *leg, const struct gw_msg *msg, void *arg)
 {
 	struct gw_call *call = arg;
 	struct gw_cause cause = msg->cause;
+	struct gw_msg later = { .verb = GW_V_REFUSE,
+				.cause = { .status = 491 } };
 
 	GW_CHECK(call, CALL_MAGIC);
 	assert(call->transfer.leg == leg);
 	switch (msg->verb) {
 	case GW_V_PROGRESS:
-		tell(call, asker(call),
-		     msg->alert == GW_ALERT_RINGING ? 180 : 183, NULL, NULL);
+		on_progress(call, msg);
+		return;
+	case GW_V_OFFER: /* nobody could answer it yet */
+		later.branch = msg->branch;
+		(void)gw_leg_send(leg, &later);
 		return;
 	case GW_V_ANSWER:
 		on_answer(call, msg);

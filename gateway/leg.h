@@ -10,7 +10,7 @@
  * SETUP      msetup request           INVITE                    may carry an offer
  * PROGRESS   state alerting, early    18x                       may carry an answer
  * ANSWER     state connected          200 to INVITE             answer, or the offer of a late-offer call
- * OFFER      mupdate request          re-INVITE, UPDATE         offer inside the session
+ * OFFER      mupdate request          re-INVITE, UPDATE, PRACK  offer inside the session
  * ACCEPT     mupdate with sdpAnswer   its 200, or ACK           answer to OFFER, or to an offer in ANSWER
  * REFUSE     problemDetails           488, 491, 504 ...         OFFER failed, nothing changes
  * INFO       userData                 INFO                      DTMF
@@ -37,7 +37,10 @@
  *   written to its quality, as a JSON object, before the handler returns.
  * - SETUP with instead_of is of a caller who takes the place of that leg.
  * - OFFER may be sent to an originating RESPECT leg before ANSWER (no
- *   pre-offer, or a pre-offer replaced).
+ *   pre-offer, or a pre-offer replaced), and to any whose SETUP said may_ask.
+ * - Early dialogs: a branch whose PROGRESS was firm may send OFFER, and be sent
+ *   OFFER, before ANSWER; so may the leg that called once a firm answer is
+ *   out.  OFFER, ACCEPT and REFUSE then name the branch.
  *
  * Signalling thread only.
  */
@@ -112,7 +115,13 @@ struct gw_leg_report {
 
 struct gw_buf;
 
-enum gw_alert { GW_ALERT_NO, GW_ALERT_RINGING };
+enum gw_alert {
+	GW_ALERT_NO,
+	GW_ALERT_RINGING,
+	GW_ALERT_FORWARDED, /* 181 */
+	GW_ALERT_QUEUED,    /* 182 */
+	GW_ALERT_ENDED,     /* 199: of this branch nothing more will come */
+};
 
 struct gw_msg {
 	enum gw_verb verb;
@@ -133,7 +142,15 @@ struct gw_msg {
 	bool privacy;        /* SETUP: asserted is for the trust domain only */
 	enum gw_alert alert; /* PROGRESS */
 	bool early_media; /* PROGRESS: authorised (RFC 5009), not just there */
-	bool held;        /* OFFER, ACCEPT, ANSWER: the other party does not
+	bool no_early_media; /* PROGRESS: and not any more */
+	/* PROGRESS: its answer is the one of this branch (RFC 3262 5): an
+	 * ANSWER of it brings none, and offers may follow. */
+	bool firm;
+	/* SETUP without description: OFFER may be sent at once, and is
+	 * answered before anybody rings (RFC 3262: in a 18x and its PRACK). */
+	bool may_ask;
+	bool reliable; /* SETUP: an early answer can be made firm */
+	bool held;     /* OFFER, ACCEPT, ANSWER: the other party does not
 				     listen; for a state shown to people */
 	struct gw_cause cause; /* REFUSE, RELEASE, TRANSFER to a leg */
 	const struct gw_leg_report *report; /* REPORT */

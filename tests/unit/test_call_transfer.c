@@ -153,6 +153,35 @@ static void an_answer_that_does_not_fit_is_no_party(void **state)
 	assert_int_equal(488, outcome(old));
 }
 
+static void a_reliable_early_answer_is_the_answer(void **state)
+{
+	struct gw_msg early = {
+		.verb = GW_V_PROGRESS,
+		.branch = 2,
+		.firm = true,
+		.desc = {GW_DESC_EARLY_ANSWER, other_sdp,
+                         sizeof(other_sdp) - 1},
+	};
+	struct gw_msg ok = { .verb = GW_V_ANSWER, .branch = 2 };
+	unsigned before;
+
+	(void)state;
+	talk();
+	ask(old, false, "sip:third@far", NULL);
+	before = ncmd;
+	called->leg.handler(&called->leg, &early, called->leg.arg);
+	assert_int_equal(before, ncmd); /* the old one is heard still */
+	/* An offer of it meanwhile cannot be passed on. */
+	says(called, GW_V_OFFER, GW_DESC_OFFER, other_sdp);
+	assert_true(told(called, GW_V_REFUSE));
+	assert_int_equal(491, called->last.cause.status);
+	called->leg.handler(&called->leg, &ok, called->leg.arg);
+	media_works();
+	assert_true(told(old, GW_V_RELEASE));
+	assert_int_equal(0, memcmp(&configured(GW_TERM_B)->end.stream[0].rtp.ip,
+				   &(struct in_addr){ htonl(0xc6336463) }, 4));
+}
+
 static void who_hangs_up_meanwhile_is_not_waited_for(void **state)
 {
 	(void)state;
@@ -309,6 +338,7 @@ int main(void)
 		T(a_browser_moves_its_session_to_another),
 		T(a_new_party_that_declines_changes_nothing),
 		T(an_answer_that_does_not_fit_is_no_party),
+		T(a_reliable_early_answer_is_the_answer),
 		T(who_hangs_up_meanwhile_is_not_waited_for),
 		T(when_nobody_is_left_the_call_ends),
 		T(the_end_of_the_call_ends_the_transfer),
