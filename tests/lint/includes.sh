@@ -42,8 +42,8 @@ function may_see(from, path)
 	if (from == "sdp" || from == "media")
 		return 0
 	if (from == "sip" || from == "webrtc")
-		return path ~ /^gateway\/(leg|settings|registration)\.h$/
-	return path ~ /^(sdp\/(sdp|session)|media\/media|sip\/sip|webrtc\/web)\.h$/
+		return path ~ /^gateway\/(leg|message|settings|registration)\.h$/
+	return path ~ /^(sdp\/(sdp|session|precondition)|media\/media|sip\/sip|webrtc\/web)\.h$/
 }
 
 !angled {

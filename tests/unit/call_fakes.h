@@ -108,6 +108,16 @@ int gw_ims_leg_new(struct gw_leg **out, struct gw_sip *sip)
 	return 0;
 }
 
+size_t gw_respect_endpoints(const struct gw_web *web, const char *uri,
+			    const char *key,
+			    char out[GW_WEB_ENDPOINTS][GW_WEB_KEY])
+{
+	(void)web;
+	(void)uri;
+	(void)snprintf(out[0], GW_WEB_KEY, "%s", key ? key : "one");
+	return 1;
+}
+
 int gw_respect_leg_new(struct gw_leg **out, struct gw_web *web, const char *uri,
 		       const char *key)
 {
@@ -264,6 +274,10 @@ static inline int setup(void **s)
 	(void)snprintf(set.media.codec[0], 16, "opus");
 	(void)snprintf(set.media.codec[1], 16, "PCMU");
 	set.media.ncodec = 2;
+	set.media.video = true;
+	set.media.video_kbps = 2000;
+	set.media.dscp_audio = 46;
+	set.media.dscp_video = 34;
 	(void)snprintf(set.route[0].match, 128, "echo");
 	(void)snprintf(set.route[0].leg, 16, "echo");
 	set.nroute = 1;

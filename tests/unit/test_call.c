@@ -98,6 +98,16 @@ int gw_ims_leg_new(struct gw_leg **out, struct gw_sip *sip)
 	return 0;
 }
 
+size_t gw_respect_endpoints(const struct gw_web *web, const char *uri,
+			    const char *key,
+			    char out[GW_WEB_ENDPOINTS][GW_WEB_KEY])
+{
+	(void)web;
+	(void)uri;
+	(void)snprintf(out[0], GW_WEB_KEY, "%s", key ? key : "one");
+	return 1;
+}
+
 int gw_respect_leg_new(struct gw_leg **out, struct gw_web *web, const char *uri,
 		       const char *key)
 {
