@@ -308,7 +308,7 @@ export const groups = [
 				before: registeredFirst, given, web: called(/bob/i) },
 			{ name: 'term_ims_gone', scenario: 'term_ims_gone', ...AT_SCSCF,
 				keys: { token: '0123456789abcdef0123456789abcdef' } },
-			{ name: 'reg_silent', scenario: 'reg_silent', ...AT_ICSCF, web: silent },
+			{ name: 'reg_silent', scenario: 'reg_silent', ...AT_ICSCF, open: true, web: silent },
 		],
 	},
 	{
