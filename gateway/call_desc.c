@@ -231,6 +231,20 @@ static uint8_t media_kind(enum gw_kind kind)
 	}
 }
 
+static uint8_t dscp_of(const struct gw_call *call, uint8_t kind)
+{
+	const struct gw_set_media *set = &call->core->set->media;
+
+	switch (kind) {
+	case GW_MEDIA_AUDIO:
+		return set->dscp_audio;
+	case GW_MEDIA_VIDEO:
+		return set->dscp_video;
+	default:
+		return set->dscp_other;
+	}
+}
+
 static void lower(char *out, size_t size, const char *in)
 {
 	size_t i;
@@ -376,11 +390,11 @@ int gw_call_reserve(struct gw_call *call, struct side *s,
 	for (unsigned i = 0; i < cmd->end.nstream; i++) {
 		struct gw_stream *st = &cmd->end.stream[i];
 
-		st->dscp = call->core->set->media.dscp_audio;
 		if (like && like->stream[i].kind != GW_KIND_AUDIO)
 			st->kind = media_kind(like->stream[i].kind);
 		else if (!like || !like->stream[i].refused)
 			st->ncodec = 1; /* alive: which ones comes later */
+		st->dscp = dscp_of(call, st->kind);
 	}
 	err = gw_media_post(call->core->media, cmd);
 	if (!err)
@@ -414,7 +428,7 @@ int gw_call_configure(struct gw_call *call, struct side *s,
 		struct gw_stream *st = &end->stream[i];
 
 		st->kind = media_kind(r->kind);
-		st->dscp = call->core->set->media.dscp_audio;
+		st->dscp = dscp_of(call, st->kind);
 		if (l->refused || r->refused)
 			continue;
 		put_codecs(st, l, r);

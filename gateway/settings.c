@@ -222,6 +222,8 @@ const struct gw_set_row gw_settings_rows[] = {
 	  .min = 0, .max = 65535, .def = "0" },
 	{ "media.stun_server", GW_SET_STRING, SET(media.stun_server),
 	  .def = "", .check = gw_settings_check_hostport },
+	{ "media.consent_s", GW_SET_U32, SET(media.consent_s), .min = 6,
+	  .max = 30, .def = "30" },
 	{ "media.learn_ms", GW_SET_U32, SET(media.learn_ms), .min = 0,
 	  .max = 60000, .def = "1000" },
 	{ "media.inactivity_s", GW_SET_U32, SET(media.inactivity_s),
@@ -237,6 +239,12 @@ const struct gw_set_row gw_settings_rows[] = {
 	/* RFC 4594: telephony is EF, 46 */
 	{ "media.dscp_audio", GW_SET_U8, SET(media.dscp_audio), .min = 0,
 	  .max = 63, .def = "46" },
+	/* RFC 4594: video of a conference is AF41, 34; RFC 8837 takes the same
+	 * for interactive video. */
+	{ "media.dscp_video", GW_SET_U8, SET(media.dscp_video), .min = 0,
+	  .max = 63, .def = "34" },
+	{ "media.dscp_other", GW_SET_U8, SET(media.dscp_other), .min = 0,
+	  .max = 63, .def = "0" },
 	{ "media.codecs", GW_SET_STRINGS, SET(media.codec),
 	  EACH(media.codec), COUNT(gw_settings, media.ncodec),
 	  .def = "opus,G722,PCMU,PCMA", .choices = "opus|G722|PCMU|PCMA" },
@@ -247,6 +255,10 @@ const struct gw_set_row gw_settings_rows[] = {
 	  .def = "auto", .choices = "auto|always|never" },
 	{ "calls.no_offer", GW_SET_STRING, SET(calls.no_offer),
 	  .def = "gateway_offer", .choices = "gateway_offer|late_offer" },
+	{ "calls.no_path_s", GW_SET_U32, SET(calls.no_path_s), .min = 1,
+	  .max = 600, .def = "60" },
+	{ "calls.path_lost_s", GW_SET_U32, SET(calls.path_lost_s), .min = 0,
+	  .max = 600, .def = "30" },
 	{ "calls.drain_s", GW_SET_U32, SET(calls.drain_s), .min = 0,
 	  .max = DAY_S, .def = "60" },
 	{ "calls.cdr_file", GW_SET_STRING, SET(calls.cdr_file), .def = "" },

@@ -173,10 +173,11 @@ struct gw_set_media {
 	uint16_t web_port_min, web_port_max;
 	uint16_t lite_port; /* worker i takes this + i */
 	char stun_server[64];
+	uint32_t consent_s; /* web side, RFC 7675 */
 	uint32_t learn_ms, inactivity_s, quality_ms, tick_ms;
 	uint32_t certificate_days;
 	bool inactivity_release; /* end a call that carries nothing */
-	uint8_t dscp_audio;
+	uint8_t dscp_audio, dscp_video, dscp_other;
 	size_t ncodec;
 	char codec[GW_SET_CODECS][16]; /* offered when the gateway offers */
 };
@@ -198,8 +199,9 @@ struct gw_set_calls {
 	char early_media[8]; /* auto: as P-Early-Media says; always; never */
 	char no_offer[16];   /* msetup without preOffer: gateway_offer,
 				late_offer */
-	uint32_t drain_s;    /* SIGTERM: wait for calls at most */
-	char cdr_file[256];  /* "": the log */
+	uint32_t no_path_s, path_lost_s; /* to a browser: patience with them */
+	uint32_t drain_s;                /* SIGTERM: wait for calls at most */
+	char cdr_file[256];              /* "": the log */
 };
 
 struct gw_set_messages {     /* text outside of calls (RFC 3428) */

@@ -204,7 +204,7 @@ static int add_sock(struct gw_term_side *t, struct gw_ctx_stream *st,
 		.ports = env->ports,
 		.address = end->family == AF_INET6 ? env->cfg->core_address6
 						   : env->cfg->core_address,
-		.dscp = end->stream[st->index].dscp,
+		.dscp = st->dscp,
 		.video = end->stream[st->index].kind == GW_MEDIA_VIDEO,
 		.learn_ms = env->cfg->learn_ms,
 		.discarded = st->discarded,
@@ -225,6 +225,7 @@ static int add_stream(struct gw_term_side *t, uint8_t i,
 		return -ENOMEM;
 	st->index = i;
 	st->term = t;
+	st->dscp = end->stream[i].dscp;
 	st->to_peer = calloc(1, sizeof(*st->to_peer));
 	if (!st->to_peer)
 		err = -ENOMEM;
@@ -344,11 +345,12 @@ static void configure_stream(struct gw_ctx_stream *st,
 	st->remote = *remote;
 	if (st->remote.ncodec > GW_MAX_CODECS)
 		st->remote.ncodec = GW_MAX_CODECS;
+	if (remote->dscp) /* else RESERVE's stays */
+		st->dscp = remote->dscp;
 	if (!st->sock)
 		return;
 	gw_rtpsock_remote(st->sock, &remote->rtp, &remote->rtcp);
-	if (remote->dscp) /* else RESERVE's stays */
-		gw_rtpsock_set_dscp(st->sock, remote->dscp);
+	gw_rtpsock_set_dscp(st->sock, st->dscp);
 }
 
 static int configure(struct gw_term_side *t, const struct gw_media_cmd *cmd)

@@ -181,8 +181,8 @@ static void ice_packet(const struct gw_addr *from, uint8_t *data, size_t len,
 	}
 }
 
-int gw_context_dtls_send(struct gw_term_side *t, bool rtcp, uint8_t *data,
-			 size_t len, size_t cap)
+int gw_context_dtls_send(struct gw_term_side *t, const struct gw_ctx_stream *st,
+			 bool rtcp, uint8_t *data, size_t len, size_t cap)
 {
 	int err;
 
@@ -190,7 +190,7 @@ int gw_context_dtls_send(struct gw_term_side *t, bool rtcp, uint8_t *data,
 		return -ENOKEY;
 	err = rtcp ? gw_srtp_protect_rtcp(t->srtp, data, &len, cap)
 		   : gw_srtp_protect(t->srtp, data, &len, cap);
-	return err ? err : gw_ice_send(t->ice, NULL, data, len);
+	return err ? err : gw_ice_send_marked(t->ice, st->dscp, data, len);
 }
 
 /* ---- ICE ---- */
@@ -264,6 +264,7 @@ static int make_ice(struct gw_term_side *t, const struct gw_end *end)
 		.port_max = env->cfg->web_port_max,
 		.stun_server = env->cfg->stun_server,
 		.controlling = end->controlling,
+		.consent_ms = env->cfg->consent_ms,
 		.lite = env->lite,
 		.stun = env->stun,
 		.no_split = env->cfg->no_split,

@@ -24,7 +24,8 @@ struct gw_police {
 /* One m-line at one termination. */
 struct gw_ctx_stream {
 	uint8_t index;
-	uint8_t gate;  /* enum gw_gate */
+	uint8_t gate; /* enum gw_gate */
+	uint8_t dscp;
 	bool was_open; /* RTCP never speaks before the gate first opened */
 	bool reserved;
 	struct gw_term_side *term;
@@ -125,8 +126,8 @@ int gw_context_dtls_restart(struct gw_term_side *t,
 			    const struct gw_media_cmd *cmd);
 void gw_context_dtls_close(struct gw_term_side *t);
 /* Protects in place and sends; 0 or -errno. */
-int gw_context_dtls_send(struct gw_term_side *t, bool rtcp, uint8_t *data,
-			 size_t len, size_t cap);
+int gw_context_dtls_send(struct gw_term_side *t, const struct gw_ctx_stream *st,
+			 bool rtcp, uint8_t *data, size_t len, size_t cap);
 
 /* context_assoc.c: who holds the keys */
 void gw_context_assoc_init(struct gw_term_side *t);

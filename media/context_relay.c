@@ -143,7 +143,7 @@ int gw_context_send(struct gw_term_side *t, struct gw_ctx_stream *st, bool rtcp,
 	int err;
 
 	if (t->transport == GW_TP_DTLS)
-		err = gw_context_dtls_send(t, rtcp, data, len, cap);
+		err = gw_context_dtls_send(t, st, rtcp, data, len, cap);
 	else if (st->sock)
 		err = gw_rtpsock_send(st->sock, rtcp, data, len);
 	else

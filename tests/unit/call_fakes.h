@@ -265,6 +265,10 @@ static inline int setup(void **s)
 	set.sip.t1x64_ms = 32000;
 	(void)snprintf(set.sip.core, sizeof(set.sip.core), "sip:core");
 	(void)snprintf(set.calls.early_media, 8, "auto");
+	set.media.dscp_audio = 46;
+	set.media.dscp_video = 34;
+	set.calls.no_path_s = 60;
+	set.calls.path_lost_s = 30;
 	(void)snprintf(set.calls.no_offer, 16, "gateway_offer");
 	(void)snprintf(set.media.core_address, 46, "192.0.2.1");
 	(void)snprintf(set.media.codec[0], 16, "opus");

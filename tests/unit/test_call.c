@@ -233,6 +233,8 @@ static int setup(void **s)
 	(void)s;
 	memset(&set, 0, sizeof(set));
 	set.calls.max = 100;
+	set.calls.no_path_s = 60;
+	set.calls.path_lost_s = 30;
 	set.sip.ring_timeout_s = 60;
 	set.sip.t1x64_ms = 32000;
 	(void)snprintf(set.sip.core, sizeof(set.sip.core), "sip:core");
