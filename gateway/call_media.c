@@ -44,7 +44,7 @@ static void on_reserved(struct gw_call *call, struct side *s,
 	*s->end = ev->end;
 
 	if (call->fsm.state == GW_CALL_UP) {
-		gw_call_update_restarted(call, s);
+		gw_call_update_reserved(call, s);
 		return;
 	}
 	if (call->fsm.state != GW_CALL_NEW || call->a.serial || call->b.serial)
@@ -52,10 +52,16 @@ static void on_reserved(struct gw_call *call, struct side *s,
 
 	/* A browser that did not offer is offered to; a SIP caller gets the
 	 * offer in its 200. */
-	ask = !call->a.pending && call->a.profile == GW_PROFILE_WEB &&
-	      (call->b.profile != GW_PROFILE_CORE ||
-	       strcmp(call->core->set->calls.no_offer, "late_offer") != 0);
-	gw_call_fsm_event(&call->fsm, ask ? GW_EV_READY_TO_ASK : GW_EV_READY);
+	ask = !call->a.pending &&
+	      (call->may_ask ||
+	       (call->a.profile == GW_PROFILE_WEB &&
+		(call->b.profile != GW_PROFILE_CORE ||
+		 strcmp(call->core->set->calls.no_offer, "late_offer") != 0)));
+	if (call->prepare)
+		gw_call_fsm_event(&call->fsm, GW_EV_READY_TO_PREPARE);
+	else
+		gw_call_fsm_event(&call->fsm,
+				  ask ? GW_EV_READY_TO_ASK : GW_EV_READY);
 }
 
 static void on_failed(struct gw_call *call, struct side *s,
@@ -63,6 +69,9 @@ static void on_failed(struct gw_call *call, struct side *s,
 {
 	gw_warn(&call->log, "media of the %s leg failed: %s", s->kind,
 		strerror(-ev->error));
+	/* The call goes on without the m-lines that were to come. */
+	if (s->serial == ev->serial && gw_call_update_not_reserved(call))
+		return;
 	gw_call_end(call, "gateway", s->serial == ev->serial ? 503 : 500,
 		    "no media resources");
 }
@@ -188,20 +197,8 @@ static void on_dtmf(struct gw_call *call, struct side *s,
 
 static void keep_stats(struct gw_call *call, const struct gw_media_event *ev)
 {
-	/* The stream that was heard or spoken most: the audio, wherever its
-	 * m-line stands. */
-	for (unsigned t = 0; t < GW_NTERMS; t++) {
-		unsigned best = 0;
-
-		for (unsigned i = 1; i < GW_MAX_STREAMS; i++) {
-			if (ev->stats[t][i].rx.packets +
-				    ev->stats[t][i].tx.packets >
-			    ev->stats[t][best].rx.packets +
-				    ev->stats[t][best].tx.packets)
-				best = i;
-		}
-		call->stats[t] = ev->stats[t][best];
-	}
+	for (unsigned t = 0; t < GW_NTERMS; t++)
+		call->stats[t] = ev->stats[t][call->audio];
 	if (call->answered_us)
 		gw_quality_take(&call->quality, call->stats, call->codec);
 }
@@ -266,6 +263,9 @@ void gw_call_media_event(struct gw_call *call, const struct gw_media_event *ev)
 		return;
 	case GW_E_DTMF:
 		on_dtmf(call, s, ev);
+		return;
+	case GW_E_KEYFRAME:
+		gw_call_video_ask(call, s);
 		return;
 	case GW_E_INACTIVE:
 		if (ev->state != GW_SILENCE_ALL) {

@@ -136,8 +136,15 @@ struct gw_set_sip {
 	char username[64], password[64]; /* digest towards the core, "" none */
 	uint32_t ring_timeout_s;
 	uint32_t t1_ms, t1x64_ms; /* RFC 3261 17.1.1.1; tests shorten them */
-	char user_agent[64];      /* "" : no User-Agent/Server header */
-	char allow_from[4][64];   /* IPs that may send us requests; none: any */
+	/* RFC 3262: off, supported, required; of both sides of a call */
+	char reliable[12];
+	/* RFC 3312, in the same words; where not off, reliable is not either */
+	char precondition[12];
+	bool precondition_confirm;  /* ours is met by an UPDATE, not at once */
+	uint32_t session_expires_s; /* RFC 4028; 0: no timer */
+	uint32_t min_se_s;
+	char user_agent[64];    /* "" : no User-Agent/Server header */
+	char allow_from[4][64]; /* IPs that may send us requests; none: any */
 };
 
 /* Registration in an IMS core on behalf of clients; sip.core is for a plain
@@ -179,6 +186,8 @@ struct gw_set_media {
 	uint32_t certificate_days;
 	bool inactivity_release; /* end a call that carries nothing */
 	uint8_t dscp_audio, dscp_video, dscp_other;
+	bool video;          /* else m-lines of video are refused */
+	uint32_t video_kbps; /* of one m-line at most */
 	size_t ncodec;
 	char codec[GW_SET_CODECS][16]; /* offered when the gateway offers */
 };

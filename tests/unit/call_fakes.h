@@ -274,6 +274,10 @@ static inline int setup(void **s)
 	(void)snprintf(set.media.codec[0], 16, "opus");
 	(void)snprintf(set.media.codec[1], 16, "PCMU");
 	set.media.ncodec = 2;
+	set.media.video = true;
+	set.media.video_kbps = 2000;
+	set.media.dscp_audio = 46;
+	set.media.dscp_video = 34;
 	(void)snprintf(set.route[0].match, 128, "echo");
 	(void)snprintf(set.route[0].leg, 16, "echo");
 	set.nroute = 1;

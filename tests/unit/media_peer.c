@@ -40,6 +40,7 @@ struct media_peer {
 	uint8_t sha256[32];
 	bool started, up, failed, closed;
 	unsigned skip, lose;
+	unsigned deaf;
 
 	srtp_t tx, rx;
 	uint8_t last[1600];
@@ -254,8 +255,13 @@ static void received(const uint8_t *data, size_t len, void *arg)
 		advance(p);
 	} else if (len > 2) {
 		uint8_t second = data[1];
+		bool rtcp = second >= 192 && second <= 223;
 
-		keep(p, second >= 192 && second <= 223, data, len);
+		if (p->deaf && !rtcp) {
+			p->deaf--;
+			return;
+		}
+		keep(p, rtcp, data, len);
 	}
 }
 
@@ -627,6 +633,11 @@ const struct media_peer_packet *media_peer_rtcp(struct media_peer *p)
 unsigned media_peer_rtcp_count(const struct media_peer *p)
 {
 	return p->rtcp.count;
+}
+
+void media_peer_miss(struct media_peer *p, unsigned n)
+{
+	p->deaf = n;
 }
 
 unsigned media_peer_bad(const struct media_peer *p)

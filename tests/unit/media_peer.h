@@ -90,6 +90,8 @@ const struct media_peer_packet *media_peer_rtp(struct media_peer *p);
 unsigned media_peer_rtp_count(const struct media_peer *p);
 const struct media_peer_packet *media_peer_rtcp(struct media_peer *p);
 unsigned media_peer_rtcp_count(const struct media_peer *p);
+/* The next @n RTP packets are lost on the way here. */
+void media_peer_miss(struct media_peer *p, unsigned n);
 unsigned media_peer_bad(const struct media_peer *p); /* not decryptable */
 
 #endif

@@ -52,6 +52,7 @@ static const char sip_video_first[] =
 static void video_before_audio_gives_the_phone_a_port_for_its_audio(void **s)
 {
 	(void)s;
+	set.media.video = false;
 	call_from(&web_ops, "sip:phone@far", web_video_first);
 	assert_non_null(strstr(called->text, "m=video 0 "));
 	assert_null(strstr(called->text, "m=audio 0 "));
