@@ -618,7 +618,7 @@ void gw_dialog_drop_all(struct gw_session *s)
 		gw_dialog_drop(&s->branch[i].tagged);
 	gw_dialog_drop(&s->invite);
 	s->dialog = NULL;
-	s->sdp_reliable = NULL;
+	s->reliable = NULL;
 	for (i = 0; i < s->nbranch; i++)
 		gw_dialog_drop_branch(&s->branch[i]);
 	s->nbranch = 0;

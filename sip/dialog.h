@@ -9,6 +9,9 @@
  * - Forks are destroyed before the original, transactions before legs.
  * - The 2xx recomputes the route set of its dialog.
  * - Credentials of an INVITE are repeated in its ACK.
+ * - Nothing but a final failure is sent behind a reliable response that is not
+ *   acknowledged (session_early.c): NTA forgets to repeat it, lets a 2xx out
+ *   too early, and aborts when its timer finds the transaction elsewhere.
  *
  * Signalling thread only.
  */

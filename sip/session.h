@@ -81,6 +81,14 @@ struct gw_session_timer {
 	struct gw_timer timer;
 };
 
+/* A provisional response behind one that is not acknowledged yet. */
+#define GW_SESSION_HELD 4
+struct gw_held {
+	int status;
+	char *headers; /* owned, may be NULL */
+	struct gw_body body;
+};
+
 struct gw_session {
 	uint32_t magic;
 	uint64_t id; /* what NTA carries */
@@ -130,12 +138,15 @@ struct gw_session {
 
 	/* UAS: reliable provisional responses (RFC 3262) */
 	unsigned peer_knows, peer_demands; /* GW_EXT_... */
-	unsigned nreliable;                /* not acknowledged yet */
-	nta_reliable_t *sdp_reliable;      /* the one with a description */
-	bool firm;        /* our description in it was acknowledged */
-	bool sdp_sent;    /* or is on its way: the 200 has none */
-	bool answer_held; /* NTA keeps the 200 until it is */
-	bool unpracked;   /* and nobody ever did */
+	nta_reliable_t *reliable; /* the one that is not acknowledged */
+	bool describes;           /* and it has a description */
+	bool firm;                /* our description in one was acknowledged */
+	bool sdp_sent;            /* or is on its way: the 200 has none */
+	bool answer_held;         /* the 200 waits for that */
+	bool unpracked;           /* and nobody ever did */
+	struct gw_held held[GW_SESSION_HELD]; /* what comes behind */
+	unsigned nheld;
+	char *answer_headers; /* of the 200 that waits; owned, may be NULL */
 
 	struct gw_session_timer timer;
 
@@ -238,6 +249,10 @@ void gw_session_on_prack_response(struct gw_session *s,
 /* UAS: a provisional response, reliable where it should be. */
 int gw_session_provisional(struct gw_session *s, int status,
 			   const struct gw_dialog_msg *m);
+/* The 200 has to wait.  0 or -ENOMEM. */
+bool gw_session_must_hold(const struct gw_session *s);
+int gw_session_hold_answer(struct gw_session *s, const char *headers);
+void gw_session_drop_held(struct gw_session *s);
 /* @prack NULL: nobody acknowledged @rel, or nobody needs to any more. */
 void gw_session_on_prack(struct gw_session *s, nta_reliable_t *rel,
 			 nta_incoming_t *prack, const sip_t *request);
