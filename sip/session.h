@@ -51,6 +51,7 @@ struct gw_branch {
 	nta_outgoing_t *tagged; /* NULL: the original transaction serves */
 	bool acked;
 	bool firm;       /* its answer came reliably: it is the answer */
+	bool asks;       /* its reliable 18x offers; our PRACK answers */
 	bool ended;      /* 199 (RFC 6228) */
 	bool may_update; /* its Allow has UPDATE */
 	uint32_t rseq;   /* of the last response that was acknowledged */
@@ -239,6 +240,10 @@ int gw_session_answer(struct gw_session *s, const char *headers,
  * what it describes is new, and counts. */
 bool gw_session_early_response(struct gw_session *s, struct gw_branch *b,
 			       const sip_t *response);
+/* UAC: does the PRACK of @branch wait for our answer?  And that. */
+bool gw_session_asks(const struct gw_session *s, unsigned branch);
+int gw_session_answer_early(struct gw_session *s, unsigned branch,
+			    const void *sdp, size_t len);
 /* UAC: our offer in the early dialog @branch (from 1), by UPDATE. */
 int gw_session_offer_early(struct gw_session *s, unsigned branch,
 			   const void *sdp, size_t len);

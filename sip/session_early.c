@@ -40,14 +40,19 @@ static bool acknowledge(struct gw_session *s, struct gw_branch *b,
 {
 	unsigned long rseq = response->sip_rseq->rs_response;
 
-	if (rseq == 0 || rseq > UINT32_MAX ||
+	if (rseq == 0 || rseq > UINT32_MAX || b->asks ||
 	    (b->rseq && rseq != (unsigned long)b->rseq + 1)) {
 		gw_metric_add(&m_in_odd, 1);
 		gw_debug(&s->log, "reliable response %lu out of order", rseq);
 		return false;
 	}
 	b->rseq = (uint32_t)rseq;
-	if (gw_dialog_prack(s, b, response)) {
+	gw_dialog_saw_rseq(b);
+	if (s->late && gw_ims_has_sdp(response) && !b->firm) {
+		b->asks = true; /* the call answers, and that acknowledges */
+		return true;
+	}
+	if (gw_dialog_prack(s, b, NULL, 0)) {
 		gw_warn(&s->log, "PRACK could not be sent");
 		return false;
 	}
@@ -66,7 +71,7 @@ bool gw_session_early_response(struct gw_session *s, struct gw_branch *b,
 		b->ended = true;
 	if (!response->sip_rseq ||
 	    !(gw_ext_read(response->sip_require) & GW_EXT_100REL))
-		return first;
+		return first && !b->asks;
 	if (!acknowledge(s, b, response))
 		return false;
 	/* An offer of ours is answered by it for good; what later responses
@@ -74,6 +79,26 @@ bool gw_session_early_response(struct gw_session *s, struct gw_branch *b,
 	if (gw_ims_has_sdp(response) && !s->late)
 		b->firm = true;
 	return first;
+}
+
+bool gw_session_asks(const struct gw_session *s, unsigned branch)
+{
+	return branch && branch <= s->nbranch && s->branch[branch - 1].asks;
+}
+
+int gw_session_answer_early(struct gw_session *s, unsigned branch,
+			    const void *sdp, size_t len)
+{
+	struct gw_branch *b = &s->branch[branch - 1];
+
+	if (!sdp)
+		return -EPROTO;
+	if (gw_dialog_prack(s, b, sdp, len))
+		return -ENOMEM;
+	gw_metric_add(&m_in, 1);
+	b->asks = false;
+	b->firm = true;
+	return 0;
 }
 
 static int send_update(struct gw_session *s, struct gw_branch *b,

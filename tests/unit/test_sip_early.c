@@ -320,17 +320,78 @@ static void our_update_goes_out_in_a_settled_early_dialog(void **state)
 	hang_up(f);
 }
 
-static void call_without_offer_asks_for_no_reliable_response(void **state)
+static int in_branch(struct fix *f, enum gw_verb verb, uint32_t branch,
+		     const char *sdp)
+{
+	struct gw_msg m = { .verb = verb, .branch = branch };
+
+	m.desc = desc_of(sdp ? GW_DESC_ANSWER : GW_DESC_NONE, sdp);
+	m.cause.status = 488;
+	return gw_leg_send(f->leg, &m);
+}
+
+static void offer_in_a_response_is_answered_in_its_prack(void **state)
+{
+	struct fix *f = *state;
+	const struct told *t;
+	struct packet inv, p;
+
+	dial(f, &inv, NULL);
+	assert_string_equal(header(&inv, "Supported"), "100rel");
+	reply(f, &inv, 183, "b", RELIABLE "1\r\n", OFFER);
+	t = expect_told(f, GW_V_PROGRESS);
+	assert_int_equal(t->role, GW_DESC_OFFER);
+	assert_int_equal(t->branch, 1);
+	/* the call thinks; the peer repeats, and rings */
+	reply(f, &inv, 183, "b", RELIABLE "1\r\nX-Again: 1\r\n", OFFER);
+	reply(f, &inv, 180, "b", NULL, OFFER);
+	assert_int_equal(expect_told(f, GW_V_PROGRESS)->role, GW_DESC_NONE);
+	expect_silence(f, 30);
+	assert_int_equal(in_branch(f, GW_V_ACCEPT, 1, ANSWER), 0);
+	expect(f, &p, "PRACK ");
+	assert_rack(&p, 1, &inv);
+	assert_string_equal(body(&p), ANSWER);
+	reply(f, &p, 200, NULL, NULL, NULL);
+	assert_int_equal(in_branch(f, GW_V_ACCEPT, 1, ANSWER), -EPROTO);
+	reply(f, &inv, 200, "b", NULL, NULL);
+	expect(f, &p, "ACK ");
+	assert_string_equal(body(&p), "");
+	assert_int_equal(expect_told(f, GW_V_ANSWER)->role, GW_DESC_NONE);
+	hang_up(f);
+}
+
+static void offer_in_a_response_that_is_refused_ends_the_call(void **state)
 {
 	struct fix *f = *state;
 	struct packet inv, p;
 
 	dial(f, &inv, NULL);
-	assert_string_equal(header(&inv, "Supported"), "");
+	reply(f, &inv, 183, "b", RELIABLE "1\r\n", OFFER);
+	(void)expect_told(f, GW_V_PROGRESS);
+	assert_int_equal(in_branch(f, GW_V_REFUSE, 1, NULL), 0);
+	expect(f, &p, "CANCEL ");
+	reply(f, &p, 200, "b", NULL, NULL);
+	assert_int_equal(expect_told(f, GW_V_RELEASE)->status, 488);
+	reply(f, &inv, 487, "b", NULL, NULL);
+	expect(f, &p, "ACK ");
+	wait_live(f, 0);
+}
+
+static void offer_may_still_come_in_the_200(void **state)
+{
+	struct fix *f = *state;
+	struct packet inv, p;
+
+	dial(f, &inv, NULL);
+	reply(f, &inv, 180, "b", RELIABLE "1\r\n", NULL);
+	expect(f, &p, "PRACK ");
+	reply(f, &p, 200, NULL, NULL, NULL);
+	(void)expect_told(f, GW_V_PROGRESS);
 	reply(f, &inv, 200, "b", NULL, OFFER);
-	(void)expect_told(f, GW_V_ANSWER);
+	assert_int_equal(expect_told(f, GW_V_ANSWER)->role, GW_DESC_OFFER);
 	assert_int_equal(say(f, GW_V_ACCEPT, GW_DESC_ANSWER, ANSWER), 0);
 	expect(f, &p, "ACK ");
+	assert_string_equal(body(&p), ANSWER);
 	hang_up(f);
 }
 
@@ -779,7 +840,9 @@ int main(void)
 		T(forwarding_and_queueing_are_told),
 		T(peers_update_is_offered_up_once_its_dialog_is_settled),
 		T(our_update_goes_out_in_a_settled_early_dialog),
-		T(call_without_offer_asks_for_no_reliable_response),
+		T(offer_in_a_response_is_answered_in_its_prack),
+		T(offer_in_a_response_that_is_refused_ends_the_call),
+		T(offer_may_still_come_in_the_200),
 		T(demanded_extension_is_required),
 		T(our_answer_is_sent_reliably_and_once),
 		T(answer_waits_for_its_prack),
