@@ -210,6 +210,17 @@ static bool is_reserved(const struct side *s, unsigned i)
 	return s->profile != GW_PROFILE_CORE || s->end->stream[i].rtp.family;
 }
 
+static char *with_preconditions(const struct side *s, char *text)
+{
+	char *more;
+
+	if (!text || !s->qos.present)
+		return text;
+	more = gw_precondition_print(text, &s->qos);
+	free(text);
+	return more;
+}
+
 char *gw_call_print(struct gw_call *call, struct side *s,
 		    struct gw_sess *content, const struct gw_sess *offer)
 {
@@ -253,7 +264,7 @@ char *gw_call_print(struct gw_call *call, struct side *s,
 	if (!alive)
 		return NULL;
 	return is_web(s) ? gw_sess_print_web(content)
-			 : gw_sess_print_core(content);
+			 : with_preconditions(s, gw_sess_print_core(content));
 }
 
 /* ---- a description, into media's terms ---- */
@@ -267,6 +278,20 @@ static uint8_t media_kind(enum gw_kind kind)
 		return GW_MEDIA_DATA;
 	default:
 		return GW_MEDIA_AUDIO;
+	}
+}
+
+static uint8_t dscp_of(const struct gw_call *call, uint8_t kind)
+{
+	const struct gw_set_media *set = &call->core->set->media;
+
+	switch (kind) {
+	case GW_MEDIA_AUDIO:
+		return set->dscp_audio;
+	case GW_MEDIA_VIDEO:
+		return set->dscp_video;
+	default:
+		return set->dscp_other;
 	}
 }
 
@@ -426,17 +451,6 @@ bool gw_call_speaks(struct gw_call *call, const struct gw_sess *offer)
 				  : set->core_address[0] != '\0';
 }
 
-/* A bundle is one flow of packets for the network: all of it counts as the
- * audio does. */
-static uint8_t dscp_of(const struct gw_call *call, const struct side *s,
-		       uint8_t kind)
-{
-	const struct gw_set_media *set = &call->core->set->media;
-
-	return kind == GW_MEDIA_VIDEO && !is_web(s) ? set->dscp_video
-						    : set->dscp_audio;
-}
-
 static bool needs_media(const struct gw_sess *sess, unsigned i)
 {
 	const struct gw_sess_stream *st = &sess->stream[i];
@@ -479,9 +493,9 @@ int gw_call_reserve(struct gw_call *call, struct side *s,
 
 		if (like && i < like->nstream)
 			st->kind = media_kind(like->stream[i].kind);
-		st->dscp = dscp_of(call, s, st->kind);
 		if (!like || (i < like->nstream && needs_media(like, i)))
 			st->ncodec = 1; /* alive: which ones comes later */
+		st->dscp = dscp_of(call, st->kind);
 	}
 	err = gw_media_post(call->core->media, cmd);
 	if (!err)
@@ -522,7 +536,7 @@ int gw_call_configure(struct gw_call *call, struct side *s,
 		struct gw_stream *st = &end->stream[i];
 
 		st->kind = media_kind(r->kind);
-		st->dscp = dscp_of(call, s, st->kind);
+		st->dscp = dscp_of(call, st->kind);
 		if (l->refused || r->refused)
 			continue;
 		put_codecs(st, l, r);

@@ -10,10 +10,12 @@
 
 #include "gateway/base/check.h"
 #include "gateway/base/metrics.h"
+#include "gateway/enrol_pool.h"
+#include "gateway/enrol_share.h"
+#include "gateway/enrol_who.h"
 #include "gateway/registration.h"
 #include "gateway/store.h"
 
-#define POOL_COOL_S         60
 #define NO_IDENTITY_RETRY_S 30
 
 #define NAME "isthmus_enrolments_total"
@@ -32,19 +34,21 @@ struct enrol {
 	struct gw_enrols *all;
 	struct gw_store_req *asked; /* of the store; NULL: nothing */
 	struct gw_regn *regn;
+	struct gw_share_use share; /* instead of regn: with other endpoints */
 	bool registered;
-	bool leased; /* or asked for: to be given back */
-	bool digest;
-	uint32_t expires_s;
+	struct gw_loan_use loan;    /* its identity is of the pool */
+	struct gw_enrol_wish *wish; /* until it is registered; owned */
 	char peer[48];
-	char impi[128], impu[128];
-	enum gw_regn_how how;
+	struct gw_enrol_who who;
 	struct gw_regn_secret *secret; /* HELD; wiped */
 };
 
 struct gw_enrols {
 	struct gw_core *core;
+	struct gw_loans *loans;
+	struct gw_shares *shares;
 	struct enrol *by_key;
+	struct gw_store_req *listing; /* the pool, at the beginning */
 };
 
 static const struct gw_logctx elog = { .module = "enrol" };
@@ -65,30 +69,18 @@ static void wipe_secret(struct enrol *e)
 	e->secret = NULL;
 }
 
-static void give_back(struct enrol *e)
-{
-	struct gw_store_cmd cmd = { .verb = GW_ST_POOL_RELEASE,
-				    .number = POOL_COOL_S };
-
-	if (!e->leased)
-		return;
-	e->leased = false;
-	(void)snprintf(cmd.key, sizeof(cmd.key), "%s", e->key);
-	/* What is not given back now is, when the process begins anew. */
-	if (gw_store_do(NULL, e->all->core->store, &cmd, NULL, NULL))
-		gw_warn(&elog, "%s is not given back to the pool", e->impi);
-}
-
 static void bury(struct enrol *e)
 {
 	if (e->asked)
 		gw_store_cancel(e->asked);
+	gw_share_leave(&e->share);
 	if (e->regn)
 		gw_regn_end(e->regn);
 	if (e->registered)
 		gw_metric_add(&m_live, -1);
-	give_back(e);
+	gw_loan_return(e->all->loans, &e->loan);
 	wipe_secret(e);
+	free(e->wish);
 	HASH_DEL(e->all->by_key, e);
 	free(e);
 }
@@ -120,14 +112,29 @@ static void refuse(struct enrol *e, uint16_t status, uint16_t retry_after_s,
 
 /* ---- the core ---- */
 
+/* A token that claims what the core does not grant its bearer is wrong. */
+static bool is_granted(const struct enrol *e, const struct gw_regn_event *ev)
+{
+	return !e->wish || e->wish->proof != GW_WEB_TOKEN ||
+	       gw_enrol_is_granted(e->wish, ev->nimpu, ev->impu);
+}
+
 static void on_registered(struct enrol *e, const struct gw_regn_event *ev)
 {
 	const struct gw_web_enrolled res = {
 		.status = 200,
+		.registration = gw_share_key(&e->share),
+		.impi = e->who.impi,
 		.nimpu = ev->nimpu,
 		.impu = ev->impu,
 	};
 
+	if (!is_granted(e, ev)) {
+		refuse(e, 403, 0, "the core grants other identities");
+		return;
+	}
+	free(e->wish);
+	e->wish = NULL;
 	if (!e->registered) {
 		e->registered = true;
 		gw_metric_add(&m_live, 1);
@@ -142,9 +149,9 @@ static void keep_sqn(const struct enrol *e, const uint8_t *sqn)
 
 	for (int i = 0; i < 6; i++)
 		cmd.number = cmd.number << 8 | sqn[i];
-	(void)snprintf(cmd.key, sizeof(cmd.key), "%s", e->impi);
+	(void)snprintf(cmd.key, sizeof(cmd.key), "%s", e->who.impi);
 	if (gw_store_do(NULL, e->all->core->store, &cmd, NULL, NULL))
-		gw_warn(&elog, "the SQN of %s is not stored", e->impi);
+		gw_warn(&elog, "the SQN of %s is not stored", e->who.impi);
 }
 
 static void on_regn(struct gw_regn *r, const struct gw_regn_event *ev,
@@ -168,7 +175,9 @@ static void on_regn(struct gw_regn *r, const struct gw_regn_event *ev,
 		break;
 	case GW_RE_ENDED:
 		e->regn = NULL; /* it is gone */
-		res.status = ev->by_network ? 480 : ev->cause.status;
+		res.status = ev->by_network            ? 480
+			     : ev->cause.status == 200 ? 410
+						       : ev->cause.status;
 		res.retry_after_s = ev->cause.retry_after_s;
 		res.text = ev->by_network ? "deregistered by the network"
 					  : ev->cause.text;
@@ -178,13 +187,36 @@ static void on_regn(struct gw_regn *r, const struct gw_regn_event *ev,
 	}
 }
 
+static enum gw_regn_how how_of(enum gw_enrol how)
+{
+	return how == GW_ENROL_CLIENT ? GW_REGN_CLIENT
+	       : how == GW_ENROL_HELD ? GW_REGN_HELD
+				      : GW_REGN_TRUSTED;
+}
+
+static void on_share(const struct gw_regn_event *ev, void *arg)
+{
+	on_regn(NULL, ev, arg);
+}
+
+static int start(struct enrol *e, const struct gw_regn_request *req)
+{
+	struct gw_core *core = e->all->core;
+
+	/* Each client answers the core's challenges for itself. */
+	if (!core->set->ims.contact_shared || req->how == GW_REGN_CLIENT)
+		return gw_regn_start(&e->regn, core->sip, req, on_regn, e);
+	return gw_share_join(e->all->shares, &e->share, core->sip, req,
+			     on_share, e);
+}
+
 static void start_regn(struct enrol *e)
 {
 	struct gw_core *core = e->all->core;
 	struct gw_regn_request req = {
-		.how = e->how,
-		.impi = e->impi,
-		.impu = e->impu,
+		.how = how_of(e->who.how),
+		.impi = e->who.impi,
+		.impu = e->who.impu,
 		.secret = e->secret,
 		.expires_s = core->set->ims.expires_s,
 		.client_addr = e->peer[0] ? e->peer : NULL,
@@ -194,9 +226,11 @@ static void start_regn(struct enrol *e)
 	memcpy(req.key, e->key, sizeof(req.key));
 	(void)snprintf(req.log_id, sizeof(req.log_id), "%.*s",
 		       (int)sizeof(req.log_id) - 1, e->key);
-	err = gw_regn_start(&e->regn, core->sip, &req, on_regn, e);
+	err = start(e, &req);
 	wipe_secret(e);
-	if (err == -EAGAIN)
+	if (err > 0)
+		gw_share_tell(&e->share);
+	else if (err == -EAGAIN)
 		refuse(e, 503, 5, "too many registrations at once");
 	else if (err)
 		refuse(e, 503, 0, "the core cannot be asked");
@@ -210,37 +244,28 @@ static void fault(struct enrol *e)
 	refuse(e, 503, 5, "subscribers cannot be looked up");
 }
 
-static void on_lease(const struct gw_store_answer *a, void *arg)
+static void on_loan(int error, const char *impi, const char *impu, void *arg)
 {
 	struct enrol *e = arg;
 
-	e->asked = NULL;
-	if (a->error == -ENODATA) {
-		e->leased = false;
+	if (error == -ENODATA) {
 		gw_metric_add(&m_exhausted, 1);
-		gw_warn(&elog, "the pool has no identity left");
 		refuse(e, 503, NO_IDENTITY_RETRY_S, "no identity is free");
 		return;
 	}
-	if (a->error) {
+	if (error) {
 		fault(e);
 		return;
 	}
-	memcpy(e->impi, a->pool->impi, sizeof(e->impi));
-	memcpy(e->impu, a->pool->impu, sizeof(e->impu));
+	(void)snprintf(e->who.impi, sizeof(e->who.impi), "%s", impi);
+	(void)snprintf(e->who.impu, sizeof(e->who.impu), "%s", impu);
 	start_regn(e);
 }
 
-static void lease(struct enrol *e)
+static void lodge(struct enrol *e)
 {
-	struct gw_store_cmd cmd = { .verb = GW_ST_POOL_LEASE };
-
-	(void)snprintf(cmd.key, sizeof(cmd.key), "%s", e->key);
-	e->leased = true;
-	if (gw_store_do(&e->asked, e->all->core->store, &cmd, on_lease, e)) {
-		e->leased = false;
+	if (gw_loan_take(e->all->loans, &e->loan, e->wish->id, on_loan, e))
 		fault(e);
-	}
 }
 
 static int take_secret(struct enrol *e, const struct gw_ims_secret *s)
@@ -258,72 +283,87 @@ static int take_secret(struct enrol *e, const struct gw_ims_secret *s)
 	return 0;
 }
 
-static void known_here_only(struct enrol *e)
+static void enrol_as(struct enrol *e, const struct gw_subscriber *s)
 {
-	const struct gw_web_enrolled res = { .status = 0 };
+	const struct gw_web_enrolled here_only = { .status = 0 };
+	const char *why = NULL;
+	uint16_t status = gw_enrol_decide(&e->who, e->wish, s,
+					  &e->all->core->set->ims, &why);
 
-	if (e->digest)
-		refuse(e, 403, 0, "not a subscriber of the core");
-	else
-		tell(e, &res);
-}
-
-static void on_subscriber(const struct gw_store_answer *a, void *arg)
-{
-	const struct gw_subscriber *s = a->subscriber;
-	struct enrol *e = arg;
-
-	e->asked = NULL;
-	if (a->error && a->error != -ENOENT) {
-		fault(e);
-		return;
-	}
-	if (a->error || s->enrol == GW_ENROL_NONE) {
-		known_here_only(e);
-		return;
-	}
-	/* Who logs in by a password does not log in by the core's challenge,
-	 * and the other way round: one of them was not asked for. */
-	if ((s->enrol == GW_ENROL_CLIENT) != e->digest) {
-		refuse(e, 403, 0, "logs in in another way");
-		return;
-	}
-	memcpy(e->impi, s->impi, sizeof(e->impi));
-	memcpy(e->impu, s->impu[0], sizeof(e->impu));
-	e->how = s->enrol == GW_ENROL_CLIENT ? GW_REGN_CLIENT
-		 : s->enrol == GW_ENROL_HELD ? GW_REGN_HELD
-					     : GW_REGN_TRUSTED;
-	if (s->enrol == GW_ENROL_POOL)
-		lease(e);
-	else if (s->enrol == GW_ENROL_HELD && take_secret(e, &s->secret))
+	if (status)
+		refuse(e, status, 0, why);
+	else if (e->who.how == GW_ENROL_NONE)
+		tell(e, &here_only);
+	else if (e->who.how == GW_ENROL_POOL)
+		lodge(e);
+	else if (e->who.how == GW_ENROL_HELD && take_secret(e, &s->secret))
 		fault(e);
 	else
 		start_regn(e);
 }
 
+static void on_subscriber(const struct gw_store_answer *a, void *arg)
+{
+	struct enrol *e = arg;
+
+	e->asked = NULL;
+	if (a->error && a->error != -ENOENT)
+		fault(e);
+	else
+		enrol_as(e, a->error ? NULL : a->subscriber);
+}
+
 /* ---- the web side ---- */
+
+static int take_wish(struct enrol *e, const struct gw_web_enrolment *who)
+{
+	struct gw_enrol_wish *w = calloc(1, sizeof(*w));
+
+	if (!w)
+		return -ENOMEM;
+	w->proof = who->proof;
+	(void)snprintf(w->id, sizeof(w->id), "%s", who->id);
+	if (who->impi)
+		(void)snprintf(w->impi, sizeof(w->impi), "%s", who->impi);
+	for (size_t i = 0; i < who->nimpu && i < GW_WEB_IMPUS; i++)
+		memcpy(w->impu[w->nimpu++], who->impu[i], sizeof(w->impu[0]));
+	e->wish = w;
+	return 0;
+}
+
+static int new_enrol(struct enrol **out, struct gw_enrols *all,
+		     const struct gw_web_enrolment *who)
+{
+	struct enrol *e = calloc(1, sizeof(*e));
+
+	if (!e)
+		return -ENOMEM;
+	e->all = all;
+	(void)snprintf(e->key, sizeof(e->key), "%s", who->key);
+	(void)snprintf(e->peer, sizeof(e->peer), "%s", who->peer);
+	if (!take_wish(e, who)) {
+		HASH_ADD_STR(all->by_key, key, e);
+		if (e->hh.tbl) {
+			*out = e;
+			return 0;
+		}
+	}
+	free(e->wish);
+	free(e);
+	return -ENOMEM;
+}
 
 int gw_enrol_begin(const struct gw_web_enrolment *who, void *arg)
 {
 	struct gw_core *core = arg;
-	struct gw_enrols *all = core->enrols;
 	struct gw_store_cmd cmd = { .verb = GW_ST_SUBSCRIBER_GET };
 	struct enrol *e;
-	int err;
+	int err = new_enrol(&e, core->enrols, who);
 
-	e = calloc(1, sizeof(*e));
-	if (!e)
-		return -ENOMEM;
-	e->all = all;
-	e->digest = who->digest;
-	(void)snprintf(e->key, sizeof(e->key), "%s", who->key);
-	(void)snprintf(e->peer, sizeof(e->peer), "%s", who->peer);
+	if (err)
+		return err;
+	/* Asked for, too, of who is nobody: it has no entry, and its turn. */
 	(void)snprintf(cmd.key, sizeof(cmd.key), "%s", who->id);
-	HASH_ADD_STR(all->by_key, key, e);
-	if (!e->hh.tbl) {
-		free(e);
-		return -ENOMEM;
-	}
 	err = gw_store_do(&e->asked, core->store, &cmd, on_subscriber, e);
 	if (err)
 		bury(e);
@@ -338,6 +378,14 @@ int gw_enrol_answer(const char *key, const char *authorization, void *arg)
 	if (!e || !e->regn)
 		return -EALREADY;
 	return gw_regn_answer(e->regn, authorization);
+}
+
+int gw_enrol_quit(const char *key, void *arg)
+{
+	struct gw_core *core = arg;
+	struct enrol *e = find(core->enrols, key);
+
+	return e && e->regn ? gw_regn_quit(e->regn) : -EALREADY;
 }
 
 void gw_enrol_leave(const char *key, void *arg)
@@ -358,6 +406,7 @@ static void on_pool(const struct gw_store_answer *a, void *arg)
 	struct gw_enrols *all = arg;
 	char last[128] = "";
 
+	all->listing = NULL;
 	if (a->error) {
 		gw_error(&elog, "the pool cannot be read: leases of the last "
 				"run stay");
@@ -371,7 +420,8 @@ static void on_pool(const struct gw_store_answer *a, void *arg)
 		};
 
 		memcpy(last, p->impi, sizeof(last));
-		if (p->state != GW_POOL_LEASED || find(all, p->holder))
+		if (p->state != GW_POOL_LEASED ||
+		    gw_loans_has(all->loans, p->holder))
 			continue;
 		(void)snprintf(cmd.key, sizeof(cmd.key), "%s", p->holder);
 		gw_info(&elog, "%s was leased when the last run ended",
@@ -387,7 +437,7 @@ static int list_pool(struct gw_enrols *all, const char *after)
 	struct gw_store_cmd cmd = { .verb = GW_ST_POOL_LIST };
 
 	(void)snprintf(cmd.key, sizeof(cmd.key), "%s", after);
-	return gw_store_do(NULL, all->core->store, &cmd, on_pool, all);
+	return gw_store_do(&all->listing, all->core->store, &cmd, on_pool, all);
 }
 
 int gw_enrols_new(struct gw_enrols **out, struct gw_core *core)
@@ -398,8 +448,14 @@ int gw_enrols_new(struct gw_enrols **out, struct gw_core *core)
 	if (!all)
 		return -ENOMEM;
 	all->core = core;
-	err = list_pool(all, "");
+	err = gw_loans_new(&all->loans, core);
+	if (!err)
+		err = gw_shares_new(&all->shares);
+	if (!err)
+		err = list_pool(all, "");
 	if (err) {
+		gw_shares_free(all->shares);
+		gw_loans_free(all->loans);
 		free(all);
 		return err;
 	}
@@ -416,5 +472,9 @@ void gw_enrols_free(struct gw_enrols *all)
 		return;
 	HASH_ITER(hh, all->by_key, e, next)
 	bury(e);
+	if (all->listing)
+		gw_store_cancel(all->listing);
+	gw_shares_free(all->shares);
+	gw_loans_free(all->loans);
 	free(all);
 }

@@ -185,6 +185,7 @@ static void media_config(struct gw_media_config *out,
 		.lite_port = strcmp(set->ice, "lite") ? 0 : set->lite_port,
 		.learn_ms = set->learn_ms,
 		.inactivity_ms = set->inactivity_s * 1000,
+		.consent_ms = set->consent_s * 1000,
 		.quality_ms = set->quality_ms,
 		.tick_ms = set->tick_ms,
 		.certificate_ms = set->certificate_days * 24 * 3600000ull,
@@ -286,6 +287,7 @@ static int start(struct daemon *d)
 			return err;
 		web.enrol = gw_enrol_begin;
 		web.enrol_answer = gw_enrol_answer;
+		web.quit = gw_enrol_quit;
 		web.leave = gw_enrol_leave;
 	}
 	err = gw_web_new(&core->web, core->loop, d->set, &web);

@@ -51,8 +51,10 @@ enum gw_regn_event_type {
 	/* GW_REGN_CLIENT: the core's WWW-Authenticate, without ck and ik.
 	 * Also at a refresh. */
 	GW_RE_CHALLENGE,
-	GW_RE_REGISTERED, /* and after each refresh that changed something */
-	GW_RE_SQN,        /* held AKA: @sqn is to be stored */
+	/* And after each refresh that changed something, or that the client
+	 * has authenticated. */
+	GW_RE_REGISTERED,
+	GW_RE_SQN, /* held AKA: @sqn is to be stored */
 	/* The registration is over: the core refused it (cause.status 403,
 	 * 404 ...), could not be reached (408, 503 with retry_after_s), or the
 	 * network ended it (200, @by_network: NOTIFY terminated).  The last
@@ -104,6 +106,10 @@ int gw_regn_start(struct gw_regn **out, struct gw_sip *sip,
 /* CLIENT: the client's Authorization ("Digest ...").  0, -EINVAL (malformed,
  * or of another identity), -EALREADY (no challenge waits). */
 int gw_regn_answer(struct gw_regn *r, const char *authorization);
+/* CLIENT: deregisters, and tells: CHALLENGE, where the core wants it
+ * authenticated, and ENDED (200) whatever comes of it.  0, or -EALREADY: there
+ * is nothing to deregister, or it is under way. */
+int gw_regn_quit(struct gw_regn *r);
 /* Deregisters (in the background) and forgets: no event after. */
 void gw_regn_end(struct gw_regn *r);
 void gw_regn_describe(const struct gw_regn *r, struct gw_regn_state *out);

@@ -380,6 +380,14 @@ const char *gw_settings_check_match(const char *value)
 				       : NULL;
 }
 
+/* fnmatch(3) without its brackets and escapes. */
+const char *gw_settings_check_pattern(const char *value)
+{
+	return !value[0] || strpbrk(value, " <>\"[]\\")
+		       ? "must be a WebRTC ID, where '*' stands for any text"
+		       : NULL;
+}
+
 const char *gw_settings_check_ice_server(const void *element)
 {
 	const struct gw_set_ice_server *s = element;
@@ -491,6 +499,13 @@ static const char *check_sip(const struct gw_settings *set, const char **key)
 	*key = "sip.t1x64_ms";
 	if (sip->t1x64_ms < sip->t1_ms)
 		return "must not be below sip.t1_ms";
+	*key = "sip.precondition";
+	if (strcmp(sip->precondition, "off") != 0 &&
+	    !strcmp(sip->reliable, "off"))
+		return "needs sip.reliable (RFC 3312 4)";
+	*key = "sip.session_expires_s";
+	if (sip->session_expires_s && sip->session_expires_s < sip->min_se_s)
+		return "must be 0, or not below sip.min_se_s";
 	*key = "media.core_address";
 	if (sip->core[0] && !set->media.core_address[0] &&
 	    !set->media.core_address6[0])
@@ -511,6 +526,10 @@ static const char *check_ims(const struct gw_settings *set, const char **key)
 	*key = "ims.cores";
 	if (!ims->ncore)
 		return "ims.enabled: true needs one core at least";
+	*key = "store.file";
+	if ((ims->pool_anonymous || ims->npool_user) && !set->store.file[0])
+		return "is needed by ims.pool_anonymous and ims.pool_users: "
+		       "the pool is in the store";
 	*key = "sip.tls_dir";
 	for (size_t i = 0; i < ims->ncore; i++)
 		if ((after(ims->core[i], "sips:") ||

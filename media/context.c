@@ -210,7 +210,7 @@ static int add_sock(struct gw_term_side *t, struct gw_ctx_stream *st,
 		.ports = env->ports,
 		.address = end->family == AF_INET6 ? env->cfg->core_address6
 						   : env->cfg->core_address,
-		.dscp = end->stream[st->index].dscp,
+		.dscp = st->dscp,
 		.video = end->stream[st->index].kind == GW_MEDIA_VIDEO,
 		.learn_ms = env->cfg->learn_ms,
 		.discarded = st->discarded,
@@ -231,6 +231,7 @@ static int add_stream(struct gw_term_side *t, uint8_t i,
 		return -ENOMEM;
 	st->index = i;
 	st->term = t;
+	st->dscp = end->stream[i].dscp;
 	gw_context_feedback_init(st);
 	st->to_peer = calloc(1, sizeof(*st->to_peer));
 	if (!st->to_peer)
@@ -356,12 +357,13 @@ static void configure_stream(struct gw_ctx_stream *st,
 	st->remote = *remote;
 	if (st->remote.ncodec > GW_MAX_CODECS)
 		st->remote.ncodec = GW_MAX_CODECS;
+	if (remote->dscp) /* else RESERVE's stays */
+		st->dscp = remote->dscp;
 	gw_context_feedback_configure(st);
 	if (!st->sock)
 		return;
 	gw_rtpsock_remote(st->sock, &remote->rtp, &remote->rtcp);
-	if (remote->dscp) /* else RESERVE's stays */
-		gw_rtpsock_set_dscp(st->sock, remote->dscp);
+	gw_rtpsock_set_dscp(st->sock, st->dscp);
 }
 
 static int configure(struct gw_term_side *t, const struct gw_media_cmd *cmd)

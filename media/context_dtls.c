@@ -197,7 +197,7 @@ int gw_context_dtls_send(struct gw_ctx_stream *st, bool rtcp, uint8_t *data,
 	if (st->rtx && !rtcp)
 		gw_rtx_put(st->rtx, data, len,
 			   gw_timers_now_us(t->ctx->env->timers));
-	return gw_ice_send(t->ice, NULL, data, len);
+	return gw_ice_send_marked(t->ice, st->dscp, data, len);
 }
 
 /* ---- ICE ---- */
@@ -271,6 +271,7 @@ static int make_ice(struct gw_term_side *t, const struct gw_end *end)
 		.port_max = env->cfg->web_port_max,
 		.stun_server = env->cfg->stun_server,
 		.controlling = end->controlling,
+		.consent_ms = env->cfg->consent_ms,
 		.lite = env->lite,
 		.stun = env->stun,
 		.no_split = env->cfg->no_split,

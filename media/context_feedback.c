@@ -55,7 +55,7 @@ static unsigned resend(struct gw_ctx_stream *st, uint16_t seq, uint64_t now_us)
 		gw_metric_add(&m_gone, 1);
 		return 0;
 	}
-	if (!gw_ice_send(st->term->ice, NULL, data, len))
+	if (!gw_ice_send_marked(st->term->ice, st->dscp, data, len))
 		gw_metric_add(&m_resent, 1);
 	return 1;
 }

@@ -29,7 +29,8 @@ struct gw_police {
 /* One m-line at one termination. */
 struct gw_ctx_stream {
 	uint8_t index;
-	uint8_t gate;  /* enum gw_gate */
+	uint8_t gate; /* enum gw_gate */
+	uint8_t dscp;
 	bool was_open; /* RTCP never speaks before the gate first opened */
 	bool reserved;
 	struct gw_term_side *term;

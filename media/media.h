@@ -252,6 +252,7 @@ struct gw_media_config {
 	char stun_server[64];   /* "host:port" literal, "" none */
 	uint32_t learn_ms;      /* SIP side: window to learn the real source */
 	uint32_t inactivity_ms; /* 0: no event */
+	uint32_t consent_ms;    /* web side: what consent lasts; 0: 30 s */
 	uint32_t quality_ms;    /* period of GW_E_QUALITY; 0: none */
 	uint32_t tick_ms;       /* packets are taken once in so long; 0: at
 				   once */

@@ -133,15 +133,43 @@ int gw_registry_add(struct gw_registry *r, struct gw_reg **out, const char *id,
 	return 0;
 }
 
-void gw_registry_add_identity(struct gw_reg *reg, const char *uri)
+static bool is_among(const char *uri, size_t n,
+		     const char (*list)[GW_IDENTITY_SIZE])
 {
-	size_t had = reg->nidentity;
+	for (size_t i = 0; i < n; i++) {
+		if (gw_identity_equal(uri, list[i]))
+			return true;
+	}
+	return false;
+}
 
-	add_identity(reg, uri);
-	if (reg->nidentity > had &&
-	    gw_idmap_add(reg->registry->map, reg->identity[had], reg) ==
-		    -ENOMEM)
-		reg->nidentity = had;
+static void drop_identity(struct gw_reg *reg, size_t i)
+{
+	gw_idmap_del(reg->registry->map, reg->identity[i], reg);
+	reg->nidentity--;
+	memmove(reg->identity[i], reg->identity[i + 1],
+		(reg->nidentity - i) * sizeof(reg->identity[0]));
+}
+
+void gw_registry_set_identities(struct gw_reg *reg, size_t n,
+				const char (*uri)[GW_IDENTITY_SIZE])
+{
+	size_t i = 1;
+
+	while (i < reg->nidentity) {
+		if (is_among(reg->identity[i], n, uri))
+			i++;
+		else
+			drop_identity(reg, i);
+	}
+	for (i = 0; i < n; i++) {
+		size_t had = reg->nidentity;
+
+		add_identity(reg, uri[i]);
+		if (reg->nidentity > had &&
+		    gw_idmap_add(reg->registry->map, reg->identity[had], reg))
+			reg->nidentity = had;
+	}
 }
 
 struct gw_reg *gw_registry_find_key(const struct gw_registry *r,
@@ -155,24 +183,17 @@ struct gw_reg *gw_registry_find_key(const struct gw_registry *r,
 	return NULL;
 }
 
-int gw_reg_set_claims(struct gw_reg *reg, const struct gw_jwt_claims *claims)
+bool gw_reg_suits(const struct gw_reg *reg, const struct gw_jwt_claims *claims)
 {
-	if (!reg->name[0])
-		(void)snprintf(reg->name, sizeof(reg->name), "%s",
-			       claims->name);
-	if (!claims->impi[0] && !claims->nimpu) {
-		free(reg->ims);
-		reg->ims = NULL;
-		return 0;
+	if (!reg->impi)
+		return true;
+	if (claims->impi[0] && strcmp(claims->impi, reg->impi) != 0)
+		return false;
+	for (size_t i = 0; i < claims->nimpu; i++) {
+		if (!gw_reg_identity(reg, claims->impu[i]))
+			return false;
 	}
-	if (!reg->ims)
-		reg->ims = calloc(1, sizeof(*reg->ims));
-	if (!reg->ims)
-		return -ENOMEM;
-	memcpy(reg->ims->impi, claims->impi, sizeof(reg->ims->impi));
-	memcpy(reg->ims->impu, claims->impu, sizeof(reg->ims->impu));
-	reg->ims->nimpu = claims->nimpu;
-	return 0;
+	return true;
 }
 
 static void count_suspended(struct gw_reg *reg, bool suspended)
@@ -202,7 +223,8 @@ void gw_registry_remove(struct gw_reg *reg)
 	count_suspended(reg, false);
 	explicit_bzero(reg->credential, sizeof(reg->credential));
 	reg->magic = 0;
-	free(reg->ims);
+	free(reg->impi);
+	free(reg->challenge);
 	free(reg);
 }
 
@@ -219,6 +241,49 @@ struct gw_reg *gw_registry_find(const struct gw_registry *r, const char *uri)
 			best = reg;
 	}
 	return best;
+}
+
+static size_t keep(struct gw_reg **out, size_t n, size_t max,
+		   struct gw_reg *reg, bool *connected)
+{
+	if (reg->pending || (*connected && !reg->conn))
+		return n;
+	/* The first that is connected takes the place of all that are not. */
+	if (reg->conn && !*connected) {
+		*connected = true;
+		n = 0;
+	}
+	if (n < max)
+		out[n++] = reg;
+	return n;
+}
+
+size_t gw_registry_find_all(const struct gw_registry *r, const char *uri,
+			    struct gw_reg **out, size_t max)
+{
+	const struct gw_idmap_node *iter = NULL;
+	bool connected = false;
+	struct gw_reg *reg;
+	size_t n = 0;
+
+	while ((reg = gw_idmap_next(r->map, uri, &iter)))
+		n = keep(out, n, max, reg, &connected);
+	return n;
+}
+
+size_t gw_registry_find_in_core(const struct gw_registry *r, const char *key,
+				struct gw_reg **out, size_t max)
+{
+	bool connected = false;
+	struct gw_reg *reg;
+	size_t n = 0;
+
+	LIST_FOREACH(reg, &r->regs, link)
+	{
+		if (!strcmp(gw_reg_core_key(reg), key))
+			n = keep(out, n, max, reg, &connected);
+	}
+	return n;
 }
 
 /* Takes as long whatever the first differing byte is. */
@@ -249,19 +314,24 @@ struct gw_reg *gw_registry_find_credential(const struct gw_registry *r,
 	return NULL;
 }
 
-struct gw_reg *gw_registry_surplus(const struct gw_registry *r, const char *id)
+struct gw_reg *gw_registry_surplus(const struct gw_reg *reg, unsigned max)
 {
 	const struct gw_idmap_node *iter = NULL;
-	struct gw_reg *reg, *worst = NULL;
-	unsigned n = 0;
+	struct gw_reg *other, *worst = NULL;
+	unsigned n = 1;
 
-	while ((reg = gw_idmap_next(r->map, id, &iter))) {
+	while ((other = gw_idmap_next(reg->registry->map, reg->id, &iter))) {
+		/* Whom the core does not know yet may not be who it says. */
+		if (other == reg || other->pending ||
+		    !gw_identity_equal(other->id, reg->id))
+			continue;
 		n++;
-		if (!worst || (!reg->conn > !worst->conn) ||
-		    (!reg->conn == !worst->conn && reg->serial < worst->serial))
-			worst = reg;
+		if (!worst || (!other->conn > !worst->conn) ||
+		    (!other->conn == !worst->conn &&
+		     other->serial < worst->serial))
+			worst = other;
 	}
-	return n >= GW_REG_MAX_ENDPOINTS ? worst : NULL;
+	return n > max ? worst : NULL;
 }
 
 struct gw_reg *gw_registry_first(const struct gw_registry *r)
@@ -288,6 +358,7 @@ void gw_reg_suspend(struct gw_reg *reg)
 {
 	GW_CHECK(reg, REG_MAGIC);
 	reg->conn = NULL;
+	reg->answering = false;
 	count_suspended(reg, true);
 	(void)gw_timer_start_ms(reg->registry->timers, &reg->ttl,
 				(uint64_t)reg->ttl_s * 1000);
@@ -298,6 +369,7 @@ void gw_reg_resume(struct gw_reg *reg, struct gw_rconn *conn)
 	GW_CHECK(reg, REG_MAGIC);
 	gw_timer_stop(&reg->ttl);
 	reg->conn = conn;
+	reg->answering = reg->quitting = false;
 	count_suspended(reg, false);
 	reg->serial = ++reg->registry->serial;
 }

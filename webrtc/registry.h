@@ -30,15 +30,7 @@ struct gw_rconn;
 struct gw_rleg;
 
 #define GW_REG_MAX_IDENTITIES  (GW_SET_IDENTITIES + 1)
-#define GW_REG_MAX_ENDPOINTS   16 /* of one subscriber */
 #define GW_REG_CREDENTIAL_SIZE 40
-
-/* What a token said its bearer is to be in the core. */
-struct gw_reg_ims {
-	char impi[GW_IDENTITY_SIZE]; /* "": it did not say */
-	size_t nimpu;
-	char impu[GW_CLAIMS_IMPUS][GW_IDENTITY_SIZE];
-};
 
 enum gw_reg_end { GW_REG_LOST, GW_REG_EXPIRED };
 
@@ -53,18 +45,25 @@ struct gw_reg {
 	LIST_ENTRY(gw_reg) link;
 	struct gw_registry *registry;
 	uint64_t serial;
-	char key[23];  /* random, of this registration for its life */
-	bool pending;  /* the core has not answered: nobody finds it */
-	bool enrolled; /* in the core */
-	bool asked;    /* the core's challenge is with the client */
-	uint64_t txn;  /* pending: of the auth that waits ... */
+	char key[23];      /* random, of this registration for its life */
+	char core_key[24]; /* of its registration in the core; "": the same */
+	bool pending;      /* the core has not answered: nobody finds it */
+	bool enrolled;     /* in the core */
+	bool asked;        /* the core's challenge is with the client */
+	bool token;        /* it was a token that logged it in */
+	bool client;       /* it answers the core's challenges itself */
+	/* An auth waits for the core: to an answer at a refresh, or to a
+	 * log-out. */
+	bool answering, quitting;
+	char *challenge; /* of a refresh, that waits for an answer; owned */
+	uint64_t txn;    /* pending: of the auth that waits ... */
 	uint32_t asked_expiration_s, asked_ttl_s; /* ... and what it wants */
 	char id[GW_IDENTITY_SIZE];                /* webrtcId */
 	char name[64];
 	bool configured;  /* a user of the configuration, not only of a token */
 	size_t nidentity; /* id is the first */
 	char identity[GW_REG_MAX_IDENTITIES][GW_IDENTITY_SIZE];
-	struct gw_reg_ims *ims; /* NULL: no token, or it did not say */
+	char *impi; /* who it is in the core; NULL: nobody.  Owned */
 	char credential[GW_REG_CREDENTIAL_SIZE];
 	uint32_t ttl_s;
 	uint64_t expires_us; /* on the timers' clock */
@@ -77,6 +76,12 @@ struct gw_reg {
 	struct gw_reg_bucket sent, received; /* messages of text */
 	unsigned unanswered;                 /* that were sent to it */
 };
+
+/* What its registration in the core is known by. */
+static inline const char *gw_reg_core_key(const struct gw_reg *reg)
+{
+	return reg->core_key[0] ? reg->core_key : reg->key;
+}
 
 typedef void(gw_reg_end_h)(struct gw_reg *reg, enum gw_reg_end why, void *arg);
 
@@ -91,8 +96,10 @@ void gw_registry_free(struct gw_registry *r);        /* when it is empty */
  */
 int gw_registry_add(struct gw_registry *r, struct gw_reg **out, const char *id,
 		    const struct gw_set_user *user, struct gw_rconn *conn);
-/* Another identity, that the core has told.  What does not fit is left out. */
-void gw_registry_add_identity(struct gw_reg *reg, const char *uri);
+/* The identities that the core grants: beside the id there are no others from
+ * now on.  What does not fit is left out. */
+void gw_registry_set_identities(struct gw_reg *reg, size_t n,
+				const char (*uri)[GW_IDENTITY_SIZE]);
 /* The one with @key, NULL: none. */
 struct gw_reg *gw_registry_find_key(const struct gw_registry *r,
 				    const char *key);
@@ -102,20 +109,28 @@ void gw_registry_remove(struct gw_reg *reg); /* its legs are gone */
 
 /* The one to call under @uri: connected before suspended, then newest. */
 struct gw_reg *gw_registry_find(const struct gw_registry *r, const char *uri);
+/* All that are to be called under @uri: connected ones, newest first; when there
+ * is none, suspended ones.  How many, @max at most. */
+size_t gw_registry_find_all(const struct gw_registry *r, const char *uri,
+			    struct gw_reg **out, size_t max);
+/* The same of those that are registered in the core by @key. */
+size_t gw_registry_find_in_core(const struct gw_registry *r, const char *key,
+				struct gw_reg **out, size_t max);
 /* The one of @id that was given @credential; NULL: none. */
 struct gw_reg *gw_registry_find_credential(const struct gw_registry *r,
 					   const char *id,
 					   const char *credential);
-/* The oldest of @id when it has as many as it may, suspended before
- * connected; NULL while there is room. */
-struct gw_reg *gw_registry_surplus(const struct gw_registry *r, const char *id);
+/* Of those that have @reg's id, when they are more than @max: the oldest,
+ * suspended before connected, but not @reg; NULL while there is room. */
+struct gw_reg *gw_registry_surplus(const struct gw_reg *reg, unsigned max);
 struct gw_reg *gw_registry_first(const struct gw_registry *r);
 
 /* Runs @expiration_s and @ttl_s anew and makes a new credential: the one
  * before is of no use any more. */
 void gw_reg_renew(struct gw_reg *reg, uint32_t expiration_s, uint32_t ttl_s);
-/* Of the token that registered it, or renewed it.  0 or -ENOMEM. */
-int gw_reg_set_claims(struct gw_reg *reg, const struct gw_jwt_claims *claims);
+/* Is what a token says of its bearer in the core true of @reg? */
+bool gw_reg_suits(const struct gw_reg *reg, const struct gw_jwt_claims *claims);
+/* The connection is lost, and with it what waited for an answer there. */
 void gw_reg_suspend(struct gw_reg *reg);
 void gw_reg_resume(struct gw_reg *reg, struct gw_rconn *conn);
 uint32_t gw_reg_remaining_s(const struct gw_reg *reg);

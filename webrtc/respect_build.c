@@ -191,6 +191,7 @@ char *gw_respect_print(const struct gw_rout *o, size_t *len)
 		add_key(&b, gw_wire_key(GW_K_SUCCESS));
 		gw_buf_str(&b, o->success ? "true" : "false");
 	}
+	add_string(&b, GW_K_AUTH_TYPE, o->auth_type);
 	add_string(&b, GW_K_WWW_AUTHENTICATE, o->www_authenticate);
 	add_uint(&b, GW_K_EXPIRATION, o->has_expiration, o->expiration_s);
 	add_string(&b, GW_K_REAUTH_CREDENTIAL, o->reauth_credential);

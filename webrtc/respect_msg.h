@@ -100,6 +100,7 @@ struct gw_rout {
 	uint32_t retry_after_s;
 	const char *const *supported;   /* NULL-terminated */
 	const char *const *unsupported; /* NULL-terminated */
+	const char *auth_type;          /* of an auth request of ours */
 	const char *www_authenticate;
 	bool has_expiration, has_ttl;
 	uint32_t expiration_s, ttl_s;

@@ -146,13 +146,23 @@ void gw_rauth_deny(struct gw_rconn *c, uint64_t txn, struct gw_metric *metric,
 /* What we understand, NULL ends it. */
 const char *const *gw_rconn_extensions(const struct gw_web *web);
 
-/* c->reg is new.  0: its auth is answered later; else now, as there is no
- * core for it. */
+/* c->reg is new; @claims: of its token, or NULL.  0: its auth is answered
+ * later; else now, as there is no core for it. */
 int gw_enrol_new(struct gw_rconn *c, uint64_t txn, uint32_t expiration_s,
-		 uint32_t ttl_s, bool digest);
+		 uint32_t ttl_s, enum gw_web_proof proof,
+		 const struct gw_jwt_claims *claims);
+/* auth with authType anonymous. */
+void gw_enrol_anonymous(struct gw_rconn *c, const struct gw_rmsg *m,
+			uint32_t expiration_s, uint32_t ttl_s);
 /* auth with authType digest. */
 void gw_enrol_digest(struct gw_rconn *c, const struct gw_rmsg *m,
 		     uint32_t expiration_s, uint32_t ttl_s);
+/* The core's question that waits for an answer, to its client, once more. */
+void gw_enrol_remind(struct gw_reg *reg);
+/* auth with expiration 0.  False: it can leave at once. */
+bool gw_enrol_log_out(struct gw_rconn *c, const struct gw_rmsg *m);
+/* Its client has gone, and wanted to. */
+void gw_enrol_left(struct gw_reg *reg);
 /* Its client has gone before the core has answered. */
 void gw_enrol_drop(struct gw_reg *reg);
 /* @reg goes. */

@@ -61,6 +61,6 @@ webrtc_SRCS += \
 	webrtc/web.c \
 	webrtc/web_regs.c \
 	webrtc/wire.c
-webrtc_TESTS += test_respect_leg test_auth test_auth_users test_txn test_respect_msg test_jwt \
-	test_registry test_jwk test_waf test_respect_app
+webrtc_TESTS += test_respect_leg test_respect_enrol test_auth test_auth_users test_txn \
+	test_respect_msg test_jwt test_registry test_jwk test_waf test_respect_app
 webrtc_FUZZ += fuzz_respect fuzz_jwt fuzz_jwk fuzz_waf fuzz_wsframe fuzz_h2

@@ -16,6 +16,11 @@
 
 struct gw_web;
 
+#define GW_WEB_IDENTITY  128
+#define GW_WEB_IMPUS     8  /* that a token may name */
+#define GW_WEB_ENDPOINTS 16 /* of one user */
+#define GW_WEB_KEY       24 /* of a registration */
+
 /*
  * Answers a GET on the admin listener: fills @body, sets @content_type (a
  * constant) and returns the HTTP status.
@@ -36,17 +41,31 @@ typedef int(gw_web_user_h)(uint64_t ask, const char *id, void *arg);
  * gw_web_enrolled() is the answer, never from inside this call.  0, or -errno:
  * there will be none, and the log-in fails.
  */
+enum gw_web_proof {
+	GW_WEB_PASSWORD,
+	GW_WEB_TOKEN,
+	GW_WEB_DIGEST,   /* nothing is proved yet: the core will challenge */
+	GW_WEB_ANONYMOUS /* nor ever will be: the id is made up */
+};
 struct gw_web_enrolment {
 	const char *key;  /* of this registration: random, never reused */
 	const char *id;   /* as gw_web_identity() makes it */
 	const char *peer; /* its IP address */
-	bool digest;      /* nothing is proved yet: the core will challenge */
+	enum gw_web_proof proof;
+	/* Who its token says that it is in the core; NULL or "", 0: it does
+	 * not. */
+	const char *impi;
+	size_t nimpu;
+	const char (*impu)[GW_WEB_IDENTITY];
 };
 typedef int(gw_web_enrol_h)(const struct gw_web_enrolment *who, void *arg);
 /* The client's answer to a challenge.  0 and gw_web_enrolled() comes again, or
  * -errno. */
 typedef int(gw_web_enrol_answer_h)(const char *key, const char *authorization,
 				   void *arg);
+/* The client logs out, and answers for that if the core wants it: 401 may
+ * come, and then another status.  0, or -errno: it is to leave without. */
+typedef int(gw_web_quit_h)(const char *key, void *arg);
 /* It is registered no more.  Legal when it never was. */
 typedef void(gw_web_leave_h)(const char *key, void *arg);
 
@@ -67,8 +86,9 @@ struct gw_web_handlers {
 	gw_leg_incoming_h *incoming; /* a client's msetup */
 	gw_admin_h *admin;
 	gw_web_user_h *user;   /* NULL: all users are in the configuration */
-	gw_web_enrol_h *enrol; /* NULL, with the next two: there is no core */
+	gw_web_enrol_h *enrol; /* NULL, with those below: there is no core */
 	gw_web_enrol_answer_h *enrol_answer;
+	gw_web_quit_h *quit;
 	gw_web_leave_h *leave;
 	gw_message_h *message; /* NULL, with the next: messages are refused */
 	gw_message_done_h *message_done;
@@ -93,13 +113,19 @@ void gw_web_user_found(struct gw_web *web, uint64_t ask, int error,
 
 struct gw_web_enrolled {
 	/* 0: known here only; 200: registered, now or anew; 401: @challenge is
-	 * for the client; else it is not, or no longer. */
+	 * for the client; else it is not, or no longer (410: as it wished). */
 	uint16_t status;
 	uint16_t retry_after_s; /* 0: not said */
 	const char *text;       /* may be NULL */
 	const char *challenge;
-	size_t nimpu; /* 200: further identities of the core's */
-	const char (*impu)[128];
+	/* 200: the key of its registration in the core, which it may share;
+	 * NULL: its own. */
+	const char *registration;
+	/* 200: as whom, and all public identities that the core grants it:
+	 * beside its id it has no others. */
+	const char *impi;
+	size_t nimpu;
+	const char (*impu)[GW_WEB_IDENTITY];
 };
 /* A @key that nobody has any more is ignored. */
 void gw_web_enrolled(struct gw_web *web, const char *key,
@@ -133,9 +159,15 @@ bool gw_web_is_user(struct gw_web *web, const char *uri);
 int gw_respect_leg_new(struct gw_leg **out, struct gw_web *web, const char *uri,
 		       const char *key);
 
+/* The keys of the endpoints that a call to @uri rings (NULL @key), or one for
+ * the registration @key in the core: those that are connected, the newest
+ * first, or if none is those that may come back.  How many. */
+size_t gw_respect_endpoints(const struct gw_web *web, const char *uri,
+			    const char *key,
+			    char out[GW_WEB_ENDPOINTS][GW_WEB_KEY]);
+
 /* The form of a SIP or tel URI that identities are compared in: no parameters,
  * one case.  False: @uri is none. */
-#define GW_WEB_IDENTITY 128
 bool gw_web_identity(char out[GW_WEB_IDENTITY], const char *uri);
 
 /* A registration as an operator sees it. */

@@ -103,11 +103,12 @@ static const struct {
 };
 /* clang-format on */
 
-const char *const *gw_wire_extensions(bool core)
+const char *const *gw_wire_extensions(bool core, bool anonymous)
 {
-	static const char *const all[] = { "digest", "dtmf", NULL };
+	static const char *const all[] = { "anonymous", "digest", "dtmf",
+					   NULL };
 
-	return core ? all : all + 1;
+	return !core ? all + 2 : anonymous ? all : all + 1;
 }
 
 const char *gw_wire_key(enum gw_key key)

@@ -114,8 +114,8 @@ const char *gw_wire_state(enum gw_rstate state);
 /* The usual phrase of a SIP or HTTP status, for problemDetails.title. */
 const char *gw_wire_phrase(unsigned status);
 
-/* Extensional capabilities that we have; NULL ends. */
-/* NULL ends them; @core: with those that need one. */
-const char *const *gw_wire_extensions(bool core);
+/* Extensional capabilities that we have, NULL ends them; @core: with those
+ * that need one, @anonymous: and are allowed. */
+const char *const *gw_wire_extensions(bool core, bool anonymous);
 
 #endif

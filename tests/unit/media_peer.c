@@ -90,8 +90,11 @@ static void make_certificate(struct media_peer *p)
 /* As Chromium: soon, then less and less often. */
 static unsigned retransmit_us(SSL *ssl, unsigned last_us)
 {
-	(void)ssl;
-	return last_us ? 2 * last_us : 50000;
+	const struct media_peer *p = SSL_get_app_data(ssl);
+	unsigned us = last_us ? 2 * last_us : 50000;
+	unsigned most = p->opt.dtls_wait_ms * 1000;
+
+	return most && us > most ? most : us;
 }
 
 static void make_ssl(struct media_peer *p)
@@ -113,6 +116,7 @@ static void make_ssl(struct media_peer *p)
 	SSL_set_bio(p->ssl, p->in, p->out);
 	SSL_set_options(p->ssl, SSL_OP_NO_QUERY_MTU);
 	SSL_set_mtu(p->ssl, PEER_MTU);
+	SSL_set_app_data(p->ssl, p);
 	if (p->opt.light)
 		DTLS_set_timer_cb(p->ssl, retransmit_us);
 	if (p->opt.active)

@@ -419,7 +419,57 @@ static void on_quality(struct gw_leg *leg, const struct gw_web_report *report,
 	gw_buf_str(out, "{\"heardHere\":4.10}");
 }
 
-static bool asking, serving;
+static bool asking, serving, with_core;
+
+static int on_enrol(const struct gw_web_enrolment *who, void *arg)
+{
+	assert_ptr_equal(&peer, arg);
+	peer.nenrol++;
+	(void)snprintf(peer.key, sizeof(peer.key), "%s", who->key);
+	(void)snprintf(peer.enrol_id, sizeof(peer.enrol_id), "%s", who->id);
+	peer.proof = who->proof;
+	(void)snprintf(peer.impi, sizeof(peer.impi), "%s",
+		       who->impi ? who->impi : "");
+	peer.nimpu = who->nimpu;
+	for (size_t i = 0; i < who->nimpu; i++)
+		memcpy(peer.impu[i], who->impu[i], sizeof(peer.impu[i]));
+	return peer.enrol_error;
+}
+
+static int on_enrol_answer(const char *key, const char *authorization,
+			   void *arg)
+{
+	assert_ptr_equal(&peer, arg);
+	assert_string_equal(peer.key, key);
+	peer.nanswer++;
+	(void)snprintf(peer.answer, sizeof(peer.answer), "%s", authorization);
+	return peer.enrol_error;
+}
+
+static int on_quit(const char *key, void *arg)
+{
+	assert_ptr_equal(&peer, arg);
+	assert_string_equal(peer.key, key);
+	peer.nquit++;
+	return peer.enrol_error;
+}
+
+static void on_leave(const char *key, void *arg)
+{
+	assert_ptr_equal(&peer, arg);
+	peer.nleave++;
+	(void)snprintf(peer.left, sizeof(peer.left), "%s", key);
+}
+
+int peer_setup_core(void **state)
+{
+	int rc;
+
+	with_core = true;
+	rc = peer_setup_asking(state);
+	with_core = false;
+	return rc;
+}
 
 int peer_setup_asking(void **state)
 {
@@ -448,6 +498,10 @@ int peer_setup(void **state)
 				     .message = serving ? on_message : NULL,
 				     .message_done = on_message_done,
 				     .quality = serving ? on_quality : NULL,
+				     .enrol = with_core ? on_enrol : NULL,
+				     .enrol_answer = on_enrol_answer,
+				     .quit = on_quit,
+				     .leave = on_leave,
 				     .arg = &peer };
 	/* sha256crypt at its least cost: a test, not a password file */
 	const char *hash = crypt(PASSWORD, "$5$rounds=1000$abcdefgh");
@@ -468,9 +522,13 @@ int peer_setup(void **state)
 	strcpy(set->auth.realm, "test.example");
 	set->auth.expiration_s = 3600;
 	set->auth.ttl_max_s = 60;
+	set->auth.max_endpoints = 16;
 	strcpy(set->auth.issuer, "https://issuer.example");
 	strcpy(set->auth.audience, "isthmus");
 	strcpy(set->auth.claims.webrtc_id, "webrtcId");
+	strcpy(set->auth.claims.impi, "impi");
+	strcpy(set->auth.claims.impus, "impus");
+	strcpy(set->auth.claims.name, "name");
 	set->nuser = 2;
 	set->user = calloc(2, sizeof(*set->user));
 	assert_non_null(set->user);

@@ -58,6 +58,17 @@ struct peer {
 	uint64_t ask;
 	unsigned nask;
 	char ask_id[128];
+
+	/* The last that was to be registered in a core, and what was said to
+	 * it since. */
+	int enrol_error; /* what that returns */
+	unsigned nenrol, nleave, nanswer, nquit;
+	char key[24], enrol_id[128], left[24];
+	enum gw_web_proof proof;
+	char impi[128];
+	size_t nimpu;
+	char impu[GW_WEB_IMPUS][128];
+	char answer[512];
 };
 
 extern struct peer peer;
@@ -65,6 +76,7 @@ extern struct peer peer;
 int peer_setup(void **state);
 int peer_setup_asking(void **state); /* users are asked for elsewhere too */
 int peer_setup_apps(void **state);   /* messages and reports are served */
+int peer_setup_core(void **state);   /* and there is a core */
 int peer_teardown(void **state);
 void peer_advance_ms(uint64_t ms);
 
