@@ -10,11 +10,15 @@
 
 #include "gateway/base/check.h"
 #include "gateway/base/metrics.h"
+#include "gateway/reg_keep.h"
 #include "gateway/registration.h"
 #include "gateway/store.h"
 
 #define POOL_COOL_S         60
 #define NO_IDENTITY_RETRY_S 30
+/* The end of a binding is stored no more often than this, however short a core
+ * makes them. */
+#define KEEP_S 10
 
 #define NAME "isthmus_enrolments_total"
 #define HELP "Log-ins that are registered in the core, by result"
@@ -39,7 +43,14 @@ struct enrol {
 	char peer[48];
 	char impi[128], impu[128];
 	enum gw_regn_how how;
+	enum gw_enrol kind;
 	struct gw_regn_secret *secret; /* HELD; wiped */
+	/* Of before a crash, until it is taken over; owned. */
+	struct gw_regn_state *was;
+	bool unwanted; /* taken over to be ended */
+	/* What the store has of it. */
+	int64_t kept_until_s;
+	uint32_t kept_cseq;
 };
 
 struct gw_enrols {
@@ -49,7 +60,7 @@ struct gw_enrols {
 
 static const struct gw_logctx elog = { .module = "enrol" };
 
-static struct enrol *find(struct gw_enrols *all, const char *key)
+static struct enrol *find(const struct gw_enrols *all, const char *key)
 {
 	struct enrol *e;
 
@@ -89,6 +100,7 @@ static void bury(struct enrol *e)
 		gw_metric_add(&m_live, -1);
 	give_back(e);
 	wipe_secret(e);
+	free(e->was);
 	HASH_DEL(e->all->by_key, e);
 	free(e);
 }
@@ -127,13 +139,31 @@ static void on_registered(struct enrol *e, const struct gw_regn_event *ev)
 		.nimpu = ev->nimpu,
 		.impu = ev->impu,
 	};
+	struct gw_core *core = e->all->core;
+	/* The first time, the answer to the client is what stores it. */
+	bool stored = e->kept_until_s != 0;
+	char key[GW_REGN_KEY_SIZE];
 
+	memcpy(key, e->key, sizeof(key));
 	if (!e->registered) {
 		e->registered = true;
 		gw_metric_add(&m_live, 1);
 		gw_metric_add(&m_registered, 1);
 	}
 	tell(e, &res);
+	if (stored)
+		gw_keep_refresh(core->keep, key);
+}
+
+/* What is stored is good for a while: a resumed binding skips many CSeqs. */
+static void on_refreshed(struct enrol *e)
+{
+	struct gw_regn_state now;
+
+	gw_regn_describe(e->regn, &now);
+	if (now.cseq < e->kept_cseq ||
+	    now.core_expires_s >= e->kept_until_s + KEEP_S)
+		gw_keep_refresh(e->all->core->keep, e->key);
 }
 
 static void keep_sqn(const struct enrol *e, const uint8_t *sqn)
@@ -163,6 +193,9 @@ static void on_regn(struct gw_regn *r, const struct gw_regn_event *ev,
 	case GW_RE_REGISTERED:
 		on_registered(e, ev);
 		break;
+	case GW_RE_REFRESHED:
+		on_refreshed(e);
+		break;
 	case GW_RE_SQN:
 		keep_sqn(e, ev->sqn);
 		break;
@@ -188,6 +221,7 @@ static void start_regn(struct enrol *e)
 		.secret = e->secret,
 		.expires_s = core->set->ims.expires_s,
 		.client_addr = e->peer[0] ? e->peer : NULL,
+		.resume = e->was,
 	};
 	int err;
 
@@ -196,6 +230,8 @@ static void start_regn(struct enrol *e)
 		       (int)sizeof(req.log_id) - 1, e->key);
 	err = gw_regn_start(&e->regn, core->sip, &req, on_regn, e);
 	wipe_secret(e);
+	free(e->was);
+	e->was = NULL;
 	if (err == -EAGAIN)
 		refuse(e, 503, 5, "too many registrations at once");
 	else if (err)
@@ -258,6 +294,13 @@ static int take_secret(struct enrol *e, const struct gw_ims_secret *s)
 	return 0;
 }
 
+static enum gw_regn_how how_of(enum gw_enrol kind)
+{
+	return kind == GW_ENROL_CLIENT ? GW_REGN_CLIENT
+	       : kind == GW_ENROL_HELD ? GW_REGN_HELD
+				       : GW_REGN_TRUSTED;
+}
+
 static void known_here_only(struct enrol *e)
 {
 	const struct gw_web_enrolled res = { .status = 0 };
@@ -290,9 +333,8 @@ static void on_subscriber(const struct gw_store_answer *a, void *arg)
 	}
 	memcpy(e->impi, s->impi, sizeof(e->impi));
 	memcpy(e->impu, s->impu[0], sizeof(e->impu));
-	e->how = s->enrol == GW_ENROL_CLIENT ? GW_REGN_CLIENT
-		 : s->enrol == GW_ENROL_HELD ? GW_REGN_HELD
-					     : GW_REGN_TRUSTED;
+	e->kind = s->enrol;
+	e->how = how_of(e->kind);
 	if (s->enrol == GW_ENROL_POOL)
 		lease(e);
 	else if (s->enrol == GW_ENROL_HELD && take_secret(e, &s->secret))
@@ -349,6 +391,128 @@ void gw_enrol_leave(const char *key, void *arg)
 		bury(e);
 }
 
+/* ---- over a crash ---- */
+
+void gw_enrol_describe(const struct gw_enrols *all, const char *key,
+		       struct gw_stored_reg *row)
+{
+	struct gw_regn_state now;
+	struct enrol *e = find(all, key);
+
+	if (!e || (!e->regn && !e->was))
+		return;
+	if (e->regn)
+		gw_regn_describe(e->regn, &now);
+	else
+		now = *e->was;
+	row->enrol = (uint8_t)e->kind;
+	memcpy(row->impi, e->impi, sizeof(row->impi));
+	memcpy(row->impu[0], e->impu, sizeof(row->impu[0]));
+	row->nimpu = 1;
+	(void)snprintf(row->peer, sizeof(row->peer), "%s", e->peer);
+	(void)snprintf(row->contact, sizeof(row->contact), "%s", now.contact);
+	memcpy(row->call_id, now.call_id, sizeof(row->call_id));
+	memcpy(row->service_route, now.service_route,
+	       sizeof(row->service_route));
+	row->cseq = e->kept_cseq = now.cseq;
+	row->core_expires_s = e->kept_until_s = now.core_expires_s;
+}
+
+static struct gw_regn_state *state_of(const struct gw_stored_reg *row)
+{
+	struct gw_regn_state *was = calloc(1, sizeof(*was));
+
+	if (!was)
+		return NULL;
+	(void)snprintf(was->contact, sizeof(was->contact), "%.*s",
+		       (int)sizeof(was->contact) - 1, row->contact);
+	memcpy(was->call_id, row->call_id, sizeof(was->call_id));
+	memcpy(was->service_route, row->service_route,
+	       sizeof(was->service_route));
+	was->cseq = row->cseq;
+	was->core_expires_s = row->core_expires_s;
+	return was;
+}
+
+static void take_over(struct enrol *e)
+{
+	char key[GW_REGN_KEY_SIZE];
+	struct gw_enrols *all = e->all;
+
+	memcpy(key, e->key, sizeof(key));
+	start_regn(e);
+	/* It may have ended. */
+	e = find(all, key);
+	if (e && e->unwanted)
+		bury(e);
+}
+
+static void on_held(const struct gw_store_answer *a, void *arg)
+{
+	const struct gw_subscriber *s = a->subscriber;
+	struct enrol *e = arg;
+
+	e->asked = NULL;
+	if (a->error || s->enrol != GW_ENROL_HELD ||
+	    strcmp(s->impi, e->impi) != 0)
+		refuse(e, 403, 0, "not the subscriber that it was");
+	else if (take_secret(e, &s->secret))
+		fault(e);
+	else
+		take_over(e);
+}
+
+static int begin_again(struct gw_enrols *all, const struct gw_stored_reg *row,
+		       struct enrol **out)
+{
+	struct enrol *e = calloc(1, sizeof(*e));
+
+	if (!e)
+		return -ENOMEM;
+	e->all = all;
+	e->was = state_of(row);
+	(void)snprintf(e->key, sizeof(e->key), "%s", row->key);
+	if (e->was)
+		HASH_ADD_STR(all->by_key, key, e);
+	if (!e->was || !e->hh.tbl) {
+		free(e->was);
+		free(e);
+		return -ENOMEM;
+	}
+	(void)snprintf(e->peer, sizeof(e->peer), "%s", row->peer);
+	memcpy(e->impi, row->impi, sizeof(e->impi));
+	memcpy(e->impu, row->impu[0], sizeof(e->impu));
+	e->kind = row->enrol;
+	e->how = how_of(e->kind);
+	e->leased = e->kind == GW_ENROL_POOL;
+	e->kept_cseq = row->cseq;
+	e->kept_until_s = row->core_expires_s ? row->core_expires_s : 1;
+	*out = e;
+	return 0;
+}
+
+void gw_enrol_resume(struct gw_enrols *all, const struct gw_stored_reg *row,
+		     bool unwanted)
+{
+	const struct gw_web_enrolled lost = { .status = 503 };
+	struct gw_store_cmd cmd = { .verb = GW_ST_SUBSCRIBER_GET };
+	struct enrol *e;
+
+	if (find(all, row->key) || !row->nimpu || begin_again(all, row, &e)) {
+		if (!unwanted)
+			gw_web_enrolled(all->core->web, row->key, &lost);
+		return;
+	}
+	e->unwanted = unwanted;
+	if (e->how != GW_REGN_HELD) {
+		take_over(e);
+		return;
+	}
+	memcpy(cmd.key, row->id, sizeof(cmd.key));
+	if (gw_store_do(&e->asked, all->core->store, &cmd, on_held, e))
+		fault(e);
+}
+
 /* ---- the beginning ---- */
 
 static int list_pool(struct gw_enrols *all, const char *after);
@@ -390,19 +554,20 @@ static int list_pool(struct gw_enrols *all, const char *after)
 	return gw_store_do(NULL, all->core->store, &cmd, on_pool, all);
 }
 
+void gw_enrols_reclaim(struct gw_enrols *all)
+{
+	if (list_pool(all, ""))
+		gw_error(&elog, "the pool cannot be read: leases of the last "
+				"run stay");
+}
+
 int gw_enrols_new(struct gw_enrols **out, struct gw_core *core)
 {
 	struct gw_enrols *all = calloc(1, sizeof(*all));
-	int err;
 
 	if (!all)
 		return -ENOMEM;
 	all->core = core;
-	err = list_pool(all, "");
-	if (err) {
-		free(all);
-		return err;
-	}
 	*out = all;
 	return 0;
 }

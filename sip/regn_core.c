@@ -52,6 +52,16 @@ uint64_t gw_cores_turn_us(struct gw_regns *all)
 		       : 0;
 }
 
+uint64_t gw_cores_resume_us(struct gw_regns *all)
+{
+	uint64_t now = now_us(all);
+
+	if (all->resume_us < now)
+		all->resume_us = now;
+	all->resume_us += 2 * S_US / all->sip->set->ims.register_rate;
+	return all->resume_us - now;
+}
+
 bool gw_cores_busy(const struct gw_regns *all)
 {
 	return all->turn_us > now_us(all) + WAIT_MAX_US;

@@ -12,7 +12,7 @@ export const hss = (...args) =>
 export const phone = (...args) =>
 	execFileSync(path.join(ROOT, 'lab/phone.sh'), args, { encoding: 'utf8' });
 
-export async function startImsGateway(name, port, { transport = 'udp', ims = {} } = {}) {
+export async function startImsGateway(name, port, { transport = 'udp', ims = {}, extra = {} } = {}) {
 	const gateway = await startGateway({
 		name: `ims-${name}`, port, core: `sip:127.0.0.41:5060;transport=${transport}`,
 		extra: {
@@ -22,6 +22,7 @@ export async function startImsGateway(name, port, { transport = 'udp', ims = {} 
 				cores: [`sip:127.0.0.41:5060;transport=${transport}`],
 				...ims,
 			},
+			...extra,
 		},
 	});
 	gateway.run = async (...args) => {

@@ -388,7 +388,46 @@ static int on_ask(uint64_t ask, const char *id, void *arg)
 	return peer.ask_error;
 }
 
-static bool asking;
+static int on_keep(const struct gw_web_kept *reg, void *arg)
+{
+	assert_ptr_equal(&peer, arg);
+	peer.nkept++;
+	peer.kept = *reg;
+	return peer.keep_error;
+}
+
+static void on_forget(const char *key, void *arg)
+{
+	assert_ptr_equal(&peer, arg);
+	peer.nforgot++;
+	(void)snprintf(peer.forgot, sizeof(peer.forgot), "%s", key);
+}
+
+static int on_enrol(const struct gw_web_enrolment *who, void *arg)
+{
+	assert_ptr_equal(&peer, arg);
+	peer.nenrolled++;
+	(void)snprintf(peer.enrolled, sizeof(peer.enrolled), "%s", who->key);
+	return 0;
+}
+
+static int on_enrol_answer(const char *key, const char *authorization,
+			   void *arg)
+{
+	assert_ptr_equal(&peer, arg);
+	assert_string_equal(peer.enrolled, key);
+	assert_non_null(authorization);
+	return 0;
+}
+
+static void on_leave(const char *key, void *arg)
+{
+	assert_ptr_equal(&peer, arg);
+	peer.nleft++;
+	(void)snprintf(peer.left, sizeof(peer.left), "%s", key);
+}
+
+static bool asking, keeping, core;
 
 int peer_setup_asking(void **state)
 {
@@ -400,10 +439,36 @@ int peer_setup_asking(void **state)
 	return rc;
 }
 
+int peer_setup_keeping(void **state)
+{
+	int rc;
+
+	keeping = true;
+	rc = peer_setup(state);
+	keeping = false;
+	return rc;
+}
+
+int peer_setup_core(void **state)
+{
+	int rc;
+
+	core = true;
+	rc = peer_setup_keeping(state);
+	core = false;
+	return rc;
+}
+
 int peer_setup(void **state)
 {
 	struct gw_web_handlers h = { .incoming = on_incoming,
 				     .user = asking ? on_ask : NULL,
+				     .keep = keeping ? on_keep : NULL,
+				     .forget = keeping ? on_forget : NULL,
+				     .enrol = core ? on_enrol : NULL,
+				     .enrol_answer =
+					     core ? on_enrol_answer : NULL,
+				     .leave = core ? on_leave : NULL,
 				     .arg = &peer };
 	/* sha256crypt at its least cost: a test, not a password file */
 	const char *hash = crypt(PASSWORD, "$5$rounds=1000$abcdefgh");

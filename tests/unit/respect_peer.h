@@ -50,12 +50,20 @@ struct peer {
 	uint64_t ask;
 	unsigned nask;
 	char ask_id[128];
+
+	/* What was to be remembered, or enrolled, last. */
+	int keep_error; /* what keeping returns */
+	unsigned nkept, nforgot, nenrolled, nleft;
+	struct gw_web_kept kept;
+	char forgot[32], enrolled[32], left[32];
 };
 
 extern struct peer peer;
 
 int peer_setup(void **state);
-int peer_setup_asking(void **state); /* users are asked for elsewhere too */
+int peer_setup_asking(void **state);  /* users are asked for elsewhere too */
+int peer_setup_keeping(void **state); /* registrations are remembered */
+int peer_setup_core(void **state);    /* the same, and there is a core */
 int peer_teardown(void **state);
 void peer_advance_ms(uint64_t ms);
 

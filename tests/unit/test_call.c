@@ -98,12 +98,16 @@ int gw_ims_leg_new(struct gw_leg **out, struct gw_sip *sip)
 	return 0;
 }
 
+static int respect_error;
+
 int gw_respect_leg_new(struct gw_leg **out, struct gw_web *web, const char *uri,
 		       const char *key)
 {
 	(void)key;
 	(void)web;
 	(void)uri;
+	if (respect_error)
+		return respect_error;
 	called = fake_leg(&web_ops);
 	*out = &called->leg;
 	return 0;
@@ -245,6 +249,7 @@ static int setup(void **s)
 	assert_int_equal(0, gw_cdr_new(&core.cdr, ""));
 	ncmd = nserved = restarts = 0;
 	overloaded = false;
+	respect_error = 0;
 	caller = called = NULL;
 	legs_alive = 0;
 	return 0;
@@ -539,6 +544,17 @@ static void an_unknown_target_is_refused(void **s)
 	set.sip.core[0] = '\0';
 	call_from(&web_ops, "sip:nobody@far", web_offer);
 	assert_int_equal(404, caller->last.cause.status);
+}
+
+static void who_is_not_back_after_a_crash_is_tried_later(void **s)
+{
+	(void)s;
+	respect_error = -EHOSTDOWN;
+	call_from(&core_ops, "sip:alice@home", sip_sdp);
+	assert_true(told(caller, GW_V_RELEASE));
+	assert_int_equal(480, caller->last.cause.status);
+	assert_true(caller->last.cause.retry_after_s > 0);
+	assert_null(called);
 }
 
 static void an_answer_without_a_common_codec_ends_both(void **s)
@@ -855,6 +871,7 @@ int main(void)
 		T(nonsense_is_refused_before_anyone_rings),
 		T(an_unknown_target_is_refused),
 		T(an_answer_without_a_common_codec_ends_both),
+		T(who_is_not_back_after_a_crash_is_tried_later),
 		T(overloaded_media_is_503),
 		T(nobody_answers_and_the_call_ends),
 		T(draining_refuses_and_tells_when_empty),
