@@ -161,9 +161,11 @@ static void bury(struct gw_call *call)
 		.codec = call->codec,
 		.charging_id = call->charging_id,
 		.stats = call->stats,
+		.quality = &call->quality,
 	};
 
 	gw_cdr_write(call->core->cdr, &rec);
+	gw_quality_observe(&call->quality, rec.kind);
 	count_result(call);
 	gw_metric_add(&m_live, -1);
 	gw_timer_stop(&call->watch);

@@ -206,6 +206,8 @@ static void keep_stats(struct gw_call *call, const struct gw_media_event *ev)
 		}
 		call->stats[t] = ev->stats[t][best];
 	}
+	if (call->answered_us)
+		gw_quality_take(&call->quality, call->stats, call->codec);
 }
 
 static bool lacks_path(const struct side *s)
@@ -234,6 +236,7 @@ void gw_call_media_init(struct gw_call *call)
 {
 	gw_timer_init(&call->path, on_path, call);
 	gw_timer_init(&call->lost, on_lost, call);
+	gw_quality_init(&call->quality);
 }
 
 void gw_call_expect_media(struct gw_call *call)

@@ -12,6 +12,7 @@
 #include "gateway/call.h"
 #include "gateway/call_fsm.h"
 #include "gateway/oa.h"
+#include "gateway/quality.h"
 #include "sdp/session.h"
 
 #define CALL_MAGIC 0x43414c4cu
@@ -107,6 +108,7 @@ struct gw_call {
 	int64_t began_wall_s;
 	char codec[16];
 	struct gw_stream_stats stats[GW_NTERMS]; /* of stream 0, the latest */
+	struct gw_quality quality;
 };
 
 /* ---- gateway/call_desc.c: descriptions and terminations ---- */

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <json-c/json.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -129,6 +130,49 @@ struct json_object *gw_cdr_side(const char *kind,
 	return o;
 }
 
+static void add_fixed(struct json_object *o, const char *key, double value)
+{
+	char text[32];
+
+	(void)snprintf(text, sizeof(text), "%.2f", value);
+	json_object_object_add(o, key, json_object_new_double_s(value, text));
+}
+
+/* Of the whole call; nothing where nothing was heard. */
+static void add_path(struct json_object *o, const char *key,
+		     const struct gw_quality_path *p)
+{
+	struct json_object *path;
+
+	if (!p->mos_n)
+		return;
+	path = json_object_new_object();
+	add_fixed(path, "loss_percent",
+		  100.0 * (double)p->lost / (double)p->expected);
+	add_fixed(path, "jitter_max_ms", p->jitter_max_us / 1e3);
+	add_fixed(path, "mos", (double)(p->mos_sum_m / p->mos_n) / 1e3);
+	add_fixed(path, "mos_min", p->mos_min_m / 1e3);
+	json_object_object_add(o, key, path);
+}
+
+static void add_quality(struct json_object *side,
+			const struct gw_quality_side *q)
+{
+	struct json_object *o;
+
+	if (!q->to.mos_n && !q->from.mos_n && !q->heard_n)
+		return;
+	o = json_object_new_object();
+	add_path(o, "to_gateway", &q->to);
+	add_path(o, "from_gateway", &q->from);
+	if (q->round_trip_us)
+		add_fixed(o, "round_trip_ms", q->round_trip_us / 1e3);
+	if (q->heard_n)
+		add_fixed(o, "mos_heard",
+			  (double)(q->heard_sum_m / q->heard_n) / 1e3);
+	json_object_object_add(side, "quality", o);
+}
+
 static struct json_object *record(const struct gw_cdr_record *rec)
 {
 	struct json_object *o = json_object_new_object();
@@ -151,10 +195,14 @@ static struct json_object *record(const struct gw_cdr_record *rec)
 	add_text(o, "released_by", rec->released_by);
 	add_text(o, "codec", rec->codec);
 	add_text(o, "charging_id", rec->charging_id);
-	json_object_object_add(o, "a",
-			       gw_cdr_side(rec->kind[0], &rec->stats[0]));
-	json_object_object_add(o, "b",
-			       gw_cdr_side(rec->kind[1], &rec->stats[1]));
+	for (unsigned t = 0; t < GW_NTERMS; t++) {
+		struct json_object *side =
+			gw_cdr_side(rec->kind[t], &rec->stats[t]);
+
+		if (rec->quality)
+			add_quality(side, &rec->quality->side[t]);
+		json_object_object_add(o, t ? "b" : "a", side);
+	}
 	return o;
 }
 

@@ -9,6 +9,7 @@
 
 #include <stdint.h>
 
+#include "gateway/quality.h"
 #include "media/media.h"
 
 struct gw_cdr;
@@ -24,6 +25,7 @@ struct gw_cdr_record {
 	const char *codec;
 	const char *charging_id;             /* icid-value; may be NULL */
 	const struct gw_stream_stats *stats; /* [GW_NTERMS] */
+	const struct gw_quality *quality;    /* may be NULL */
 };
 
 /* @file "": the log.  0, or -errno when the file cannot be opened. */

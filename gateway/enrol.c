@@ -10,11 +10,12 @@
 
 #include "gateway/base/check.h"
 #include "gateway/base/metrics.h"
+#include "gateway/enrol_pool.h"
+#include "gateway/enrol_who.h"
 #include "gateway/reg_keep.h"
 #include "gateway/registration.h"
 #include "gateway/store.h"
 
-#define POOL_COOL_S         60
 #define NO_IDENTITY_RETRY_S 30
 /* The end of a binding is stored no more often than this, however short a core
  * makes them. */
@@ -37,13 +38,10 @@ struct enrol {
 	struct gw_store_req *asked; /* of the store; NULL: nothing */
 	struct gw_regn *regn;
 	bool registered;
-	bool leased; /* or asked for: to be given back */
-	bool digest;
-	uint32_t expires_s;
+	struct gw_loan_use loan;    /* its identity is of the pool */
+	struct gw_enrol_wish *wish; /* until it is registered; owned */
 	char peer[48];
-	char impi[128], impu[128];
-	enum gw_regn_how how;
-	enum gw_enrol kind;
+	struct gw_enrol_who who;
 	struct gw_regn_secret *secret; /* HELD; wiped */
 	/* Of before a crash, until it is taken over; owned. */
 	struct gw_regn_state *was;
@@ -55,7 +53,9 @@ struct enrol {
 
 struct gw_enrols {
 	struct gw_core *core;
+	struct gw_loans *loans;
 	struct enrol *by_key;
+	struct gw_store_req *listing; /* the pool, at the beginning */
 };
 
 static const struct gw_logctx elog = { .module = "enrol" };
@@ -76,20 +76,6 @@ static void wipe_secret(struct enrol *e)
 	e->secret = NULL;
 }
 
-static void give_back(struct enrol *e)
-{
-	struct gw_store_cmd cmd = { .verb = GW_ST_POOL_RELEASE,
-				    .number = POOL_COOL_S };
-
-	if (!e->leased)
-		return;
-	e->leased = false;
-	(void)snprintf(cmd.key, sizeof(cmd.key), "%s", e->key);
-	/* What is not given back now is, when the process begins anew. */
-	if (gw_store_do(NULL, e->all->core->store, &cmd, NULL, NULL))
-		gw_warn(&elog, "%s is not given back to the pool", e->impi);
-}
-
 static void bury(struct enrol *e)
 {
 	if (e->asked)
@@ -98,9 +84,10 @@ static void bury(struct enrol *e)
 		gw_regn_end(e->regn);
 	if (e->registered)
 		gw_metric_add(&m_live, -1);
-	give_back(e);
+	gw_loan_return(e->all->loans, &e->loan);
 	wipe_secret(e);
 	free(e->was);
+	free(e->wish);
 	HASH_DEL(e->all->by_key, e);
 	free(e);
 }
@@ -132,10 +119,18 @@ static void refuse(struct enrol *e, uint16_t status, uint16_t retry_after_s,
 
 /* ---- the core ---- */
 
+/* A token that claims what the core does not grant its bearer is wrong. */
+static bool is_granted(const struct enrol *e, const struct gw_regn_event *ev)
+{
+	return !e->wish || e->wish->proof != GW_WEB_TOKEN ||
+	       gw_enrol_is_granted(e->wish, ev->nimpu, ev->impu);
+}
+
 static void on_registered(struct enrol *e, const struct gw_regn_event *ev)
 {
 	const struct gw_web_enrolled res = {
 		.status = 200,
+		.impi = e->who.impi,
 		.nimpu = ev->nimpu,
 		.impu = ev->impu,
 	};
@@ -145,6 +140,12 @@ static void on_registered(struct enrol *e, const struct gw_regn_event *ev)
 	char key[GW_REGN_KEY_SIZE];
 
 	memcpy(key, e->key, sizeof(key));
+	if (!is_granted(e, ev)) {
+		refuse(e, 403, 0, "the core grants other identities");
+		return;
+	}
+	free(e->wish);
+	e->wish = NULL;
 	if (!e->registered) {
 		e->registered = true;
 		gw_metric_add(&m_live, 1);
@@ -172,9 +173,9 @@ static void keep_sqn(const struct enrol *e, const uint8_t *sqn)
 
 	for (int i = 0; i < 6; i++)
 		cmd.number = cmd.number << 8 | sqn[i];
-	(void)snprintf(cmd.key, sizeof(cmd.key), "%s", e->impi);
+	(void)snprintf(cmd.key, sizeof(cmd.key), "%s", e->who.impi);
 	if (gw_store_do(NULL, e->all->core->store, &cmd, NULL, NULL))
-		gw_warn(&elog, "the SQN of %s is not stored", e->impi);
+		gw_warn(&elog, "the SQN of %s is not stored", e->who.impi);
 }
 
 static void on_regn(struct gw_regn *r, const struct gw_regn_event *ev,
@@ -201,7 +202,9 @@ static void on_regn(struct gw_regn *r, const struct gw_regn_event *ev,
 		break;
 	case GW_RE_ENDED:
 		e->regn = NULL; /* it is gone */
-		res.status = ev->by_network ? 480 : ev->cause.status;
+		res.status = ev->by_network            ? 480
+			     : ev->cause.status == 200 ? 410
+						       : ev->cause.status;
 		res.retry_after_s = ev->cause.retry_after_s;
 		res.text = ev->by_network ? "deregistered by the network"
 					  : ev->cause.text;
@@ -211,13 +214,20 @@ static void on_regn(struct gw_regn *r, const struct gw_regn_event *ev,
 	}
 }
 
+static enum gw_regn_how how_of(enum gw_enrol how)
+{
+	return how == GW_ENROL_CLIENT ? GW_REGN_CLIENT
+	       : how == GW_ENROL_HELD ? GW_REGN_HELD
+				      : GW_REGN_TRUSTED;
+}
+
 static void start_regn(struct enrol *e)
 {
 	struct gw_core *core = e->all->core;
 	struct gw_regn_request req = {
-		.how = e->how,
-		.impi = e->impi,
-		.impu = e->impu,
+		.how = how_of(e->who.how),
+		.impi = e->who.impi,
+		.impu = e->who.impu,
 		.secret = e->secret,
 		.expires_s = core->set->ims.expires_s,
 		.client_addr = e->peer[0] ? e->peer : NULL,
@@ -246,37 +256,28 @@ static void fault(struct enrol *e)
 	refuse(e, 503, 5, "subscribers cannot be looked up");
 }
 
-static void on_lease(const struct gw_store_answer *a, void *arg)
+static void on_loan(int error, const char *impi, const char *impu, void *arg)
 {
 	struct enrol *e = arg;
 
-	e->asked = NULL;
-	if (a->error == -ENODATA) {
-		e->leased = false;
+	if (error == -ENODATA) {
 		gw_metric_add(&m_exhausted, 1);
-		gw_warn(&elog, "the pool has no identity left");
 		refuse(e, 503, NO_IDENTITY_RETRY_S, "no identity is free");
 		return;
 	}
-	if (a->error) {
+	if (error) {
 		fault(e);
 		return;
 	}
-	memcpy(e->impi, a->pool->impi, sizeof(e->impi));
-	memcpy(e->impu, a->pool->impu, sizeof(e->impu));
+	(void)snprintf(e->who.impi, sizeof(e->who.impi), "%s", impi);
+	(void)snprintf(e->who.impu, sizeof(e->who.impu), "%s", impu);
 	start_regn(e);
 }
 
-static void lease(struct enrol *e)
+static void lodge(struct enrol *e)
 {
-	struct gw_store_cmd cmd = { .verb = GW_ST_POOL_LEASE };
-
-	(void)snprintf(cmd.key, sizeof(cmd.key), "%s", e->key);
-	e->leased = true;
-	if (gw_store_do(&e->asked, e->all->core->store, &cmd, on_lease, e)) {
-		e->leased = false;
+	if (gw_loan_take(e->all->loans, &e->loan, e->wish->id, on_loan, e))
 		fault(e);
-	}
 }
 
 static int take_secret(struct enrol *e, const struct gw_ims_secret *s)
@@ -294,78 +295,87 @@ static int take_secret(struct enrol *e, const struct gw_ims_secret *s)
 	return 0;
 }
 
-static enum gw_regn_how how_of(enum gw_enrol kind)
+static void enrol_as(struct enrol *e, const struct gw_subscriber *s)
 {
-	return kind == GW_ENROL_CLIENT ? GW_REGN_CLIENT
-	       : kind == GW_ENROL_HELD ? GW_REGN_HELD
-				       : GW_REGN_TRUSTED;
-}
+	const struct gw_web_enrolled here_only = { .status = 0 };
+	const char *why = NULL;
+	uint16_t status = gw_enrol_decide(&e->who, e->wish, s,
+					  &e->all->core->set->ims, &why);
 
-static void known_here_only(struct enrol *e)
-{
-	const struct gw_web_enrolled res = { .status = 0 };
-
-	if (e->digest)
-		refuse(e, 403, 0, "not a subscriber of the core");
-	else
-		tell(e, &res);
-}
-
-static void on_subscriber(const struct gw_store_answer *a, void *arg)
-{
-	const struct gw_subscriber *s = a->subscriber;
-	struct enrol *e = arg;
-
-	e->asked = NULL;
-	if (a->error && a->error != -ENOENT) {
-		fault(e);
-		return;
-	}
-	if (a->error || s->enrol == GW_ENROL_NONE) {
-		known_here_only(e);
-		return;
-	}
-	/* Who logs in by a password does not log in by the core's challenge,
-	 * and the other way round: one of them was not asked for. */
-	if ((s->enrol == GW_ENROL_CLIENT) != e->digest) {
-		refuse(e, 403, 0, "logs in in another way");
-		return;
-	}
-	memcpy(e->impi, s->impi, sizeof(e->impi));
-	memcpy(e->impu, s->impu[0], sizeof(e->impu));
-	e->kind = s->enrol;
-	e->how = how_of(e->kind);
-	if (s->enrol == GW_ENROL_POOL)
-		lease(e);
-	else if (s->enrol == GW_ENROL_HELD && take_secret(e, &s->secret))
+	if (status)
+		refuse(e, status, 0, why);
+	else if (e->who.how == GW_ENROL_NONE)
+		tell(e, &here_only);
+	else if (e->who.how == GW_ENROL_POOL)
+		lodge(e);
+	else if (e->who.how == GW_ENROL_HELD && take_secret(e, &s->secret))
 		fault(e);
 	else
 		start_regn(e);
 }
 
+static void on_subscriber(const struct gw_store_answer *a, void *arg)
+{
+	struct enrol *e = arg;
+
+	e->asked = NULL;
+	if (a->error && a->error != -ENOENT)
+		fault(e);
+	else
+		enrol_as(e, a->error ? NULL : a->subscriber);
+}
+
 /* ---- the web side ---- */
+
+static int take_wish(struct enrol *e, const struct gw_web_enrolment *who)
+{
+	struct gw_enrol_wish *w = calloc(1, sizeof(*w));
+
+	if (!w)
+		return -ENOMEM;
+	w->proof = who->proof;
+	(void)snprintf(w->id, sizeof(w->id), "%s", who->id);
+	if (who->impi)
+		(void)snprintf(w->impi, sizeof(w->impi), "%s", who->impi);
+	for (size_t i = 0; i < who->nimpu && i < GW_WEB_IMPUS; i++)
+		memcpy(w->impu[w->nimpu++], who->impu[i], sizeof(w->impu[0]));
+	e->wish = w;
+	return 0;
+}
+
+static int new_enrol(struct enrol **out, struct gw_enrols *all,
+		     const struct gw_web_enrolment *who)
+{
+	struct enrol *e = calloc(1, sizeof(*e));
+
+	if (!e)
+		return -ENOMEM;
+	e->all = all;
+	(void)snprintf(e->key, sizeof(e->key), "%s", who->key);
+	(void)snprintf(e->peer, sizeof(e->peer), "%s", who->peer);
+	if (!take_wish(e, who)) {
+		HASH_ADD_STR(all->by_key, key, e);
+		if (e->hh.tbl) {
+			*out = e;
+			return 0;
+		}
+	}
+	free(e->wish);
+	free(e);
+	return -ENOMEM;
+}
 
 int gw_enrol_begin(const struct gw_web_enrolment *who, void *arg)
 {
 	struct gw_core *core = arg;
-	struct gw_enrols *all = core->enrols;
 	struct gw_store_cmd cmd = { .verb = GW_ST_SUBSCRIBER_GET };
 	struct enrol *e;
-	int err;
+	int err = new_enrol(&e, core->enrols, who);
 
-	e = calloc(1, sizeof(*e));
-	if (!e)
-		return -ENOMEM;
-	e->all = all;
-	e->digest = who->digest;
-	(void)snprintf(e->key, sizeof(e->key), "%s", who->key);
-	(void)snprintf(e->peer, sizeof(e->peer), "%s", who->peer);
+	if (err)
+		return err;
+	/* Asked for, too, of who is nobody: it has no entry, and its turn. */
 	(void)snprintf(cmd.key, sizeof(cmd.key), "%s", who->id);
-	HASH_ADD_STR(all->by_key, key, e);
-	if (!e->hh.tbl) {
-		free(e);
-		return -ENOMEM;
-	}
 	err = gw_store_do(&e->asked, core->store, &cmd, on_subscriber, e);
 	if (err)
 		bury(e);
@@ -380,6 +390,14 @@ int gw_enrol_answer(const char *key, const char *authorization, void *arg)
 	if (!e || !e->regn)
 		return -EALREADY;
 	return gw_regn_answer(e->regn, authorization);
+}
+
+int gw_enrol_quit(const char *key, void *arg)
+{
+	struct gw_core *core = arg;
+	struct enrol *e = find(core->enrols, key);
+
+	return e && e->regn ? gw_regn_quit(e->regn) : -EALREADY;
 }
 
 void gw_enrol_leave(const char *key, void *arg)
@@ -405,9 +423,9 @@ void gw_enrol_describe(const struct gw_enrols *all, const char *key,
 		gw_regn_describe(e->regn, &now);
 	else
 		now = *e->was;
-	row->enrol = (uint8_t)e->kind;
-	memcpy(row->impi, e->impi, sizeof(row->impi));
-	memcpy(row->impu[0], e->impu, sizeof(row->impu[0]));
+	row->enrol = (uint8_t)e->who.how;
+	memcpy(row->impi, e->who.impi, sizeof(row->impi));
+	memcpy(row->impu[0], e->who.impu, sizeof(row->impu[0]));
 	row->nimpu = 1;
 	(void)snprintf(row->peer, sizeof(row->peer), "%s", e->peer);
 	(void)snprintf(row->contact, sizeof(row->contact), "%s", now.contact);
@@ -454,7 +472,7 @@ static void on_held(const struct gw_store_answer *a, void *arg)
 
 	e->asked = NULL;
 	if (a->error || s->enrol != GW_ENROL_HELD ||
-	    strcmp(s->impi, e->impi) != 0)
+	    strcmp(s->impi, e->who.impi) != 0)
 		refuse(e, 403, 0, "not the subscriber that it was");
 	else if (take_secret(e, &s->secret))
 		fault(e);
@@ -480,15 +498,24 @@ static int begin_again(struct gw_enrols *all, const struct gw_stored_reg *row,
 		return -ENOMEM;
 	}
 	(void)snprintf(e->peer, sizeof(e->peer), "%s", row->peer);
-	memcpy(e->impi, row->impi, sizeof(e->impi));
-	memcpy(e->impu, row->impu[0], sizeof(e->impu));
-	e->kind = row->enrol;
-	e->how = how_of(e->kind);
-	e->leased = e->kind == GW_ENROL_POOL;
+	memcpy(e->who.impi, row->impi, sizeof(e->who.impi));
+	memcpy(e->who.impu, row->impu[0], sizeof(e->who.impu));
+	e->who.how = row->enrol;
 	e->kept_cseq = row->cseq;
 	e->kept_until_s = row->core_expires_s ? row->core_expires_s : 1;
 	*out = e;
 	return 0;
+}
+
+/* It was the user's before, and is. */
+static int keep_loan(struct enrol *e, const struct gw_stored_reg *row)
+{
+	char id[GW_WEB_IDENTITY];
+
+	if (!gw_web_identity(id, row->id))
+		return -EINVAL;
+	return gw_loan_keep(e->all->loans, &e->loan, id, row->impi,
+			    row->impu[0]);
 }
 
 void gw_enrol_resume(struct gw_enrols *all, const struct gw_stored_reg *row,
@@ -504,7 +531,11 @@ void gw_enrol_resume(struct gw_enrols *all, const struct gw_stored_reg *row,
 		return;
 	}
 	e->unwanted = unwanted;
-	if (e->how != GW_REGN_HELD) {
+	if (e->who.how == GW_ENROL_POOL && keep_loan(e, row)) {
+		fault(e);
+		return;
+	}
+	if (e->who.how != GW_ENROL_HELD) {
 		take_over(e);
 		return;
 	}
@@ -522,6 +553,7 @@ static void on_pool(const struct gw_store_answer *a, void *arg)
 	struct gw_enrols *all = arg;
 	char last[128] = "";
 
+	all->listing = NULL;
 	if (a->error) {
 		gw_error(&elog, "the pool cannot be read: leases of the last "
 				"run stay");
@@ -535,7 +567,8 @@ static void on_pool(const struct gw_store_answer *a, void *arg)
 		};
 
 		memcpy(last, p->impi, sizeof(last));
-		if (p->state != GW_POOL_LEASED || find(all, p->holder))
+		if (p->state != GW_POOL_LEASED ||
+		    gw_loans_has(all->loans, p->holder))
 			continue;
 		(void)snprintf(cmd.key, sizeof(cmd.key), "%s", p->holder);
 		gw_info(&elog, "%s was leased when the last run ended",
@@ -551,7 +584,7 @@ static int list_pool(struct gw_enrols *all, const char *after)
 	struct gw_store_cmd cmd = { .verb = GW_ST_POOL_LIST };
 
 	(void)snprintf(cmd.key, sizeof(cmd.key), "%s", after);
-	return gw_store_do(NULL, all->core->store, &cmd, on_pool, all);
+	return gw_store_do(&all->listing, all->core->store, &cmd, on_pool, all);
 }
 
 void gw_enrols_reclaim(struct gw_enrols *all)
@@ -564,10 +597,16 @@ void gw_enrols_reclaim(struct gw_enrols *all)
 int gw_enrols_new(struct gw_enrols **out, struct gw_core *core)
 {
 	struct gw_enrols *all = calloc(1, sizeof(*all));
+	int err;
 
 	if (!all)
 		return -ENOMEM;
 	all->core = core;
+	err = gw_loans_new(&all->loans, core);
+	if (err) {
+		free(all);
+		return err;
+	}
 	*out = all;
 	return 0;
 }
@@ -581,5 +620,8 @@ void gw_enrols_free(struct gw_enrols *all)
 		return;
 	HASH_ITER(hh, all->by_key, e, next)
 	bury(e);
+	if (all->listing)
+		gw_store_cancel(all->listing);
+	gw_loans_free(all->loans);
 	free(all);
 }

@@ -37,6 +37,7 @@ void gw_enrols_reclaim(struct gw_enrols *all);
 /* The web side's handlers; @arg is the core. */
 gw_web_enrol_h gw_enrol_begin;
 gw_web_enrol_answer_h gw_enrol_answer;
+gw_web_quit_h gw_enrol_quit;
 gw_web_leave_h gw_enrol_leave;
 
 #endif

@@ -19,6 +19,8 @@
 #include "gateway/core.h"
 #include "gateway/enrol.h"
 #include "gateway/ctl.h"
+#include "gateway/pager.h"
+#include "gateway/quality.h"
 #include "gateway/reg_keep.h"
 #include "gateway/registration.h"
 #include "gateway/store.h"
@@ -236,6 +238,9 @@ static int start(struct daemon *d)
 	struct gw_web_handlers web = {
 		.incoming = gw_core_incoming,
 		.admin = gw_admin_get,
+		.message = gw_pager_from_web,
+		.message_done = gw_pager_done,
+		.quality = gw_core_quality,
 		.arg = &d->core,
 	};
 	struct gw_core *core = &d->core;
@@ -272,7 +277,12 @@ static int start(struct daemon *d)
 				 gw_core_incoming, core);
 		if (err)
 			return err;
+		gw_sip_serve_messages(core->sip, gw_pager_from_sip,
+				      gw_pager_done, core);
 	}
+	err = gw_pager_new(&core->pager, core);
+	if (err)
+		return err;
 	if (core->store)
 		web.user = gw_users_ask;
 	if (core->keep && d->set->store.resume_s) {
@@ -285,6 +295,7 @@ static int start(struct daemon *d)
 			return err;
 		web.enrol = gw_enrol_begin;
 		web.enrol_answer = gw_enrol_answer;
+		web.quit = gw_enrol_quit;
 		web.leave = gw_enrol_leave;
 	}
 	err = gw_web_new(&core->web, core->loop, d->set, &web);
@@ -348,6 +359,7 @@ static void finish(struct daemon *d)
 	gw_users_free(core->users);
 	if (core->sip)
 		gw_sip_free(core->sip);
+	gw_pager_free(core->pager);
 	if (core->media)
 		gw_media_free(core->media);
 	if (core->loop && d->sigfd >= 0)

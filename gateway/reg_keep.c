@@ -63,7 +63,7 @@ struct due {
 
 /* An identity of the pool that somebody has. */
 struct lent {
-	char impi[128], holder[24];
+	char impi[128], holder[128];
 	UT_hash_handle hh;
 };
 
@@ -423,6 +423,8 @@ static void to_web(struct gw_web_kept *out, const struct gw_stored_reg *row)
 	       sizeof(out->credential_hash));
 	out->configured = row->configured;
 	out->enrolled = row->enrol != GW_ENROL_NONE;
+	out->client = row->enrol == GW_ENROL_CLIENT;
+	memcpy(out->impi, row->impi, sizeof(out->impi));
 	out->expires_s = row->expires_s;
 	out->lost_s = row->lost_s;
 	out->ttl_s = row->ttl_s;
@@ -451,12 +453,13 @@ static uint32_t wait_s(const struct gw_keep *k, const struct gw_stored_reg *row)
 static bool has_identity(const struct gw_keep *k,
 			 const struct gw_stored_reg *row)
 {
+	char id[GW_WEB_IDENTITY];
 	struct lent *l;
 
 	if (row->enrol != GW_ENROL_POOL)
 		return true;
 	HASH_FIND_STR(k->lent, row->impi, l);
-	return l && !strcmp(l->holder, row->key);
+	return l && gw_web_identity(id, row->id) && !strcmp(l->holder, id);
 }
 
 /* 0, or why it is not put back. */

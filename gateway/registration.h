@@ -55,8 +55,10 @@ enum gw_regn_event_type {
 	/* GW_REGN_CLIENT: the core's WWW-Authenticate, without ck and ik.
 	 * Also at a refresh. */
 	GW_RE_CHALLENGE,
-	GW_RE_REGISTERED, /* and after each refresh that changed something */
-	/* A refresh that changed nothing but the binding's end, which
+	/* And after each refresh that changed something, or that the client
+	 * has authenticated. */
+	GW_RE_REGISTERED,
+	/* Any other refresh: all that is new is the binding's end, which
 	 * gw_regn_describe() has. */
 	GW_RE_REFRESHED,
 	GW_RE_SQN, /* held AKA: @sqn is to be stored */
@@ -112,6 +114,10 @@ int gw_regn_start(struct gw_regn **out, struct gw_sip *sip,
 /* CLIENT: the client's Authorization ("Digest ...").  0, -EINVAL (malformed,
  * or of another identity), -EALREADY (no challenge waits). */
 int gw_regn_answer(struct gw_regn *r, const char *authorization);
+/* CLIENT: deregisters, and tells: CHALLENGE, where the core wants it
+ * authenticated, and ENDED (200) whatever comes of it.  0, or -EALREADY: there
+ * is nothing to deregister, or it is under way. */
+int gw_regn_quit(struct gw_regn *r);
 /* Deregisters (in the background) and forgets: no event after. */
 void gw_regn_end(struct gw_regn *r);
 void gw_regn_describe(const struct gw_regn *r, struct gw_regn_state *out);

@@ -187,6 +187,13 @@ const struct gw_set_row gw_settings_rows[] = {
 	{ "ims.probe_s", GW_SET_U32, SET(ims.probe_s), .min = 0, .max = 3600,
 	  .def = "10" },
 	{ "ims.reg_event", GW_SET_BOOL, SET(ims.reg_event), .def = "true" },
+	{ "ims.pool_anonymous", GW_SET_BOOL, SET(ims.pool_anonymous),
+	  .def = "false" },
+	{ "ims.pool_users", GW_SET_STRINGS, SET(ims.pool_user),
+	  EACH(ims.pool_user), COUNT(gw_settings, ims.npool_user), .def = "",
+	  .check = gw_settings_check_pattern },
+	{ "ims.pool_cool_s", GW_SET_U32, SET(ims.pool_cool_s), .min = 0,
+	  .max = 30 * DAY_S, .def = "60" },
 
 	{ "media.workers", GW_SET_U32, SET(media.workers), .min = 0,
 	  .max = 128, .def = "0" },
@@ -240,6 +247,12 @@ const struct gw_set_row gw_settings_rows[] = {
 	  .max = DAY_S, .def = "60" },
 	{ "calls.cdr_file", GW_SET_STRING, SET(calls.cdr_file), .def = "" },
 
+	/* RFC 3428 8: above 1300 bytes a MESSAGE needs congestion control */
+	{ "messages.max_bytes", GW_SET_U32, SET(messages.max_bytes), .min = 1,
+	  .max = 4096, .def = "1000" },
+	{ "messages.per_minute", GW_SET_U32, SET(messages.per_minute), .min = 0,
+	  .max = 6000, .def = "60" },
+
 	{ "store.file", GW_SET_STRING, SET(store.file), .def = "isthmus.db" },
 	{ "store.lock_ms", GW_SET_U32, SET(store.lock_ms), .min = 0,
 	  .max = 60000, .def = "2000" },
@@ -283,6 +296,8 @@ const struct gw_set_row gw_settings_rows[] = {
 	  .each = sizeof(((struct gw_set_user *)0)->identity[0]),
 	  COUNT(gw_set_user, nidentity), .def = "",
 	  .check = gw_settings_check_identity },
+	{ "users[].subject", GW_SET_STRING, IN(gw_set_user, subject),
+	  .def = "" },
 };
 /* clang-format on */
 const size_t gw_settings_nrow = GW_ARRAY_LEN(gw_settings_rows);

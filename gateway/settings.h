@@ -26,6 +26,7 @@
 #define GW_SET_CORES       4
 #define GW_SET_WAF_CLIENTS 8
 #define GW_SET_REDIRECTS   8
+#define GW_SET_POOL_USERS  16
 
 struct gw_set_log {
 	char level[8];  /* error warn info debug */
@@ -44,6 +45,10 @@ struct gw_set_user {
 	char name[64];
 	size_t nidentity;
 	char identity[GW_SET_IDENTITIES][128]; /* further public identities */
+	char subject[128]; /* what its provider's tokens call it; "": the id */
+	/* Who it is in the core, with its identities as public ones; "": not
+	 * to be told in tokens.  Of the store only. */
+	char impi[128];
 };
 
 struct gw_set_key {     /* a key that bearer tokens are signed with */
@@ -149,6 +154,12 @@ struct gw_set_ims {
 	uint32_t register_timeout_ms;
 	uint32_t dead_s, probe_s; /* of a core; probe_s 0: no OPTIONS */
 	bool reg_event;           /* subscribe to it (RFC 3680) */
+	bool pool_anonymous;      /* lend to who does not say who it is */
+	size_t npool_user;
+	/* Patterns (fnmatch) of those without an identity of their own that
+	 * are lent one. */
+	char pool_user[GW_SET_POOL_USERS][128];
+	uint32_t pool_cool_s; /* what was given back rests */
 };
 
 struct gw_set_media {
@@ -189,6 +200,11 @@ struct gw_set_calls {
 	char cdr_file[256];  /* "": the log */
 };
 
+struct gw_set_messages {     /* text outside of calls (RFC 3428) */
+	uint32_t max_bytes;  /* that a client may send */
+	uint32_t per_minute; /* of one client, and to one; 0: none */
+};
+
 struct gw_set_store {
 	char file[256];    /* in state_dir, or absolute; "": none */
 	uint32_t lock_ms;  /* how long another process's lock is waited for */
@@ -206,6 +222,7 @@ struct gw_settings {
 	struct gw_set_ims ims;
 	struct gw_set_media media;
 	struct gw_set_calls calls;
+	struct gw_set_messages messages;
 	struct gw_set_store store;
 	char control_socket[256]; /* in state_dir, or absolute; "": none */
 	char admin_listen[64];    /* ADDR:PORT, "" none */

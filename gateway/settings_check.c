@@ -380,6 +380,14 @@ const char *gw_settings_check_match(const char *value)
 				       : NULL;
 }
 
+/* fnmatch(3) without its brackets and escapes. */
+const char *gw_settings_check_pattern(const char *value)
+{
+	return !value[0] || strpbrk(value, " <>\"[]\\")
+		       ? "must be a WebRTC ID, where '*' stands for any text"
+		       : NULL;
+}
+
 const char *gw_settings_check_ice_server(const void *element)
 {
 	const struct gw_set_ice_server *s = element;
@@ -511,6 +519,10 @@ static const char *check_ims(const struct gw_settings *set, const char **key)
 	*key = "ims.cores";
 	if (!ims->ncore)
 		return "ims.enabled: true needs one core at least";
+	*key = "store.file";
+	if ((ims->pool_anonymous || ims->npool_user) && !set->store.file[0])
+		return "is needed by ims.pool_anonymous and ims.pool_users: "
+		       "the pool is in the store";
 	*key = "sip.tls_dir";
 	for (size_t i = 0; i < ims->ncore; i++)
 		if ((after(ims->core[i], "sips:") ||

@@ -83,6 +83,7 @@ gw_set_check_h gw_settings_check_identity;
 gw_set_check_h gw_settings_check_hash;
 gw_set_check_h gw_settings_check_ice_url;
 gw_set_check_h gw_settings_check_match;
+gw_set_check_h gw_settings_check_pattern;
 gw_set_check_map_h gw_settings_check_ice_server;
 
 #endif

@@ -65,9 +65,9 @@ enum gw_pool_state { GW_POOL_FREE, GW_POOL_LEASED, GW_POOL_COOLING };
 struct gw_pool_entry {
 	char impi[128], impu[128];
 	/* These are the store's to say; a PUT does not read them. */
-	uint8_t state;   /* enum gw_pool_state */
-	char holder[24]; /* key of the registration that has it */
-	int64_t until_s; /* wall clock: COOLING ends */
+	uint8_t state;    /* enum gw_pool_state */
+	char holder[128]; /* WebRTC ID of the user that has it */
+	int64_t until_s;  /* wall clock: COOLING ends */
 };
 
 /* Enough to know a client by its re-authentication credential, and the core's

@@ -8,8 +8,9 @@
 #include "gateway/base/check.h"
 #include "gateway/store.h"
 
-/* The web side has no more log-ins under way. */
-#define MAX_ASKS 256
+/* The web side has no more log-ins under way: 256 by WebSocket, 64 at the
+ * account page, and 64 tokens of that. */
+#define MAX_ASKS (256 + 64 + 64)
 
 _Static_assert(GW_STORE_IMPUS <= GW_SET_IDENTITIES, "all of them fit");
 
@@ -51,6 +52,9 @@ static void convert(struct gw_web *web, struct gw_set_user *out,
 	(void)snprintf(out->id, sizeof(out->id), "%s", s->id);
 	(void)snprintf(out->password, sizeof(out->password), "%s", s->password);
 	(void)snprintf(out->name, sizeof(out->name), "%s", s->name);
+	(void)snprintf(out->subject, sizeof(out->subject), "%s", s->subject);
+	if (s->enrol == GW_ENROL_WEB || s->enrol == GW_ENROL_HELD)
+		(void)snprintf(out->impi, sizeof(out->impi), "%s", s->impi);
 	for (uint8_t i = 0; i < s->nimpu; i++) {
 		if (!gw_web_is_user(web, s->impu[i]))
 			(void)snprintf(out->identity[out->nidentity++],

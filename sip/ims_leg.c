@@ -700,12 +700,12 @@ int gw_ims_leg_new(struct gw_leg **out, struct gw_sip *sip)
 
 /* Whom the peer calls: P-Called-Party-ID where the core has put a contact into
  * the Request-URI (RFC 7315 4.2), else that. */
-static struct gw_party called(struct gw_session *s, struct who *w,
+static struct gw_party called(const struct gw_sip *sip, struct who *w,
 			      const sip_t *request)
 {
 	const char *value = header(request, "P-Called-Party-ID");
 	const url_t *url = request->sip_request->rq_url;
-	const char *domain = s->sip->set->sip.domain;
+	const char *domain = sip->set->sip.domain;
 	struct gw_party p = { NULL, NULL };
 	su_home_t home[1] = { SU_HOME_INIT(home) };
 	sip_contact_t *c;
@@ -719,7 +719,7 @@ static struct gw_party called(struct gw_session *s, struct who *w,
 		ours = *url;
 		/* A user at our address is a user of our domain. */
 		if (*domain && url->url_user &&
-		    gw_stack_is_ours(s->sip, url->url_host)) {
+		    gw_stack_is_ours(sip, url->url_host)) {
 			ours.url_host = domain;
 			ours.url_port = NULL;
 		}
@@ -729,10 +729,45 @@ static struct gw_party called(struct gw_session *s, struct who *w,
 	return p;
 }
 
+/* Whom the network asserts, or else who says that it is he; anonymous says
+ * nothing. */
+static struct gw_party originator(struct who *w, const sip_t *request)
+{
+	const url_t *from = request->sip_from->a_url;
+	struct gw_party p = asserted(w, request);
+
+	if (!p.uri && !(from->url_host &&
+			!strcasecmp(from->url_host, "anonymous.invalid")))
+		p = party(w, from, request->sip_from->a_display);
+	return p;
+}
+
+void gw_ims_message(struct gw_sip *sip, const sip_t *request,
+		    const struct gw_regn *regn, gw_message_h *handler,
+		    uint64_t ask, void *arg)
+{
+	const char *dialled = header(request, "P-Called-Party-ID");
+	struct gw_message m = { .privacy = wants_privacy(request) };
+	struct who sender, receiver;
+
+	m.from = originator(&sender, request);
+	m.to = called(sip, &receiver, request).uri;
+	if (regn) {
+		m.registration = regn->key;
+		/* The token is nobody's name. */
+		if (!dialled || !m.to)
+			m.to = gw_regn_default_impu(regn);
+	}
+	if (request->sip_payload) {
+		m.text = request->sip_payload->pl_data;
+		m.len = request->sip_payload->pl_len;
+	}
+	handler(ask, &m, arg);
+}
+
 int gw_ims_leg_incoming(struct gw_session *s, const sip_t *request)
 {
 	struct gw_msg setup = { .verb = GW_V_SETUP };
-	const url_t *from = request->sip_from->a_url;
 	struct who calling, dialled;
 	struct ims_leg *l;
 
@@ -740,14 +775,8 @@ int gw_ims_leg_incoming(struct gw_session *s, const sip_t *request)
 		return -ENOMEM;
 	setup.desc = desc(request, GW_DESC_OFFER);
 	setup.privacy = wants_privacy(request);
-	setup.asserted = asserted(&calling, request);
-	/* From is what the caller says; anonymous says nothing. */
-	if (!setup.asserted.uri &&
-	    !(from->url_host &&
-	      !strcasecmp(from->url_host, "anonymous.invalid")))
-		setup.asserted =
-			party(&calling, from, request->sip_from->a_display);
-	setup.target = called(s, &dialled, request);
+	setup.asserted = originator(&calling, request);
+	setup.target = called(s->sip, &dialled, request);
 	gw_session_charge(s, request);
 	gw_session_terminate(
 		s, request,

@@ -107,7 +107,10 @@ void gw_regn_over(struct gw_regn *r, const struct gw_cause *cause,
 
 	if (!gw_regn_move(r, GW_REV_FAIL) || r->ended)
 		return;
-	gw_metric_add(by_network ? &m_by_network : &m_by_failure, 1);
+	gw_metric_add(by_network             ? &m_by_network
+		      : cause->status == 200 ? &m_by_owner
+					     : &m_by_failure,
+		      1);
 	gw_info(&r->log, "registration over: %u%s%s", cause->status,
 		cause->text ? " " : "", cause->text ? cause->text : "");
 	let_go(r);
@@ -397,6 +400,20 @@ int gw_regn_answer(struct gw_regn *r, const char *authorization)
 	/* Of the turn that its REGISTER had. */
 	gw_regn_later(r, 0);
 	r->slotted = true;
+	return 0;
+}
+
+int gw_regn_quit(struct gw_regn *r)
+{
+	GW_CHECK(r, REGN_MAGIC);
+	if (r->ended || r->how != GW_REGN_CLIENT || !r->bound || r->orq ||
+	    (r->state != GW_RST_UP && r->state != GW_RST_REASKED))
+		return -EALREADY;
+	(void)gw_regn_move(r, GW_REV_END);
+	gw_regn_auth_done(r, false);
+	gw_timer_stop(&r->limit);
+	gw_info(&r->log, "registration is ended by its client");
+	gw_regn_later(r, 0);
 	return 0;
 }
 

@@ -39,7 +39,12 @@ static const struct row table[GW_RST_NSTATES][GW_NREV] = {
 	AT(REASKED, END) = TO(ENDING),
 
 	AT(ENDING, SEND) = TO(ENDING),
+	AT(ENDING, CHALLENGE) = TO(ENDASKED),
 	AT(ENDING, FAIL) = TO(DEAD),
+
+	AT(ENDASKED, SEND) = TO(ENDING),
+	AT(ENDASKED, FAIL) = TO(DEAD),
+	AT(ENDASKED, END) = TO(DEAD),
 };
 /* clang-format on */
 
@@ -55,8 +60,8 @@ bool gw_regn_fsm_row(enum gw_regn_st st, enum gw_regn_ev ev,
 const char *gw_regn_state_name(enum gw_regn_st st)
 {
 	static const char *const names[GW_RST_NSTATES] = {
-		"WAITING",    "SENT",    "ASKED",  "UP",
-		"REFRESHING", "REASKED", "ENDING", "DEAD",
+		"WAITING", "SENT",   "ASKED",    "UP",   "REFRESHING",
+		"REASKED", "ENDING", "ENDASKED", "DEAD",
 	};
 
 	return names[st];

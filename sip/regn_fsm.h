@@ -15,7 +15,8 @@ enum gw_regn_st {
 	GW_RST_UP,         /* bound; the next REGISTER has its time */
 	GW_RST_REFRESHING, /* that REGISTER is out */
 	GW_RST_REASKED,    /* its challenge is with the client */
-	GW_RST_ENDING,     /* nobody's any more; deregisters */
+	GW_RST_ENDING,     /* deregisters */
+	GW_RST_ENDASKED,   /* its challenge is with the client */
 	GW_RST_DEAD,
 	GW_RST_NSTATES
 };

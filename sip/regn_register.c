@@ -123,6 +123,18 @@ static int send_to(struct gw_regn *r, const struct gw_core *core)
 				 gw_regn_set(r)->register_timeout_ms);
 }
 
+/* It has deregistered, or cannot. */
+static void ended(struct gw_regn *r)
+{
+	static const struct gw_cause left = { .status = 200,
+					      .text = "deregistered" };
+
+	if (r->ended)
+		(void)gw_regn_move(r, GW_REV_FAIL);
+	else
+		gw_regn_over(r, &left, false);
+}
+
 static void round_failed(struct gw_regn *r);
 
 /* To the first core that lives and has not failed us in this round. */
@@ -153,7 +165,8 @@ static void try_cores(struct gw_regn *r)
 
 void gw_regn_send(struct gw_regn *r)
 {
-	bool answer = r->state == GW_RST_ASKED || r->state == GW_RST_REASKED;
+	bool answer = r->state == GW_RST_ASKED || r->state == GW_RST_REASKED ||
+		      r->state == GW_RST_ENDASKED;
 
 	if (r->orq || !gw_regn_move(r, GW_REV_SEND))
 		return;
@@ -214,7 +227,7 @@ static void round_failed(struct gw_regn *r)
 			"deregistration failed: %u; the core's "
 			"binding expires by itself",
 			r->last_status);
-		(void)gw_regn_move(r, GW_REV_FAIL);
+		ended(r);
 	} else {
 		try_later(r);
 	}
@@ -392,7 +405,8 @@ static void on_bound(struct gw_regn *r, const sip_t *ok, uint32_t granted_s)
 	bool first = !r->bound, changed;
 	uint64_t until = gw_regn_now_us(r) + granted_s * 1000000ull;
 
-	changed = granted_s != r->granted_s;
+	/* Who has answered a challenge waits for what comes of it. */
+	changed = granted_s != r->granted_s || r->how == GW_REGN_CLIENT;
 	r->granted_s = granted_s;
 	r->until_us = until;
 	take_service_route(r, ok);
@@ -429,7 +443,7 @@ static void on_ok(struct gw_regn *r, const sip_t *ok)
 		}
 		gw_metric_add(&m_ok, 1);
 		gw_info(&r->log, "deregistered");
-		(void)gw_regn_move(r, GW_REV_FAIL);
+		ended(r);
 		return;
 	}
 	if (!granted(r, ok, &granted_s)) {
@@ -460,7 +474,7 @@ static void refused(struct gw_regn *r, unsigned status, const char *text)
 			"deregistration refused: %u %s; the core's binding "
 			"expires by itself",
 			status, text);
-		(void)gw_regn_move(r, GW_REV_FAIL);
+		ended(r);
 	} else if (gw_regn_is_bound(r) && !r->anew) {
 		gw_metric_add(&m_anew, 1);
 		gw_info(&r->log, "%u to a refresh: registering anew", status);

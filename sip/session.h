@@ -40,6 +40,8 @@ enum gw_offer_state {
 			     ACCEPT or REFUSE will be dropped */
 };
 
+struct gw_regn;
+
 struct gw_branch {
 	nta_leg_t *leg;         /* the dialog, one a To tag */
 	nta_outgoing_t *tagged; /* NULL: the original transaction serves */
@@ -249,6 +251,11 @@ int gw_ims_leg_incoming(struct gw_session *s, const sip_t *request);
 
 /* Was another branch of the call that the core has forked to us answered? */
 bool gw_session_answered_elsewhere(const struct gw_session *s);
+
+/* A MESSAGE for @regn (NULL: for a user of our domain), as @ask, to @handler. */
+void gw_ims_message(struct gw_sip *sip, const sip_t *request,
+		    const struct gw_regn *regn, gw_message_h *handler,
+		    uint64_t ask, void *arg);
 
 /* Has this message an SDP body? */
 bool gw_ims_has_sdp(const sip_t *message);

@@ -310,6 +310,10 @@ void gw_session_on_request(struct gw_session *s, nta_leg_t *leg,
 	case sip_method_info:
 		on_info(s, irq, request);
 		break;
+	case sip_method_message:
+		if (gw_message_incoming(s->sip, irq, request))
+			gw_dialog_drop_incoming(&irq);
+		break;
 	case sip_method_options: {
 		const struct gw_dialog_msg m = {
 			.headers = "Accept: application/sdp\r\n"

@@ -490,6 +490,8 @@ int gw_stack_on_request(void *arg, nta_leg_t *leg, nta_incoming_t *irq,
 	case sip_method_prack:
 	case sip_method_cancel:
 		return refuse(sip, irq, 481, NULL, &m_dialogless);
+	case sip_method_message:
+		return gw_message_incoming(sip, irq, request);
 	case sip_method_options:
 		/* RFC 3261 12.2.2: a peer that probes a dialog which we lost
 		 * must learn it. */
@@ -657,6 +659,7 @@ void gw_sip_free(struct gw_sip *sip)
 	GW_CHECK(sip, SIP_MAGIC);
 	gw_timer_stop(&sip->stats);
 	gw_session_free_all(sip);
+	gw_messages_free(sip->messages);
 	gw_regns_free(sip->regns);
 	if (sip->default_leg)
 		nta_leg_destroy(sip->default_leg);

@@ -21,8 +21,9 @@
 
 struct gw_session;
 struct gw_regns;
+struct gw_messages;
 
-#define GW_SIP_ALLOW "INVITE, ACK, BYE, CANCEL, UPDATE, INFO, OPTIONS"
+#define GW_SIP_ALLOW "INVITE, ACK, BYE, CANCEL, UPDATE, INFO, OPTIONS, MESSAGE"
 /* Of DTMF; the one that we take (RFC 6086). */
 #define GW_SIP_INFO_PACKAGE "infoDtmf"
 
@@ -38,8 +39,9 @@ struct gw_sip {
 	uint16_t draining_s; /* Retry-After; 0: serving */
 	struct gw_session *sessions;
 	unsigned nsession;
-	struct gw_regns *regns; /* registrations in the core */
-	struct gw_timer stats;  /* carries NTA's counters over to ours */
+	struct gw_regns *regns;       /* registrations in the core */
+	struct gw_messages *messages; /* NULL: none are served */
+	struct gw_timer stats;        /* carries NTA's counters over to ours */
 	struct gw_stack_stats {
 		usize_t sent_request, sent_response, received, bad, timeout;
 	} stats_seen;
@@ -76,6 +78,14 @@ bool gw_stack_core_is_tls(const struct gw_sip *sip);
  * subscribed to, else 405.  Returns it. */
 int gw_stack_refuse_method(struct gw_sip *sip, nta_incoming_t *irq,
 			   const sip_t *request);
+
+/* ---- message.c ---- */
+
+/* A MESSAGE, in a dialog or not.  The final status that has been sent, for NTA;
+ * 0: it is sent later. */
+int gw_message_incoming(struct gw_sip *sip, nta_incoming_t *irq,
+			const sip_t *request);
+void gw_messages_free(struct gw_messages *all);
 
 /* What every request must pass, in a dialog or not: Require.  0, or the final
  * status that has been sent. */

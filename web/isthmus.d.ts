@@ -26,6 +26,12 @@ export const State: Readonly<{
 }>;
 export type SessionState = (typeof State)[keyof typeof State];
 
+/** The gateway's own application-specific methods. */
+export const Method: Readonly<{
+	MESSAGE: 'message.isthmus';
+	QUALITY: 'quality.isthmus';
+}>;
+
 export type Originator = 'local' | 'remote' | 'system';
 export type Direction = 'outgoing' | 'incoming';
 
@@ -102,6 +108,17 @@ export interface UAConfig {
 	gatherTimeout?: number;
 	/** Period of 'stats' events; 0 (default): none. */
 	statsInterval?: number;
+	/** How often statistics are posted to the gateway and 'quality' comes
+	 * back: 5000 ms; 0 never. */
+	qualityInterval?: number;
+	/** Play what is heard: in an element of the library's, or in this one.
+	 * False (default): the application does. */
+	playback?: boolean | ((session: Session) => HTMLMediaElement);
+	/** With playback: what is heard while it rings there and no early media
+	 * comes; seconds.  False: silence. */
+	ringback?: Ringback | false;
+	/** Own name, for the application's use. */
+	displayName?: string;
 	/** Further incoming calls are busy: 8. */
 	maxSessions?: number;
 	/** For calls that name none: { audio: true } */
@@ -114,6 +131,12 @@ export interface UAConfig {
 	storage?: Storage | null;
 	WebSocket?: new (url: string, protocol: string) => WebSocket;
 	RTCPeerConnection?: typeof RTCPeerConnection;
+}
+
+export interface Ringback {
+	frequencies: number[];
+	on: number;
+	off: number;
 }
 
 export interface MediaOptions {
@@ -136,6 +159,25 @@ export interface IncomingRequest {
 	respond(members?: Record<string, unknown>): void;
 	respondLater(members: Promise<Record<string, unknown>>): void;
 	reject(status?: number, detail?: string): void;
+}
+
+/** A message of text (SIP MESSAGE). */
+export interface TextMessage {
+	/** Null where the sender withheld it. */
+	from: string | null;
+	displayName: string;
+	/** Which identity of ours it was sent to. */
+	to: string;
+	text: string;
+	contentType: string;
+	/** The sender is told that it was not taken; only while the listener runs. */
+	reject(status?: number, detail?: string): void;
+}
+
+export interface MessageOptions {
+	contentType?: string;
+	/** One of the own identities. */
+	preferredOriginatingId?: string;
 }
 
 export interface UAEvents {
@@ -162,7 +204,10 @@ export interface UAEvents {
 		session: Session;
 		/** The call was there before the page was reloaded. */
 		restored: boolean;
+		/** It rings while another call is up. */
+		waiting: boolean;
 	};
+	message: TextMessage;
 	request: IncomingRequest;
 	traffic: { direction: 'sent' | 'received'; message: Message };
 	protocolError: { detail: string };
@@ -189,6 +234,47 @@ export interface Stats {
 	codec: string | null;
 	audioLevel: number | null;
 	localAudioLevel: number | null;
+	jitterBufferMs: number | null;
+	concealedPercent: number | null;
+	video: VideoStats | null;
+}
+
+export interface VideoStats {
+	packetsSent: number;
+	packetsReceived: number;
+	packetsLost: number;
+	framesDecoded: number;
+	framesPerSecond: number | null;
+	width: number | null;
+	height: number | null;
+	codec: string | null;
+}
+
+/** One direction of one segment, over the last interval; null: not known. */
+export interface PathQuality {
+	lossPercent: number | null;
+	jitterMs: number | null;
+	/** 1 (bad) to 4.5, by the E-model (ITU-T G.107). */
+	mos: number | null;
+}
+
+export interface SegmentQuality {
+	/** From this segment's far end to the gateway. */
+	toGateway: PathQuality;
+	fromGateway: PathQuality;
+	roundTripMs: number | null;
+}
+
+/** What the gateway makes of its counters, of RTCP and of our statistics. */
+export interface Quality {
+	/** Browser and gateway. */
+	near: SegmentQuality;
+	/** Gateway and the other party. */
+	far: SegmentQuality;
+	/** Both segments together: as heard here, and there. */
+	heardHere: number | null;
+	heardThere: number | null;
+	local: Stats;
 }
 
 export interface SessionEvents {
@@ -203,8 +289,24 @@ export interface SessionEvents {
 	ended: EndEvent;
 	hold: { originator: 'local' | 'remote' };
 	unhold: { originator: 'local' | 'remote' };
-	muted: {};
-	unmuted: {};
+	muted: { audio: boolean; video: boolean };
+	unmuted: { audio: boolean; video: boolean };
+	/** Pictures are sent, or received, from now on, or no longer. */
+	video: { local: boolean; remote: boolean };
+	/** Another microphone or camera; lost: the one before was unplugged, and
+	 * no label means that there is no other. */
+	device: { kind: 'audio' | 'video'; label: string; lost: boolean };
+	/** The call moves to another party. */
+	transfer: {
+		state: 'trying' | 'done' | 'failed';
+		target: string;
+		status?: number;
+		cause?: string;
+		message?: string;
+	};
+	/** The browser plays nothing before a gesture; then: playback.play(). */
+	playbackblocked: {};
+	quality: Quality;
 	newDTMF: { originator: 'local' | 'remote'; tones: string };
 	userData: { userData: Record<string, unknown> };
 	identity: { uri: string; displayName: string };
@@ -245,6 +347,12 @@ export class UA extends Emitter<UAEvents> {
 	stop(): Promise<void>;
 	call(target: string, options?: CallOptions): Session;
 	getInfo(names: string[]): Promise<Record<string, unknown>>;
+	/** Resolves when it was taken at the other end. */
+	sendMessage(target: string, text: string, options?: MessageOptions): Promise<void>;
+	/** Holds the other calls, then answers or takes back this one. */
+	switchTo(session: Session, options?: MediaOptions): Promise<void>;
+	/** Has the gateway said that it has @method? */
+	supports(method: string): boolean;
 	/** An application's own method, "name.authority". */
 	request(method: string, params?: Record<string, unknown>): Promise<Message>;
 	normalizeTarget(target: string): string;
@@ -252,6 +360,24 @@ export class UA extends Emitter<UAEvents> {
 	isConnected(): boolean;
 	isRegistered(): boolean;
 	canResume(): boolean;
+}
+
+export interface VideoOptions {
+	/** Its video track is cloned. */
+	mediaStream?: MediaStream;
+	/** Default: { video: true } */
+	constraints?: MediaStreamConstraints;
+}
+
+/** What a person hears of a call. */
+export interface Playback {
+	readonly element: HTMLMediaElement | null;
+	/** Is ringback of our own being played? */
+	readonly ringing: boolean;
+	/** False: the browser refuses. */
+	play(): Promise<boolean>;
+	setSpeaker(deviceId: string): Promise<void>;
+	stop(): void;
 }
 
 export class Session extends Emitter<SessionEvents> {
@@ -278,9 +404,19 @@ export class Session extends Emitter<SessionEvents> {
 	hold(): Promise<void>;
 	unhold(): Promise<void>;
 	isOnHold(): { local: boolean; remote: boolean };
-	mute(): void;
-	unmute(): void;
-	isMuted(): boolean;
+	/** Default: { audio: true } */
+	mute(what?: { audio?: boolean; video?: boolean }): void;
+	unmute(what?: { audio?: boolean; video?: boolean }): void;
+	isMuted(kind?: 'audio' | 'video'): boolean;
+	addVideo(options?: VideoOptions): Promise<void>;
+	removeVideo(): Promise<void>;
+	hasVideo(): { local: boolean; remote: boolean };
+	/** A deviceId, "" (default) for the default device, or a track. */
+	setDevice(kind: 'audio' | 'video', source?: string | MediaStreamTrack): Promise<void>;
+	/** @target takes the other party's place. */
+	transfer(target: string): Promise<void>;
+	/** With the playback option; else null. */
+	readonly playback: Playback | null;
 	sendDTMF(tones: string, options?: {
 		duration?: number;
 		interToneGap?: number;
@@ -301,6 +437,7 @@ declare const Isthmus: {
 	IsthmusError: typeof IsthmusError;
 	State: typeof State;
 	CloseCode: typeof CloseCode;
+	Method: typeof Method;
 	causeOf: typeof causeOf;
 	PROTOCOL: typeof PROTOCOL;
 	VERSION: typeof VERSION;

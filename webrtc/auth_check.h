@@ -40,6 +40,7 @@ struct gw_auth_job {
 	uint64_t txn;
 	uint32_t expiration_s, ttl_s; /* as asked for, within our bounds */
 	char webrtc_id[128];
+	char subject[128]; /* of its user's tokens; "": the WebRTC ID */
 
 	/* Set by the loop when nobody waits for the result any more, so that
 	 * those who leave do not hold up those who stay. */

@@ -20,6 +20,7 @@ struct json_object;
 
 struct gw_jwt_claims {
 	char subject[128]; /* the WebRTC ID, or sub where there is none */
+	bool ours;         /* a token of our own account page */
 	int64_t exp_s;     /* since 1970 */
 	/* What the bearer is to be registered as in the core; "" and 0: the
 	 * token does not say. */

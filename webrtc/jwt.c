@@ -389,6 +389,7 @@ static enum gw_jwt_fault check_claims(const struct gw_jwt_keys *keys,
 	if (!gw_claims_identity(claims, &keys->claims, &found))
 		return GW_JWT_NO_SUBJECT;
 	found.exp_s = exp;
+	found.ours = whose == GW_JWT_WAF;
 	*out = found;
 	return GW_JWT_OK;
 }

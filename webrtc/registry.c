@@ -190,15 +190,43 @@ int gw_registry_restore(struct gw_registry *r, struct gw_reg **out,
 	return 0;
 }
 
-void gw_registry_add_identity(struct gw_reg *reg, const char *uri)
+static bool is_among(const char *uri, size_t n,
+		     const char (*list)[GW_IDENTITY_SIZE])
 {
-	size_t had = reg->nidentity;
+	for (size_t i = 0; i < n; i++) {
+		if (gw_identity_equal(uri, list[i]))
+			return true;
+	}
+	return false;
+}
 
-	add_identity(reg, uri);
-	if (reg->nidentity > had &&
-	    gw_idmap_add(reg->registry->map, reg->identity[had], reg) ==
-		    -ENOMEM)
-		reg->nidentity = had;
+static void drop_identity(struct gw_reg *reg, size_t i)
+{
+	gw_idmap_del(reg->registry->map, reg->identity[i], reg);
+	reg->nidentity--;
+	memmove(reg->identity[i], reg->identity[i + 1],
+		(reg->nidentity - i) * sizeof(reg->identity[0]));
+}
+
+void gw_registry_set_identities(struct gw_reg *reg, size_t n,
+				const char (*uri)[GW_IDENTITY_SIZE])
+{
+	size_t i = 1;
+
+	while (i < reg->nidentity) {
+		if (is_among(reg->identity[i], n, uri))
+			i++;
+		else
+			drop_identity(reg, i);
+	}
+	for (i = 0; i < n; i++) {
+		size_t had = reg->nidentity;
+
+		add_identity(reg, uri[i]);
+		if (reg->nidentity > had &&
+		    gw_idmap_add(reg->registry->map, reg->identity[had], reg))
+			reg->nidentity = had;
+	}
 }
 
 struct gw_reg *gw_registry_find_key(const struct gw_registry *r,
@@ -210,24 +238,17 @@ struct gw_reg *gw_registry_find_key(const struct gw_registry *r,
 	return reg;
 }
 
-int gw_reg_set_claims(struct gw_reg *reg, const struct gw_jwt_claims *claims)
+bool gw_reg_suits(const struct gw_reg *reg, const struct gw_jwt_claims *claims)
 {
-	if (!reg->name[0])
-		(void)snprintf(reg->name, sizeof(reg->name), "%s",
-			       claims->name);
-	if (!claims->impi[0] && !claims->nimpu) {
-		free(reg->ims);
-		reg->ims = NULL;
-		return 0;
+	if (!reg->impi)
+		return true;
+	if (claims->impi[0] && strcmp(claims->impi, reg->impi) != 0)
+		return false;
+	for (size_t i = 0; i < claims->nimpu; i++) {
+		if (!gw_reg_identity(reg, claims->impu[i]))
+			return false;
 	}
-	if (!reg->ims)
-		reg->ims = calloc(1, sizeof(*reg->ims));
-	if (!reg->ims)
-		return -ENOMEM;
-	memcpy(reg->ims->impi, claims->impi, sizeof(reg->ims->impi));
-	memcpy(reg->ims->impu, claims->impu, sizeof(reg->ims->impu));
-	reg->ims->nimpu = claims->nimpu;
-	return 0;
+	return true;
 }
 
 void gw_registry_hide(struct gw_reg *reg)
@@ -250,7 +271,8 @@ void gw_registry_remove(struct gw_reg *reg)
 	count_awaited(reg, false);
 	explicit_bzero(reg->credential, sizeof(reg->credential));
 	reg->magic = 0;
-	free(reg->ims);
+	free(reg->impi);
+	free(reg->challenge);
 	free(reg);
 }
 
@@ -363,6 +385,7 @@ void gw_reg_suspend(struct gw_reg *reg)
 {
 	GW_CHECK(reg, REG_MAGIC);
 	reg->conn = NULL;
+	reg->answering = false;
 	count_suspended(reg, true);
 	(void)gw_timer_start_ms(reg->registry->timers, &reg->ttl,
 				(uint64_t)reg->ttl_s * 1000);
@@ -373,6 +396,7 @@ void gw_reg_resume(struct gw_reg *reg, struct gw_rconn *conn)
 	GW_CHECK(reg, REG_MAGIC);
 	gw_timer_stop(&reg->ttl);
 	reg->conn = conn;
+	reg->answering = reg->quitting = false;
 	count_suspended(reg, false);
 	count_awaited(reg, false);
 	reg->serial = ++reg->registry->serial;

@@ -38,14 +38,13 @@ struct gw_rleg;
 #define GW_REG_CREDENTIAL_SIZE 40
 #define GW_REG_HASH_SIZE       32 /* SHA-256 of a credential */
 
-/* What a token said its bearer is to be in the core. */
-struct gw_reg_ims {
-	char impi[GW_IDENTITY_SIZE]; /* "": it did not say */
-	size_t nimpu;
-	char impu[GW_CLAIMS_IMPUS][GW_IDENTITY_SIZE];
-};
-
 enum gw_reg_end { GW_REG_LOST, GW_REG_EXPIRED };
+
+/* A minute's worth of something, spent one by one. */
+struct gw_reg_bucket {
+	uint64_t at_us;   /* when it was looked at */
+	uint32_t spent_m; /* thousandths */
+};
 
 struct gw_reg {
 	uint32_t magic;
@@ -60,17 +59,24 @@ struct gw_reg {
 	bool told;     /* an auth of it has been answered */
 	bool keeping;  /* the auth's answer waits until it is remembered; the
 			* first one's: nobody finds it yet */
-	bool rejoins;  /* ... and its sessions for the answer */
-	bool kept;     /* asked to be remembered */
-	bool awaited;  /* put back, and its client has not come yet */
-	uint64_t txn;  /* pending, keeping: of the auth that waits ... */
+	/* ... and for the answer, its sessions and the core's challenge. */
+	bool rejoins, reminds;
+	bool kept;    /* asked to be remembered */
+	bool awaited; /* put back, and its client has not come yet */
+	bool token;   /* it was a token that logged it in */
+	bool client;  /* it answers the core's challenges itself */
+	/* An auth waits for the core: to an answer at a refresh, or to a
+	 * log-out. */
+	bool answering, quitting;
+	char *challenge; /* of a refresh, that waits for an answer; owned */
+	uint64_t txn;    /* pending, keeping: of the auth that waits ... */
 	uint32_t asked_expiration_s, asked_ttl_s; /* ... and what it wants */
 	char id[GW_IDENTITY_SIZE];                /* webrtcId */
 	char name[64];
 	bool configured;  /* a user of the configuration, not only of a token */
 	size_t nidentity; /* id is the first */
 	char identity[GW_REG_MAX_IDENTITIES][GW_IDENTITY_SIZE];
-	struct gw_reg_ims *ims; /* NULL: no token, or it did not say */
+	char *impi; /* who it is in the core; NULL: nobody.  Owned */
 	char credential[GW_REG_CREDENTIAL_SIZE]; /* until it has been told */
 	uint8_t credential_hash[GW_REG_HASH_SIZE];
 	uint32_t ttl_s;
@@ -81,6 +87,8 @@ struct gw_reg {
 	bool suspended;        /* counted as such */
 	LIST_HEAD(gw_rleg_list, gw_rleg) legs;
 	unsigned nleg;
+	struct gw_reg_bucket sent, received; /* messages of text */
+	unsigned unanswered;                 /* that were sent to it */
 };
 
 typedef void(gw_reg_end_h)(struct gw_reg *reg, enum gw_reg_end why, void *arg);
@@ -105,8 +113,10 @@ int gw_registry_add(struct gw_registry *r, struct gw_reg **out, const char *id,
 int gw_registry_restore(struct gw_registry *r, struct gw_reg **out,
 			const char *key, const char *id,
 			const struct gw_set_user *user);
-/* Another identity, that the core has told.  What does not fit is left out. */
-void gw_registry_add_identity(struct gw_reg *reg, const char *uri);
+/* The identities that the core grants: beside the id there are no others from
+ * now on.  What does not fit is left out. */
+void gw_registry_set_identities(struct gw_reg *reg, size_t n,
+				const char (*uri)[GW_IDENTITY_SIZE]);
 /* The one with @key, NULL: none. */
 struct gw_reg *gw_registry_find_key(const struct gw_registry *r,
 				    const char *key);
@@ -132,8 +142,9 @@ void gw_reg_renew(struct gw_reg *reg, uint32_t expiration_s, uint32_t ttl_s);
 /* One put back: it ends in @expiration_s, or in @wait_s if nobody comes. */
 void gw_reg_await(struct gw_reg *reg, uint32_t expiration_s, uint32_t ttl_s,
 		  uint32_t wait_s);
-/* Of the token that registered it, or renewed it.  0 or -ENOMEM. */
-int gw_reg_set_claims(struct gw_reg *reg, const struct gw_jwt_claims *claims);
+/* Is what a token says of its bearer in the core true of @reg? */
+bool gw_reg_suits(const struct gw_reg *reg, const struct gw_jwt_claims *claims);
+/* The connection is lost, and with it what waited for an answer there. */
 void gw_reg_suspend(struct gw_reg *reg);
 void gw_reg_resume(struct gw_reg *reg, struct gw_rconn *conn);
 /* Until a suspended one is over. */

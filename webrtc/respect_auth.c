@@ -162,12 +162,22 @@ void gw_rauth_answer(struct gw_rconn *c)
 	gw_info(&c->log, "%s registered for %u s", reg->id, o.expiration_s);
 	gw_rconn_respond(c, reg->txn, gw_wire_method(GW_RM_AUTH), &o);
 	explicit_bzero(reg->credential, sizeof(reg->credential));
+	if (reg->reminds)
+		gw_enrol_remind(reg);
 	if (reg->rejoins)
 		gw_rleg_resume(reg);
-	reg->rejoins = false;
+	reg->reminds = reg->rejoins = false;
 }
 
 /* ---- basic and bearer ---- */
+
+/* Where nobody else gave it a name. */
+static void name_by_token(struct gw_reg *reg, const struct gw_auth_job *job)
+{
+	if (!reg->name[0])
+		(void)snprintf(reg->name, sizeof(reg->name), "%s",
+			       job->claims.name);
+}
 
 static void register_new(struct gw_rconn *c, struct gw_auth_job *job,
 			 uint32_t expiration_s)
@@ -189,7 +199,11 @@ static void register_new(struct gw_rconn *c, struct gw_auth_job *job,
 			return;
 		}
 		c->reg->configured = configured != NULL;
-		if (!gw_enrol_new(c, job->txn, expiration_s, job->ttl_s, false))
+		name_by_token(c->reg, job);
+		if (!gw_enrol_new(c, job->txn, expiration_s, job->ttl_s,
+				  job->kind == GW_AUTH_BASIC ? GW_WEB_PASSWORD
+							     : GW_WEB_TOKEN,
+				  &job->claims))
 			return; /* when the core has answered */
 	}
 	gw_rauth_granted(c, job->txn, expiration_s, job->ttl_s);
@@ -255,8 +269,27 @@ static void granted_token(struct gw_rconn *c, struct gw_auth_job *job)
 		expiration_s = (uint32_t)left;
 	gw_metric_add(&m_bearer_ok, 1);
 	register_new(c, job, expiration_s);
-	if (c->reg && gw_reg_set_claims(c->reg, &job->claims))
-		gw_warn(&c->log, "no memory for the claims of a token");
+}
+
+/* Whose the token is: NULL, or what is wrong with that.  The bearer may ask to
+ * be the user that it names, directly, by one of the public identities, or by
+ * the name that its provider has for the subscriber. */
+static const char *token_fault(const struct gw_rconn *c,
+			       const struct gw_auth_job *job)
+{
+	const struct gw_jwt_claims *claims = &job->claims;
+	bool own = gw_identity_equal(claims->subject, job->webrtc_id);
+
+	/* Our own account page names users by their ids alone. */
+	if (!own && !claims->ours)
+		own = job->subject[0] && !strcmp(job->subject, claims->subject);
+	for (size_t i = 0; !own && i < claims->nimpu; i++)
+		own = gw_identity_equal(claims->impu[i], job->webrtc_id);
+	if (!own)
+		return "token of another subject";
+	return c->reg && !gw_reg_suits(c->reg, claims)
+		       ? "token of another identity in the core"
+		       : NULL;
 }
 
 void gw_rauth_finish(struct gw_auth_job *job)
@@ -266,6 +299,10 @@ void gw_rauth_finish(struct gw_auth_job *job)
 
 	if (c && is_outdated(job))
 		job->good = false;
+	if (c && job->good && !basic) {
+		job->why = token_fault(c, job);
+		job->good = !job->why;
+	}
 	if (!c) {
 		/* The client left meanwhile. */
 	} else if (job->unavailable) {
@@ -276,10 +313,6 @@ void gw_rauth_finish(struct gw_auth_job *job)
 	} else if (!job->good) {
 		deny_token(c, job->txn, job->webrtc_id,
 			   job->why ? job->why : gw_jwt_fault_name(job->fault));
-	} else if (!basic &&
-		   !gw_identity_equal(job->claims.subject, job->webrtc_id)) {
-		deny_token(c, job->txn, job->webrtc_id,
-			   "token of another subject");
 	} else if (basic) {
 		gw_metric_add(&m_basic_ok, 1);
 		register_new(c, job, job->expiration_s);
@@ -331,6 +364,7 @@ static int take_user(struct gw_auth_job *job, const struct gw_set_user *user)
 {
 	if (job->configured)
 		return 0;
+	memcpy(job->subject, user->subject, sizeof(job->subject));
 	job->user = malloc(sizeof(*user));
 	if (!job->user)
 		return -ENOMEM;
@@ -345,7 +379,7 @@ static int take_user(struct gw_auth_job *job, const struct gw_set_user *user)
 static void looked_up(struct gw_auth_job *job, int error,
 		      const struct gw_set_user *user)
 {
-	if (!error)
+	if (!error && user)
 		error = take_user(job, user);
 	if (!error || error == -ENOENT || job->configured)
 		check(job);
@@ -365,6 +399,8 @@ void gw_web_user_found(struct gw_web *web, uint64_t ask, int error,
 			return;
 		}
 	}
+	if (web->waf)
+		(void)gw_waf_user_found(web->waf, ask, error, user);
 }
 
 void gw_rauth_revoke(struct gw_web *web, const char *id)
@@ -442,6 +478,8 @@ static void start_job(struct gw_rconn *c, const struct gw_rmsg *m,
 		       m->str[GW_K_WEBRTC_ID]);
 	(void)snprintf(job->hash, sizeof(job->hash), "%s",
 		       job->known ? user->password : web->dummy_hash);
+	if (user)
+		memcpy(job->subject, user->subject, sizeof(job->subject));
 	job->owner = c;
 	c->job = job;
 	job->web = web;
@@ -531,6 +569,7 @@ static void reauth(struct gw_rconn *c, const struct gw_rmsg *m, uint32_t ttl_s)
 	gw_reg_resume(reg, c);
 	c->reg = reg;
 	reg->rejoins = old != c;
+	reg->reminds = true;
 	/* What was proved is that it is the same endpoint, not its password:
 	 * the registration does not get longer. */
 	gw_rauth_granted(c, m->txn, gw_reg_remaining_s(reg), ttl_s);
@@ -547,6 +586,8 @@ static void deregister(struct gw_rconn *c, const struct gw_rmsg *m)
 				"there is no registration to end");
 		return;
 	}
+	if (gw_enrol_log_out(c, m))
+		return; /* when the core has answered */
 	gw_rconn_accept(c, m, &o);
 	gw_rauth_end(c->web, c->reg, GW_WS_NORMAL, "deregistered");
 }
@@ -566,8 +607,8 @@ void gw_rauth_request(struct gw_rconn *c, const struct gw_rmsg *m)
 
 	expiration_s = bounded(m, GW_K_EXPIRATION, set->expiration_s);
 	ttl_s = bounded(m, GW_K_TTL, set->ttl_max_s);
-	if (c->job || (c->reg && ((c->reg->pending && !c->reg->asked) ||
-				  c->reg->keeping)))
+	if (c->job || (c->reg && (c->reg->answering || c->reg->keeping ||
+				  (c->reg->pending && !c->reg->asked))))
 		gw_rconn_reject(c, m, GW_RJ_STATE, 409,
 				"an auth is being worked on");
 	else if (!gw_identity_norm(norm, id))
@@ -589,8 +630,10 @@ void gw_rauth_request(struct gw_rconn *c, const struct gw_rmsg *m)
 		bearer(c, m, expiration_s, ttl_s);
 	else if (!strcmp(type, "reauth"))
 		reauth(c, m, ttl_s);
+	else if (!strcmp(type, "anonymous"))
+		gw_enrol_anonymous(c, m, expiration_s, ttl_s);
 	else
-		gw_rconn_reject(
-			c, m, GW_RJ_MEMBER, 400,
-			"authType must be basic, bearer, digest or reauth");
+		gw_rconn_reject(c, m, GW_RJ_MEMBER, 400,
+				"authType must be basic, bearer, digest, "
+				"reauth or anonymous");
 }

@@ -167,6 +167,11 @@ static void add_session(struct gw_buf *b, const struct gw_rout *o)
 	add_string(b, GW_K_ASSERTED_ORIG_ID, o->asserted_orig);
 	add_string(b, GW_K_ASSERTED_ORIG_NAME, o->asserted_orig_name);
 	add_string(b, GW_K_ASSERTED_TERM_ID, o->asserted_term);
+	add_string(b, GW_K_CONTENT_TYPE, o->content_type);
+	if (o->content) {
+		add_key(b, gw_wire_key(GW_K_CONTENT));
+		gw_json_string(b, o->content, o->content_len);
+	}
 	add_user_data(b, o);
 }
 
@@ -186,6 +191,7 @@ char *gw_respect_print(const struct gw_rout *o, size_t *len)
 		add_key(&b, gw_wire_key(GW_K_SUCCESS));
 		gw_buf_str(&b, o->success ? "true" : "false");
 	}
+	add_string(&b, GW_K_AUTH_TYPE, o->auth_type);
 	add_string(&b, GW_K_WWW_AUTHENTICATE, o->www_authenticate);
 	add_uint(&b, GW_K_EXPIRATION, o->has_expiration, o->expiration_s);
 	add_string(&b, GW_K_REAUTH_CREDENTIAL, o->reauth_credential);
@@ -194,6 +200,10 @@ char *gw_respect_print(const struct gw_rout *o, size_t *len)
 	if (o->resources) {
 		add_key(&b, gw_wire_key(GW_K_RESOURCES));
 		gw_buf_str(&b, o->resources);
+	}
+	if (o->quality) {
+		add_key(&b, gw_wire_key(GW_K_QUALITY));
+		gw_buf_str(&b, o->quality);
 	}
 	add_problem(&b, &o->problem);
 	add_uint(&b, GW_K_RETRY_AFTER, o->has_retry_after, o->retry_after_s);

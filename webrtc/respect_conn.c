@@ -77,6 +77,10 @@ GW_COUNTER(m_c_msetup, MESSAGES, MESSAGES_HELP, "method=\"msetup\",from=\"client
 GW_COUNTER(m_c_mupdate, MESSAGES, MESSAGES_HELP, "method=\"mupdate\",from=\"client\"");
 GW_COUNTER(m_c_mdisc, MESSAGES, MESSAGES_HELP, "method=\"mdisc\",from=\"client\"");
 GW_COUNTER(m_c_getinfo, MESSAGES, MESSAGES_HELP, "method=\"getinfo\",from=\"client\"");
+GW_COUNTER(m_c_message, MESSAGES, MESSAGES_HELP, "method=\"message\",from=\"client\"");
+GW_COUNTER(m_c_quality, MESSAGES, MESSAGES_HELP, "method=\"quality\",from=\"client\"");
+GW_COUNTER(m_g_message, MESSAGES, MESSAGES_HELP, "method=\"message\",from=\"gateway\"");
+GW_COUNTER(m_g_auth, MESSAGES, MESSAGES_HELP, "method=\"auth\",from=\"gateway\"");
 GW_COUNTER(m_g_msetup, MESSAGES, MESSAGES_HELP, "method=\"msetup\",from=\"gateway\"");
 GW_COUNTER(m_g_mupdate, MESSAGES, MESSAGES_HELP, "method=\"mupdate\",from=\"gateway\"");
 GW_COUNTER(m_g_mdisc, MESSAGES, MESSAGES_HELP, "method=\"mdisc\",from=\"gateway\"");
@@ -90,11 +94,13 @@ GW_GAUGE(m_conns, "isthmus_respect_connections",
 	 "RESPECT connections that are open", "");
 
 static struct gw_metric *const requests[GW_NRMETHODS][2] = {
-	[GW_RM_AUTH]    = { NULL, &m_c_auth },
+	[GW_RM_AUTH]    = { &m_g_auth, &m_c_auth },
 	[GW_RM_MSETUP]  = { &m_g_msetup, &m_c_msetup },
 	[GW_RM_MUPDATE] = { &m_g_mupdate, &m_c_mupdate },
 	[GW_RM_MDISC]   = { &m_g_mdisc, &m_c_mdisc },
 	[GW_RM_GETINFO] = { NULL, &m_c_getinfo },
+	[GW_RM_MESSAGE] = { &m_g_message, &m_c_message },
+	[GW_RM_QUALITY] = { NULL, &m_c_quality },
 };
 /* clang-format on */
 
@@ -414,6 +420,8 @@ static void on_request(struct gw_rconn *c, const struct gw_rmsg *m,
 		[GW_RM_MUPDATE] = gw_rleg_mupdate,
 		[GW_RM_MDISC] = gw_rleg_mdisc,
 		[GW_RM_GETINFO] = gw_rinfo_request,
+		[GW_RM_MESSAGE] = gw_rapp_message,
+		[GW_RM_QUALITY] = gw_rapp_quality,
 	};
 	static const enum gw_rreject reasons[] = {
 		[GW_RF_DEPTH] = GW_RJ_DEPTH,
@@ -504,10 +512,15 @@ void gw_rconn_closed(struct gw_rconn *c, uint16_t code)
 	gw_timer_stop(&c->auth_timer);
 	gw_timer_stop(&c->txn_timer);
 	gw_rauth_conn_gone(c);
+	gw_rapp_conn_gone(c);
 	if (c->reg && !c->reg->told) {
 		gw_info(&c->log, "closed %u: %s had not registered yet", code,
 			c->reg->id);
 		gw_enrol_drop(c->reg);
+	} else if (c->reg && c->reg->quitting) {
+		gw_info(&c->log, "closed %u: %s was about to leave", code,
+			c->reg->id);
+		gw_enrol_left(c->reg);
 	} else if (c->reg) {
 		gw_info(&c->log, "closed %u: %s stays for %u s, %u sessions",
 			code, c->reg->id, c->reg->ttl_s, c->reg->nleg);

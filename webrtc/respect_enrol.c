@@ -4,9 +4,16 @@
  * it ends, ends here.
  */
 #include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "gateway/base/ids.h"
 #include "webrtc/respect_priv.h"
+
+#define ANONYMOUS_CHARS 22 /* 131 bits: it is the client's for its life */
+
+_Static_assert(GW_WEB_IMPUS == GW_CLAIMS_IMPUS, "all of a token's fit");
 
 GW_COUNTER(m_ok, "isthmus_respect_auth_total",
 	   "Authentications, by type and result",
@@ -17,7 +24,8 @@ GW_COUNTER(m_bad, "isthmus_respect_auth_total",
 
 const char *const *gw_rconn_extensions(const struct gw_web *web)
 {
-	return gw_wire_extensions(web->h.enrol != NULL);
+	return gw_wire_extensions(web->h.enrol != NULL,
+				  web->set->ims.pool_anonymous);
 }
 
 /* Nobody has seen it: it goes without a word. */
@@ -52,7 +60,8 @@ static void respond_problem(struct gw_rconn *c, uint64_t txn,
 }
 
 int gw_enrol_new(struct gw_rconn *c, uint64_t txn, uint32_t expiration_s,
-		 uint32_t ttl_s, bool digest)
+		 uint32_t ttl_s, enum gw_web_proof proof,
+		 const struct gw_jwt_claims *claims)
 {
 	struct gw_web *web = c->web;
 	struct gw_reg *reg = c->reg;
@@ -63,7 +72,10 @@ int gw_enrol_new(struct gw_rconn *c, uint64_t txn, uint32_t expiration_s,
 	struct gw_web_enrolment who = {
 		.key = reg->key,
 		.peer = peer,
-		.digest = digest,
+		.proof = proof,
+		.impi = claims ? claims->impi : NULL,
+		.nimpu = claims ? claims->nimpu : 0,
+		.impu = claims ? claims->impu : NULL,
 	};
 	char id[GW_IDENTITY_SIZE];
 
@@ -72,6 +84,8 @@ int gw_enrol_new(struct gw_rconn *c, uint64_t txn, uint32_t expiration_s,
 		return -ENOENT;
 	who.id = id;
 	reg->pending = true;
+	reg->token = proof == GW_WEB_TOKEN;
+	reg->client = proof == GW_WEB_DIGEST;
 	reg->txn = txn;
 	reg->asked_expiration_s = expiration_s;
 	reg->asked_ttl_s = ttl_s;
@@ -93,32 +107,71 @@ void gw_enrol_end(struct gw_web *web, struct gw_reg *reg)
 
 /* ---- the core's answers ---- */
 
+static void keep_challenge(struct gw_reg *reg, const char *value)
+{
+	free(reg->challenge);
+	reg->challenge = value ? strdup(value) : NULL;
+}
+
+void gw_enrol_remind(struct gw_reg *reg)
+{
+	struct gw_rout o = { .auth_type = "digest" };
+
+	if (!reg->challenge || !reg->conn)
+		return;
+	o.webrtc_id = reg->id;
+	o.www_authenticate = reg->challenge;
+	gw_rconn_request(reg->conn, GW_RM_AUTH, &o, 0, 0);
+}
+
+static void show_challenge(struct gw_rconn *c, uint64_t txn, const char *value)
+{
+	struct gw_rout o = { .problem = { .status = 401 },
+			     .supported = gw_rconn_extensions(c->web),
+			     .www_authenticate = value };
+
+	gw_rconn_respond(c, txn, gw_wire_method(GW_RM_AUTH), &o);
+}
+
 static void on_challenge(struct gw_reg *reg, const char *value)
 {
-	struct gw_rout o = { .problem = { .status = 401 } };
-	struct gw_rconn *c = reg->conn;
+	bool waits = reg->pending || reg->answering || reg->quitting;
 
-	/* At a refresh nobody waits: the client's next auth will. */
-	if (!reg->pending || !c)
+	reg->asked = reg->pending;
+	reg->answering = false;
+	/* A refresh: the client is asked, now or when it is back. */
+	if (!reg->pending)
+		keep_challenge(reg, value);
+	if (waits && reg->conn)
+		show_challenge(reg->conn, reg->txn, value);
+	else if (!reg->pending)
+		gw_enrol_remind(reg);
+}
+
+/* It is registered, so what else it was thought to be is settled. */
+static void take_identities(struct gw_reg *reg,
+			    const struct gw_web_enrolled *res)
+{
+	if (res->status != 200)
 		return;
-	reg->asked = true;
-	o.supported = gw_rconn_extensions(c->web);
-	o.www_authenticate = value;
-	gw_rconn_respond(c, reg->txn, gw_wire_method(GW_RM_AUTH), &o);
+	if (res->impi && !reg->impi)
+		reg->impi = strdup(res->impi);
+	gw_registry_set_identities(reg, res->nimpu, res->impu);
 }
 
 static void on_success(struct gw_web *web, struct gw_reg *reg,
 		       const struct gw_web_enrolled *res)
 {
-	bool first = reg->pending;
+	bool first = reg->pending || reg->answering;
 
-	for (size_t i = 0; i < res->nimpu; i++)
-		gw_registry_add_identity(reg, res->impu[i]);
+	take_identities(reg, res);
+	keep_challenge(reg, NULL);
+	reg->answering = false;
 	reg->pending = false;
 	reg->enrolled = res->status == 200;
 	if (!first)
 		return;
-	if (reg->asked)
+	if (reg->client)
 		gw_metric_add(&m_ok, 1);
 	reg->asked = false;
 	if (reg->conn)
@@ -128,16 +181,66 @@ static void on_success(struct gw_web *web, struct gw_reg *reg,
 		drop(web, reg);
 }
 
+/* Out of the core, whatever it said; and out of here. */
+static void left(struct gw_web *web, struct gw_reg *reg)
+{
+	struct gw_rout o = { .success = true, .has_expiration = true };
+
+	if (reg->conn)
+		gw_rconn_respond(reg->conn, reg->txn,
+				 gw_wire_method(GW_RM_AUTH), &o);
+	gw_rauth_end(web, reg, GW_WS_NORMAL, "deregistered");
+}
+
+void gw_enrol_left(struct gw_reg *reg)
+{
+	struct gw_web *web = reg->conn->web;
+
+	reg->conn->reg = NULL;
+	reg->conn = NULL;
+	gw_rauth_end(web, reg, GW_WS_NORMAL, "deregistered");
+}
+
+bool gw_enrol_log_out(struct gw_rconn *c, const struct gw_rmsg *m)
+{
+	struct gw_web *web = c->web;
+	struct gw_reg *reg = c->reg;
+	int err;
+
+	if (!reg->client || !reg->enrolled || !web->h.quit)
+		return false;
+	if (!reg->quitting)
+		err = web->h.quit(reg->key, web->h.arg);
+	else if (gw_rmsg_has(m, GW_K_AUTHORIZATION))
+		err = web->h.enrol_answer(reg->key, m->str[GW_K_AUTHORIZATION],
+					  web->h.arg);
+	else
+		err = -EALREADY;
+	/* It is not kept from leaving: the core's binding then expires. */
+	if (err)
+		return false;
+	keep_challenge(reg, NULL);
+	reg->quitting = true;
+	reg->txn = m->txn;
+	return true;
+}
+
 static void on_failure(struct gw_web *web, struct gw_reg *reg,
 		       const struct gw_web_enrolled *res)
 {
 	struct gw_rconn *c = reg->conn;
-	bool digest = reg->asked;
+	bool digest = reg->asked, token = reg->token;
 	uint64_t txn = reg->txn;
 
 	/* The other side has let go already. */
 	reg->enrolled = false;
+	if (reg->quitting) {
+		left(web, reg);
+		return;
+	}
 	if (!reg->pending) {
+		if (reg->answering && c)
+			respond_problem(c, txn, res);
 		gw_rauth_end(web, reg, GW_WS_DEREGISTERED,
 			     res->text ? res->text : "ended by the core");
 		return;
@@ -148,6 +251,10 @@ static void on_failure(struct gw_web *web, struct gw_reg *reg,
 		gw_rauth_deny(c, txn, &m_bad, "digest", "refused by the core");
 	else if (c)
 		respond_problem(c, txn, res);
+	/* TS 24.371 6.1: a token that is wrong in any respect costs the
+	 * WebSocket. */
+	if (c && token && (res->status == 403 || res->status == 404))
+		gw_rconn_close(c, GW_WS_POLICY, "token refused");
 }
 
 void gw_web_enrolled(struct gw_web *web, const char *key,
@@ -167,20 +274,33 @@ void gw_web_enrolled(struct gw_web *web, const char *key,
 
 /* ---- the client's answer ---- */
 
-static void answer(struct gw_rconn *c, const struct gw_rmsg *m)
+static void answer(struct gw_rconn *c, const struct gw_rmsg *m,
+		   uint32_t expiration_s, uint32_t ttl_s)
 {
 	struct gw_web *web = c->web;
+	struct gw_reg *reg = c->reg;
 
 	if (!gw_rmsg_has(m, GW_K_AUTHORIZATION)) {
-		gw_rconn_reject(c, m, GW_RJ_MEMBER, 400,
-				"authorization is missing");
+		if (reg->challenge)
+			show_challenge(c, m->txn, reg->challenge);
+		else
+			gw_rconn_reject(c, m, GW_RJ_MEMBER, 400,
+					"authorization is missing");
 		return;
 	}
-	c->reg->txn = m->txn;
-	if (web->h.enrol_answer(c->reg->key, m->str[GW_K_AUTHORIZATION],
-				web->h.arg))
-		gw_rauth_deny(c, m->txn, &m_bad, c->reg->id,
+	if (web->h.enrol_answer(reg->key, m->str[GW_K_AUTHORIZATION],
+				web->h.arg)) {
+		gw_rauth_deny(c, m->txn, &m_bad, reg->id,
 			      "no answer to the challenge");
+		return;
+	}
+	reg->txn = m->txn;
+	if (reg->pending)
+		return;
+	keep_challenge(reg, NULL);
+	reg->answering = true;
+	reg->asked_expiration_s = expiration_s;
+	reg->asked_ttl_s = ttl_s;
 }
 
 void gw_enrol_digest(struct gw_rconn *c, const struct gw_rmsg *m,
@@ -191,8 +311,8 @@ void gw_enrol_digest(struct gw_rconn *c, const struct gw_rmsg *m,
 				"there is no core to ask for a challenge");
 		return;
 	}
-	if (c->reg && c->reg->pending) {
-		answer(c, m);
+	if (c->reg && (c->reg->pending || c->reg->challenge)) {
+		answer(c, m, expiration_s, ttl_s);
 		return;
 	}
 	/* The core's registration is refreshed by itself. */
@@ -205,5 +325,33 @@ void gw_enrol_digest(struct gw_rconn *c, const struct gw_rmsg *m,
 		gw_rconn_reject(c, m, GW_RJ_LIMIT, 503, "no memory");
 		return;
 	}
-	(void)gw_enrol_new(c, m->txn, expiration_s, ttl_s, true);
+	(void)gw_enrol_new(c, m->txn, expiration_s, ttl_s, GW_WEB_DIGEST, NULL);
+}
+
+/* ---- who does not say who it is ---- */
+
+void gw_enrol_anonymous(struct gw_rconn *c, const struct gw_rmsg *m,
+			uint32_t expiration_s, uint32_t ttl_s)
+{
+	char id[GW_IDENTITY_SIZE], word[ANONYMOUS_CHARS + 1];
+
+	if (!c->web->h.enrol || !c->web->set->ims.pool_anonymous) {
+		gw_rconn_reject(c, m, GW_RJ_AUTH_FAILED, 403,
+				"anonymous users are not taken");
+		return;
+	}
+	/* It is who it was before. */
+	if (c->reg) {
+		gw_rauth_granted(c, m->txn, expiration_s, ttl_s);
+		return;
+	}
+	/* RFC 3323 4.1.1.3: a host that nobody has. */
+	gw_random_token(word, sizeof(word), ANONYMOUS_CHARS);
+	(void)snprintf(id, sizeof(id), "sip:%s@anonymous.invalid", word);
+	if (gw_registry_add(c->web->registry, &c->reg, id, NULL, c)) {
+		gw_rconn_reject(c, m, GW_RJ_LIMIT, 503, "no memory");
+		return;
+	}
+	(void)gw_enrol_new(c, m->txn, expiration_s, ttl_s, GW_WEB_ANONYMOUS,
+			   NULL);
 }

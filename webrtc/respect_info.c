@@ -43,12 +43,26 @@ static void ice_servers(const struct gw_rconn *c, struct gw_buf *b)
 	gw_buf_str(b, "]");
 }
 
+static bool served(const struct gw_web *web, enum gw_rmethod method)
+{
+	switch (method) {
+	case GW_RM_MESSAGE:
+		return web->h.message && web->set->messages.per_minute;
+	case GW_RM_QUALITY:
+		return web->h.quality;
+	default:
+		return true;
+	}
+}
+
 static void capabilities(const struct gw_rconn *c, struct gw_buf *b)
 {
 	const struct gw_settings *set = c->web->set;
 
 	gw_buf_str(b, "{\"methods\":[");
 	for (int i = 0; i < GW_RM_APP; i++) {
+		if (!served(c->web, (enum gw_rmethod)i))
+			continue;
 		gw_buf_str(b, i ? "," : "");
 		add(b, gw_wire_method((enum gw_rmethod)i));
 	}

@@ -115,18 +115,20 @@ int gw_web_restore(struct gw_web *web, const struct gw_web_kept *kept,
 				  user);
 	if (err)
 		return err;
-	for (unsigned i = 0; i < kept->nidentity; i++) {
-		/* The configuration decides about its users' identities; the
-		 * core has told the others. */
-		if (!kept->configured || kept->enrolled)
-			gw_registry_add_identity(reg, kept->identity[i]);
-	}
+	/* The configuration decides about its users' identities, but where the
+	 * core does. */
+	if (!kept->configured || kept->enrolled)
+		gw_registry_set_identities(reg, kept->nidentity,
+					   kept->identity);
 	if (!reg->name[0])
 		(void)snprintf(reg->name, sizeof(reg->name), "%s", kept->name);
 	memcpy(reg->credential_hash, kept->credential_hash,
 	       sizeof(reg->credential_hash));
 	reg->configured = kept->configured;
 	reg->enrolled = kept->enrolled && web->h.leave;
+	reg->client = kept->client;
+	/* Without memory a token of its is not compared with it. */
+	reg->impi = kept->impi[0] ? strdup(kept->impi) : NULL;
 	reg->kept = web->h.keep != NULL;
 	gw_reg_await(reg, left_s < UINT32_MAX ? (uint32_t)left_s : UINT32_MAX,
 		     kept->ttl_s, wait_s);

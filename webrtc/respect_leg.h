@@ -53,6 +53,7 @@ enum gw_rleg_oa_event {
 #define GW_RT_ANSWER  4u
 #define GW_RT_STATE   8u
 #define GW_RT_INITIAL 16u /* the answer to a pre-offer */
+#define GW_RT_MESSAGE 32u /* a message of text; of no session */
 #define GW_RT_GEN(g)  (((g)&0xffffffu) << 8)
 #define GW_RT_FLAGS   0xffu
 
@@ -75,6 +76,7 @@ struct gw_rleg {
 	char peer[256], peer_name[128];
 	char resource[256];
 	uint64_t glare_until_us; /* RFC 3261 14.1 */
+	uint64_t reported_us;    /* the last report of its quality */
 	struct gw_timer answer_timer;
 
 	/* The last description of ours and whether the client has it for

@@ -428,6 +428,10 @@ void gw_rleg_response(struct gw_rconn *c, const struct gw_txn_our *our,
 {
 	struct gw_rleg *l = NULL;
 
+	if (our->what == GW_RT_MESSAGE) {
+		gw_rapp_response(c, our, m);
+		return;
+	}
 	if (c->reg && our->subject) {
 		LIST_FOREACH(l, &c->reg->legs, link)
 		{

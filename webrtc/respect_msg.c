@@ -42,6 +42,9 @@ static const struct {
 	[GW_K_USER_DATA]    = { T_OBJECT, 0 },
 	[GW_K_PREFERRED_ID] = { T_STRING, 127 },
 	[GW_K_RESOURCES]    = { T_LIST, MAX_NAME },
+	[GW_K_CONTENT_TYPE] = { T_STRING, 127 },
+	[GW_K_CONTENT]      = { T_STRING, 65536 },
+	[GW_K_REPORT]       = { T_OBJECT, 0 },
 };
 
 #define B(k) GW_KEY_BIT(GW_K_##k)
@@ -49,7 +52,7 @@ static const struct {
 
 /* What a request must and may have (TR 26.930 6.4.5.5.4; seed 6.3.2.6). */
 static const struct {
-	uint32_t must, may;
+	uint64_t must, may;
 } requests[GW_NRMETHODS] = {
 	[GW_RM_AUTH]    = { B(AUTH_TYPE) | B(WEBRTC_ID),
 			    ANY | B(AUTHORIZATION) | B(TTL) | B(EXPIRATION) },
@@ -61,12 +64,15 @@ static const struct {
 			    B(PROBLEM) | B(RETRY_AFTER) },
 	[GW_RM_MDISC]   = { B(SESSION_ID), ANY | B(USER_DATA) | B(PROBLEM) },
 	[GW_RM_GETINFO] = { 0, ANY | B(RESOURCES) },
+	[GW_RM_MESSAGE] = { B(RESOURCE_ID) | B(CONTENT),
+			    ANY | B(CONTENT_TYPE) | B(PREFERRED_ID) },
+	[GW_RM_QUALITY] = { B(SESSION_ID) | B(REPORT), ANY },
 };
 
 /* A response is understood by the request that it answers, so all methods
  * share one shape. */
-static const uint32_t response_must = B(SUCCESS);
-static const uint32_t response_may =
+static const uint64_t response_must = B(SUCCESS);
+static const uint64_t response_may =
 	ANY | B(PROBLEM) | B(RETRY_AFTER) | B(SESSION_ID) | B(SDP_ANSWER) |
 	B(SESSION_STATE) | B(USER_DATA) | B(UNSUPPORTED);
 /* clang-format on */
@@ -226,6 +232,36 @@ static void read_problem(struct gw_rmsg *m, struct json_object *v)
 		m->problem_detail = text_of(part, MAX_NAME, &len);
 }
 
+/* What a member of the report says, in whole numbers; absent: not known. */
+static enum gw_rfault read_report(struct gw_rmsg *m, struct json_object *v)
+{
+	const struct {
+		const char *name;
+		uint32_t *to;
+	} part[] = {
+		{GW_WIRE_Q_SENT,      &m->report.packets_sent    },
+		{ GW_WIRE_Q_RECEIVED, &m->report.packets_received},
+		{ GW_WIRE_Q_LOST,     &m->report.packets_lost    },
+		{ GW_WIRE_Q_JITTER,   &m->report.jitter_ms       },
+		{ GW_WIRE_Q_RTT,      &m->report.round_trip_ms   },
+		{ GW_WIRE_Q_BUFFER,   &m->report.buffer_ms       },
+	};
+	struct json_object *value;
+	uint64_t n;
+
+	for (size_t i = 0; i < GW_ARRAY_LEN(part); i++) {
+		*part[i].to = GW_WEB_UNKNOWN;
+		if (!json_object_object_get_ex(v, part[i].name, &value))
+			continue;
+		if (!uint64_of(value, &n))
+			return bad(m, 400, "report.%s must be a whole number",
+				   part[i].name);
+		*part[i].to =
+			n < GW_WEB_UNKNOWN ? (uint32_t)n : GW_WEB_UNKNOWN - 1;
+	}
+	return GW_RF_OK;
+}
+
 static enum gw_rfault read_object(struct gw_rmsg *m, enum gw_key k,
 				  struct json_object *v)
 {
@@ -233,6 +269,8 @@ static enum gw_rfault read_object(struct gw_rmsg *m, enum gw_key k,
 		return bad(m, 400, "%s must be an object", gw_wire_key(k));
 	if (k == GW_K_USER_DATA)
 		return read_user_data(m, v);
+	if (k == GW_K_REPORT)
+		return read_report(m, v);
 	read_problem(m, v);
 	return GW_RF_OK;
 }
@@ -284,10 +322,10 @@ static enum gw_rfault read_member(struct gw_rmsg *m, enum gw_key k,
 
 static enum gw_rfault read_members(struct gw_rmsg *m,
 				   struct json_object *const v[GW_NKEYS],
-				   uint32_t given)
+				   uint64_t given)
 {
-	uint32_t must = m->response ? response_must : requests[m->method].must;
-	uint32_t may = m->response ? response_may : requests[m->method].may;
+	uint64_t must = m->response ? response_must : requests[m->method].must;
+	uint64_t may = m->response ? response_may : requests[m->method].may;
 	enum gw_rfault fault;
 
 	for (int k = 0; k < GW_NKEYS; k++) {
@@ -335,10 +373,10 @@ static enum gw_rfault read_type(struct gw_rmsg *m, struct json_object *v)
 }
 
 /* The known members, by key; the right name wins over an alias. */
-static uint32_t sort_members(struct json_object *root,
+static uint64_t sort_members(struct json_object *root,
 			     struct json_object *v[GW_NKEYS])
 {
-	uint32_t given = 0, spelled = 0;
+	uint64_t given = 0, spelled = 0;
 
 	json_object_object_foreach(root, name, value)
 	{
@@ -358,7 +396,7 @@ static enum gw_rfault read_root(struct gw_rmsg *m, struct json_object *root)
 {
 	struct json_object *v[GW_NKEYS] = { NULL };
 	enum gw_rfault type_fault, fault;
-	uint32_t given;
+	uint64_t given;
 
 	if (!json_object_is_type(root, json_type_object))
 		return GW_RF_NOT_OBJECT;

@@ -14,6 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "webrtc/web.h"
 #include "webrtc/wire.h"
 
 #define GW_RESPECT_DEPTH      16 /* nested objects and arrays */
@@ -44,7 +45,7 @@ struct gw_rmsg {
 	char method_name[GW_RESPECT_MAX_METHOD + 1]; /* "": unreadable */
 	uint64_t txn;
 
-	uint32_t present; /* GW_KEY_BIT()s of the valid members below */
+	uint64_t present; /* GW_KEY_BIT()s of the valid members below */
 	const char *str[GW_NKEYS]; /* NUL-terminated, without inner NUL */
 	size_t len[GW_NKEYS];
 	uint32_t num[GW_NKEYS]; /* clamped to 32 bits */
@@ -57,6 +58,7 @@ struct gw_rmsg {
 	char dtmf[GW_RESPECT_MAX_DTMF];
 	uint32_t dtmf_ms;
 	const char *user_data; /* JSON text, if there is more than dtmf in it */
+	struct gw_web_report report;
 
 	/* A response of success that we cannot take for one. */
 	bool overruled;
@@ -98,6 +100,7 @@ struct gw_rout {
 	uint32_t retry_after_s;
 	const char *const *supported;   /* NULL-terminated */
 	const char *const *unsupported; /* NULL-terminated */
+	const char *auth_type;          /* of an auth request of ours */
 	const char *www_authenticate;
 	bool has_expiration, has_ttl;
 	uint32_t expiration_s, ttl_s;
@@ -115,7 +118,11 @@ struct gw_rout {
 	uint32_t dtmf_ms;
 	const char *user_data; /* ready JSON of the object, instead of dtmf */
 	const char *resources; /* ready JSON of the object */
-	bool user_data_taken;  /* not on the wire: the request's went on */
+	const char *quality;   /* likewise */
+	const char *content_type;
+	const char *content; /* content_len bytes */
+	size_t content_len;
+	bool user_data_taken; /* not on the wire: the request's went on */
 };
 
 #define GW_RESPECT_MAX_OUT (4 * 65536)

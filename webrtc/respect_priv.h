@@ -51,6 +51,9 @@ struct gw_web {
 	LIST_HEAD(gw_rconn_list, gw_rconn) conns;
 	unsigned nleg; /* live ones */
 	uint64_t leg_serial;
+	LIST_HEAD(, gw_rask) messages; /* of clients, not answered yet */
+	unsigned nmessage;
+	uint64_t last_message;
 };
 
 /* Why a message was refused; one counter each. */
@@ -148,13 +151,23 @@ void gw_rauth_deny(struct gw_rconn *c, uint64_t txn, struct gw_metric *metric,
 /* What we understand, NULL ends it. */
 const char *const *gw_rconn_extensions(const struct gw_web *web);
 
-/* c->reg is new.  0: its auth is answered later; else now, as there is no
- * core for it. */
+/* c->reg is new; @claims: of its token, or NULL.  0: its auth is answered
+ * later; else now, as there is no core for it. */
 int gw_enrol_new(struct gw_rconn *c, uint64_t txn, uint32_t expiration_s,
-		 uint32_t ttl_s, bool digest);
+		 uint32_t ttl_s, enum gw_web_proof proof,
+		 const struct gw_jwt_claims *claims);
+/* auth with authType anonymous. */
+void gw_enrol_anonymous(struct gw_rconn *c, const struct gw_rmsg *m,
+			uint32_t expiration_s, uint32_t ttl_s);
 /* auth with authType digest. */
 void gw_enrol_digest(struct gw_rconn *c, const struct gw_rmsg *m,
 		     uint32_t expiration_s, uint32_t ttl_s);
+/* The core's question that waits for an answer, to its client, once more. */
+void gw_enrol_remind(struct gw_reg *reg);
+/* auth with expiration 0.  False: it can leave at once. */
+bool gw_enrol_log_out(struct gw_rconn *c, const struct gw_rmsg *m);
+/* Its client has gone, and wanted to. */
+void gw_enrol_left(struct gw_reg *reg);
 /* Its client has gone before the core has answered. */
 void gw_enrol_drop(struct gw_reg *reg);
 /* @reg goes. */
@@ -192,6 +205,16 @@ int gw_rtoken_gather_keys(struct gw_web *web);
 /* ---- respect_info.c ---- */
 
 void gw_rinfo_request(struct gw_rconn *c, const struct gw_rmsg *m);
+
+/* ---- respect_app.c: methods of the gateway's own ---- */
+
+void gw_rapp_message(struct gw_rconn *c, const struct gw_rmsg *m);
+void gw_rapp_quality(struct gw_rconn *c, const struct gw_rmsg *m);
+/* To a message of ours; @m NULL: no response in time. */
+void gw_rapp_response(struct gw_rconn *c, const struct gw_txn_our *our,
+		      const struct gw_rmsg *m);
+void gw_rapp_conn_gone(struct gw_rconn *c);
+void gw_rapp_fini(struct gw_web *web);
 
 /* ---- respect_target.c ---- */
 

@@ -40,6 +40,7 @@ webrtc_SRCS += \
 	webrtc/jwt.c \
 	webrtc/registry.c \
 	webrtc/registry_map.c \
+	webrtc/respect_app.c \
 	webrtc/respect_auth.c webrtc/respect_enrol.c \
 	webrtc/respect_build.c \
 	webrtc/respect_conn.c \
@@ -62,6 +63,7 @@ webrtc_SRCS += \
 	webrtc/web.c \
 	webrtc/web_regs.c \
 	webrtc/wire.c
-webrtc_TESTS += test_respect_leg test_auth test_auth_users test_txn test_respect_msg test_jwt \
-	test_respect_keep test_registry test_jwk test_waf
+webrtc_TESTS += test_respect_leg test_respect_enrol test_auth test_auth_users test_txn \
+	test_respect_msg test_jwt test_respect_keep test_registry test_jwk test_waf \
+	test_respect_app
 webrtc_FUZZ += fuzz_respect fuzz_jwt fuzz_jwk fuzz_waf fuzz_wsframe fuzz_h2

@@ -62,6 +62,7 @@ int gw_waf_new(struct gw_waf **out, struct gw_loop *loop,
 	waf->timers = gw_loop_timers(loop);
 	waf->h = *handlers;
 	LIST_INIT(&waf->logins);
+	LIST_INIT(&waf->issues);
 	gw_random(waf->secret, sizeof(waf->secret));
 	gw_timer_init(&waf->key_timer, on_key_timer, waf);
 	*out = waf;
@@ -74,6 +75,7 @@ void gw_waf_free(struct gw_waf *waf)
 		return;
 	GW_CHECK(waf, WAF_MAGIC);
 	gw_waf_login_orphan(waf);
+	gw_waf_token_orphan(waf);
 	gw_timer_stop(&waf->key_timer);
 	gw_waf_keys_free(waf->keys);
 	gw_waf_grants_free(waf->grants);
@@ -179,14 +181,22 @@ bool gw_waf_has(const struct gw_waf *waf, const char *path)
 		!strcmp(path, GW_WAF_METADATA));
 }
 
+bool gw_waf_user_found(struct gw_waf *waf, uint64_t ask, int error,
+		       const struct gw_set_user *user)
+{
+	GW_CHECK(waf, WAF_MAGIC);
+	return ask && (gw_waf_login_found(waf, ask, error, user) ||
+		       gw_waf_token_found(waf, ask, error, user));
+}
+
 enum gw_ws_app_result gw_waf_request(struct gw_waf *waf, struct gw_ws_app *a)
 {
 	GW_CHECK(waf, WAF_MAGIC);
 	if (!strcmp(a->path, GW_WAF_AUTHORIZE))
 		return gw_waf_login_request(waf, a);
-	if (!strcmp(a->path, GW_WAF_TOKEN)) {
-		gw_waf_token_request(waf, a);
-	} else if (a->post) {
+	if (!strcmp(a->path, GW_WAF_TOKEN))
+		return gw_waf_token_request(waf, a);
+	if (a->post) {
 		a->allow = "GET, HEAD";
 		gw_waf_page_fault(a, 405, "Only GET and HEAD are served here.");
 	} else if (!strcmp(a->path, GW_WAF_JWKS)) {

@@ -4,7 +4,8 @@
  * TS 24.371's WWSF and WAF in small: OAuth 2.0 authorization code grant with
  * PKCE (RFC 6749, 7636; S256 only) for public clients, refresh tokens that
  * rotate, access tokens that are ES256 JWTs (RFC 9068), their key set (RFC
- * 7517) and metadata (RFC 8414).  Its users are those of the configuration.
+ * 7517) and metadata (RFC 8414).  Its users are those of the configuration,
+ * and who is found elsewhere (the subscribers of the store).
  *
  *	/oauth/authorize   log-in page, and its form     waf_login.c, waf_page.c
  *	/oauth/token       codes and refresh tokens      waf_token.c
@@ -26,6 +27,10 @@ struct gw_waf;
 struct gw_waf_handlers {
 	/* NULL: there is no such user. */
 	const struct gw_set_user *(*user)(const char *uri, void *arg);
+	/* Asks for that user elsewhere.  0 with *@ask, and
+	 * gw_waf_user_found() comes, never from inside this call; or -errno:
+	 * -ENOENT when there is nowhere to ask. */
+	int (*ask)(uint64_t *ask, const char *uri, void *arg);
 	/* This address failed. */
 	void (*punish)(const struct gw_addr *peer, void *arg);
 	/* Other keys sign now: gw_waf_trust() again. */
@@ -42,6 +47,11 @@ void gw_waf_free(struct gw_waf *waf);
 /* Reads or makes the key.  0, or -errno, logged: it stays as it was, or
  * disabled.  @set must live until the next call. */
 int gw_waf_use(struct gw_waf *waf, const struct gw_settings *set);
+
+/* @error: 0 with @user, which is copied; -ENOENT; or why nobody can tell.
+ * False: nobody here has asked that. */
+bool gw_waf_user_found(struct gw_waf *waf, uint64_t ask, int error,
+		       const struct gw_set_user *user);
 
 /* Our tokens are believed by those who check with @keys. */
 void gw_waf_trust(const struct gw_waf *waf, struct gw_jwt_keys *keys);

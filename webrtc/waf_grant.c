@@ -146,6 +146,14 @@ static struct entry *find(struct gw_waf_grants *g, const char *token,
 	return NULL;
 }
 
+const char *gw_waf_grants_user(struct gw_waf_grants *g, const char *token,
+			       const char *client, int64_t now_s)
+{
+	struct entry *e = find(g, token, client, now_s);
+
+	return e ? e->what.user : NULL;
+}
+
 static bool secret_holds(const struct entry *e, const char *token)
 {
 	unsigned char hash[SHA256_DIGEST_LENGTH];

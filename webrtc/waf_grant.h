@@ -44,6 +44,11 @@ size_t gw_waf_grants_count(const struct gw_waf_grants *g);
 int gw_waf_grants_code(struct gw_waf_grants *g, const struct gw_waf_grant *what,
 		       int64_t now_s, char code[GW_WAF_TOKEN_SIZE]);
 
+/* Whose @token (a code, or a refresh token) is, which is not used up by this;
+ * NULL: nobody's.  Valid until the next call. */
+const char *gw_waf_grants_user(struct gw_waf_grants *g, const char *token,
+			       const char *client, int64_t now_s);
+
 enum gw_waf_verdict {
 	GW_WAF_GOOD,
 	GW_WAF_UNKNOWN, /* never was, over, or of another client */

@@ -23,6 +23,7 @@
 #define COOKIE_AGE_S 600
 #define CSRF_SIZE    44
 #define MAX_LOGINS   64
+#define BUSY_S       2
 #define FORM_TYPE    "application/x-www-form-urlencoded"
 
 #define LOGINS      "isthmus_waf_logins_total"
@@ -39,6 +40,8 @@ struct gw_waf_login {
 	LIST_ENTRY(gw_waf_login) link;
 	struct gw_waf *waf; /* NULL: it has gone */
 	struct gw_ws_app *app;
+	uint64_t ask;    /* not 0: its user is being looked up elsewhere */
+	bool configured; /* a user of the configuration, else from elsewhere */
 	struct gw_auth_job *check;
 	char client[64], user[128]; /* the client may be gone at the end */
 	struct gw_waf_request req;
@@ -262,8 +265,8 @@ static void done(void *arg)
 		/* A reload may have changed everything meanwhile. */
 		l->req.client =
 			waf->enabled ? gw_waf_client(waf, l->client) : NULL;
-		if (l->check->good &&
-		    !waf->h.user(l->check->webrtc_id, waf->h.arg))
+		if (l->check->good && !waf->h.user(l->check->webrtc_id,
+						   waf->h.arg) == l->configured)
 			l->check->good = false;
 	}
 	if (!waf || !l->req.client)
@@ -278,11 +281,27 @@ static void done(void *arg)
 	login_free(l);
 }
 
+/* One that the pool does not have. */
+static void drop(struct gw_waf_login *l, unsigned status)
+{
+	LIST_REMOVE(l, link);
+	l->waf->nlogin--;
+	gw_metric_add(&m_busy, 1);
+	l->app->retry_after_s = BUSY_S;
+	gw_waf_page_fault(l->app, status, "Come again later.");
+	gw_ws_app_answer(l->app);
+	login_free(l);
+}
+
 void gw_waf_login_orphan(struct gw_waf *waf)
 {
 	struct gw_waf_login *l;
 
 	while ((l = LIST_FIRST(&waf->logins))) {
+		if (l->ask) {
+			drop(l, 503);
+			continue;
+		}
 		LIST_REMOVE(l, link);
 		l->waf = NULL;
 		atomic_store_explicit(&l->check->abandoned, true,
@@ -316,6 +335,18 @@ static bool read_user(const char *form, char out[128])
 	return true;
 }
 
+/* Whose password it is; NULL: nobody's, and it takes as long. */
+static void take_user(struct gw_waf_login *l, const struct gw_set_user *user)
+{
+	struct gw_auth_job *check = l->check;
+
+	check->known = user && user->password[0];
+	(void)snprintf(check->webrtc_id, sizeof(check->webrtc_id), "%s",
+		       user ? user->id : "");
+	(void)snprintf(check->hash, sizeof(check->hash), "%s",
+		       check->known ? user->password : l->waf->dummy_hash);
+}
+
 static struct gw_waf_login *new_login(struct gw_waf *waf, const char *user,
 				      const char *password)
 {
@@ -329,13 +360,48 @@ static struct gw_waf_login *new_login(struct gw_waf *waf, const char *user,
 		free(l);
 		return NULL;
 	}
-	l->check->known = known && known->password[0];
-	(void)snprintf(l->check->webrtc_id, sizeof(l->check->webrtc_id), "%s",
-		       known ? known->id : "");
-	(void)snprintf(l->check->hash, sizeof(l->check->hash), "%s",
-		       l->check->known ? known->password : waf->dummy_hash);
+	l->waf = waf;
+	l->configured = known != NULL;
 	(void)snprintf(l->user, sizeof(l->user), "%s", user);
+	take_user(l, known);
 	return l;
+}
+
+/* Whether the configuration has it or not: nobody can tell by the time. */
+static int look_up(struct gw_waf_login *l)
+{
+	struct gw_waf *waf = l->waf;
+	int err =
+		waf->h.ask ? waf->h.ask(&l->ask, l->user, waf->h.arg) : -ENOENT;
+
+	if (!err)
+		return 0; /* gw_waf_login_found() goes on */
+	l->ask = 0;
+	if (err != -ENOENT && !l->configured)
+		return err;
+	return gw_loop_work(waf->loop, work, done, l);
+}
+
+bool gw_waf_login_found(struct gw_waf *waf, uint64_t ask, int error,
+			const struct gw_set_user *user)
+{
+	struct gw_waf_login *l;
+
+	LIST_FOREACH(l, &waf->logins, link)
+	{
+		if (l->ask == ask)
+			break;
+	}
+	if (!l)
+		return false;
+	l->ask = 0;
+	if (!error && !l->configured)
+		take_user(l, user);
+	if (error && error != -ENOENT && !l->configured)
+		drop(l, 503);
+	else if (gw_loop_work(waf->loop, work, done, l))
+		drop(l, 503);
+	return true;
 }
 
 static enum gw_ws_app_result check_password(struct gw_waf *waf,
@@ -361,15 +427,14 @@ static enum gw_ws_app_result check_password(struct gw_waf *waf,
 	if (wait_s)
 		return busy(a, &m_paused, 429, wait_s);
 	if (!l)
-		return busy(a, &m_busy, 503, 2);
-	l->waf = waf;
+		return busy(a, &m_busy, 503, BUSY_S);
 	l->app = a;
 	l->req = *req;
 	(void)snprintf(l->client, sizeof(l->client), "%s", req->client->id);
 	(void)snprintf(l->csrf, sizeof(l->csrf), "%s", csrf);
-	if (gw_loop_work(waf->loop, work, done, l)) {
+	if (look_up(l)) {
 		login_free(l);
-		return busy(a, &m_busy, 503, 2);
+		return busy(a, &m_busy, 503, BUSY_S);
 	}
 	LIST_INSERT_HEAD(&waf->logins, l, link);
 	waf->nlogin++;

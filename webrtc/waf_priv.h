@@ -23,6 +23,7 @@
 #define GW_WAF_STATE     385
 
 struct gw_waf_login; /* a password being checked */
+struct gw_waf_issue; /* a token whose user is being looked up */
 
 /* How often a user's password was tried. */
 struct gw_waf_throttle {
@@ -46,6 +47,8 @@ struct gw_waf {
 	struct gw_waf_throttle throttle[GW_WAF_THROTTLES];
 	LIST_HEAD(gw_waf_logins, gw_waf_login) logins;
 	unsigned nlogin;
+	LIST_HEAD(gw_waf_issues, gw_waf_issue) issues;
+	unsigned nissue;
 };
 
 /* What a client asks for (RFC 6749 4.1.1, RFC 7636 4.3). */
@@ -69,13 +72,20 @@ enum gw_ws_app_result gw_waf_login_request(struct gw_waf *waf,
 					   struct gw_ws_app *a);
 /* Those under way answer by themselves, and touch the WAF no more. */
 void gw_waf_login_orphan(struct gw_waf *waf);
+/* As gw_waf_user_found(). */
+bool gw_waf_login_found(struct gw_waf *waf, uint64_t ask, int error,
+			const struct gw_set_user *user);
 
 /* waf_throttle.c: one more try.  0, or the seconds until the next. */
 uint32_t gw_waf_throttle_try(struct gw_waf *waf, const char *user);
 void gw_waf_throttle_good(struct gw_waf *waf, const char *user);
 
 /* waf_token.c */
-void gw_waf_token_request(struct gw_waf *waf, struct gw_ws_app *a);
+enum gw_ws_app_result gw_waf_token_request(struct gw_waf *waf,
+					   struct gw_ws_app *a);
+void gw_waf_token_orphan(struct gw_waf *waf);
+bool gw_waf_token_found(struct gw_waf *waf, uint64_t ask, int error,
+			const struct gw_set_user *user);
 
 /* waf_page.c */
 void gw_waf_page_form(struct gw_ws_app *a, const struct gw_waf_request *req,

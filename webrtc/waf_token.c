@@ -3,8 +3,10 @@
  * (RFC 7636 4.5), or a refresh token, become an access token and the next
  * refresh token.  Faults are those of RFC 6749 5.2.
  */
+#include <errno.h>
 #include <json-c/json.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -15,6 +17,8 @@
 #define MAX_TOKEN 4096
 #define JTI_CHARS 22
 #define VERIFIER  129 /* RFC 7636 4.1, and the NUL */
+#define MAX_ISSUE 64
+#define BUSY_S    2
 
 #define TOKENS      "isthmus_waf_tokens_total"
 #define TOKENS_HELP "Requests to the token endpoint, by grant and result"
@@ -49,6 +53,22 @@ static void add_text(struct json_object *obj, const char *name,
 				       json_object_new_string(value));
 }
 
+/* Who the user is in the core: what the gateway registers by this token. */
+static void add_ims(struct json_object *obj, const struct gw_set_claims *names,
+		    const struct gw_set_user *user)
+{
+	struct json_object *list;
+
+	add_text(obj, names->impi, user->impi);
+	if (!user->impi[0] || !user->nidentity)
+		return;
+	list = json_object_new_array();
+	for (size_t i = 0; i < user->nidentity; i++)
+		json_object_array_add(
+			list, json_object_new_string(user->identity[i]));
+	json_object_object_add(obj, names->impus, list);
+}
+
 static int sign(const struct gw_waf *waf, const struct gw_set_user *user,
 		const char *client, struct gw_buf *out)
 {
@@ -63,6 +83,7 @@ static int sign(const struct gw_waf *waf, const struct gw_set_user *user,
 	gw_random_token(jti, sizeof(jti), JTI_CHARS);
 	/* First, so that no name of a claim takes the place of what follows. */
 	add_text(obj, set->auth.claims.name, user->name);
+	add_ims(obj, &set->auth.claims, user);
 	/* RFC 9068 2.2 */
 	add_text(obj, "iss", set->waf.issuer);
 	add_text(obj, "aud", set->waf.issuer);
@@ -82,13 +103,13 @@ static int sign(const struct gw_waf *waf, const struct gw_set_user *user,
 }
 
 static void answer(const struct gw_waf *waf, struct gw_ws_app *a,
+		   const struct gw_set_user *user,
 		   const struct gw_waf_grant *grant, const char *refresh,
 		   struct gw_metric *ok, struct gw_metric *bad)
 {
-	const struct gw_set_user *user = waf->h.user(grant->user, waf->h.arg);
 	struct gw_buf token;
 
-	if (!user) { /* a reload has taken it away */
+	if (!user) { /* a reload, or an operator, has taken it away */
 		fault(a, 400, "invalid_grant", bad);
 		return;
 	}
@@ -127,7 +148,8 @@ static void not_granted(struct gw_waf *waf, struct gw_ws_app *a,
 	fault(a, 400, "invalid_grant", bad);
 }
 
-static void by_code(struct gw_waf *waf, struct gw_ws_app *a, const char *client)
+static void by_code(struct gw_waf *waf, struct gw_ws_app *a, const char *client,
+		    const struct gw_set_user *user)
 {
 	char code[GW_WAF_TOKEN_SIZE], verifier[VERIFIER], redirect[256];
 	char refresh[GW_WAF_TOKEN_SIZE];
@@ -148,14 +170,14 @@ static void by_code(struct gw_waf *waf, struct gw_ws_app *a, const char *client)
 				 waf->set->waf.refresh_token_s, &grant,
 				 refresh);
 	if (v == GW_WAF_GOOD)
-		answer(waf, a, &grant, refresh, &m_code_ok, &m_code_bad);
+		answer(waf, a, user, &grant, refresh, &m_code_ok, &m_code_bad);
 	else
 		not_granted(waf, a, v, &m_code_bad);
 	explicit_bzero(refresh, sizeof(refresh));
 }
 
 static void by_refresh(struct gw_waf *waf, struct gw_ws_app *a,
-		       const char *client)
+		       const char *client, const struct gw_set_user *user)
 {
 	char old[GW_WAF_TOKEN_SIZE], fresh[GW_WAF_TOKEN_SIZE];
 	struct gw_waf_grant grant;
@@ -169,16 +191,160 @@ static void by_refresh(struct gw_waf *waf, struct gw_ws_app *a,
 	v = gw_waf_grants_refresh(waf->grants, old, client, gw_clock_wall_s(),
 				  waf->set->waf.refresh_token_s, &grant, fresh);
 	if (v == GW_WAF_GOOD)
-		answer(waf, a, &grant, fresh, &m_refresh_ok, &m_refresh_bad);
+		answer(waf, a, user, &grant, fresh, &m_refresh_ok,
+		       &m_refresh_bad);
 	else
 		not_granted(waf, a, v, &m_refresh_bad);
 	explicit_bzero(fresh, sizeof(fresh));
 }
 
-void gw_waf_token_request(struct gw_waf *waf, struct gw_ws_app *a)
+/* ---- whose it is ---- */
+
+/* A user that is not of the configuration is looked up before its code or
+ * token is used: where that fails, it can come again with the same. */
+struct gw_waf_issue {
+	LIST_ENTRY(gw_waf_issue) link;
+	struct gw_ws_app *app;
+	uint64_t ask;
+};
+
+/* "grant_type" is one of these; false: of another. */
+static bool is_code(const char *form, bool *code)
+{
+	char text[64];
+
+	if (gw_form_get(form, "grant_type", text, sizeof(text)) !=
+	    GW_FORM_FOUND)
+		return false;
+	*code = !strcmp(text, "authorization_code");
+	return *code || !strcmp(text, "refresh_token");
+}
+
+static void redeem(struct gw_waf *waf, struct gw_ws_app *a,
+		   const struct gw_set_user *user)
+{
+	char client[64] = "";
+	bool code = false;
+
+	/* A reload may have taken both away. */
+	if (gw_form_get(a->form.data, "client_id", client, sizeof(client)) !=
+		    GW_FORM_FOUND ||
+	    !waf->enabled || !gw_waf_client(waf, client))
+		fault(a, 401, "invalid_client", &m_malformed);
+	else if (!is_code(a->form.data, &code))
+		fault(a, 400, "unsupported_grant_type", &m_malformed);
+	else if (code)
+		by_code(waf, a, client, user);
+	else
+		by_refresh(waf, a, client, user);
+	gw_metric_set(&m_grants, (int64_t)gw_waf_grants_count(waf->grants));
+}
+
+static void unavailable(struct gw_ws_app *a)
+{
+	a->retry_after_s = BUSY_S;
+	fault(a, 503, "temporarily_unavailable", &m_malformed);
+}
+
+static void issue_end(struct gw_waf *waf, struct gw_waf_issue *i)
+{
+	LIST_REMOVE(i, link);
+	waf->nissue--;
+	gw_ws_app_answer(i->app);
+	free(i);
+}
+
+bool gw_waf_token_found(struct gw_waf *waf, uint64_t ask, int error,
+			const struct gw_set_user *user)
+{
+	struct gw_waf_issue *i;
+
+	LIST_FOREACH(i, &waf->issues, link)
+	{
+		if (i->ask == ask)
+			break;
+	}
+	if (!i)
+		return false;
+	if (!i->app->io)
+		; /* the client has gone: no token for nobody */
+	else if (error && error != -ENOENT)
+		unavailable(i->app);
+	else
+		redeem(waf, i->app, error ? NULL : user);
+	issue_end(waf, i);
+	return true;
+}
+
+void gw_waf_token_orphan(struct gw_waf *waf)
+{
+	struct gw_waf_issue *i;
+
+	while ((i = LIST_FIRST(&waf->issues))) {
+		unavailable(i->app);
+		issue_end(waf, i);
+	}
+}
+
+static enum gw_ws_app_result look_up(struct gw_waf *waf, struct gw_ws_app *a,
+				     const char *user)
+{
+	struct gw_waf_issue *i =
+		waf->nissue < MAX_ISSUE ? calloc(1, sizeof(*i)) : NULL;
+	int err = -EAGAIN;
+
+	if (i && waf->h.ask)
+		err = waf->h.ask(&i->ask, user, waf->h.arg);
+	else if (i)
+		err = -ENOENT;
+	if (!err) {
+		i->app = a;
+		LIST_INSERT_HEAD(&waf->issues, i, link);
+		waf->nissue++;
+		return GW_WS_APP_LATER;
+	}
+	free(i);
+	if (err == -ENOENT)
+		redeem(waf, a, NULL);
+	else
+		unavailable(a);
+	return GW_WS_APP_ANSWERED;
+}
+
+/* Codes and refresh tokens begin alike. */
+static const char *user_of(struct gw_waf *waf, const char *form,
+			   const char *client, bool code)
+{
+	char token[GW_WAF_TOKEN_SIZE];
+	const char *user = NULL;
+
+	if (gw_form_get(form, code ? "code" : "refresh_token", token,
+			sizeof(token)) == GW_FORM_FOUND)
+		user = gw_waf_grants_user(waf->grants, token, client,
+					  gw_clock_wall_s());
+	explicit_bzero(token, sizeof(token));
+	return user;
+}
+
+static enum gw_ws_app_result serve(struct gw_waf *waf, struct gw_ws_app *a,
+				   const char *client, bool code)
+{
+	const char *id = user_of(waf, a->form.data, client, code);
+	const struct gw_set_user *user =
+		id ? waf->h.user(id, waf->h.arg) : NULL;
+
+	if (id && !user)
+		return look_up(waf, a, id);
+	redeem(waf, a, user);
+	return GW_WS_APP_ANSWERED;
+}
+
+enum gw_ws_app_result gw_waf_token_request(struct gw_waf *waf,
+					   struct gw_ws_app *a)
 {
 	const char *form = a->form.data;
 	char grant_type[64], client[64];
+	bool code;
 
 	a->content_type = "application/json";
 	if (a->origin && gw_waf_origin_known(waf, a->origin))
@@ -197,12 +363,10 @@ void gw_waf_token_request(struct gw_waf *waf, struct gw_ws_app *a)
 			   GW_FORM_FOUND ||
 		   !gw_waf_client(waf, client)) {
 		fault(a, 401, "invalid_client", &m_malformed);
-	} else if (!strcmp(grant_type, "authorization_code")) {
-		by_code(waf, a, client);
-	} else if (!strcmp(grant_type, "refresh_token")) {
-		by_refresh(waf, a, client);
-	} else {
+	} else if (!is_code(form, &code)) {
 		fault(a, 400, "unsupported_grant_type", &m_malformed);
+	} else {
+		return serve(waf, a, client, code);
 	}
-	gw_metric_set(&m_grants, (int64_t)gw_waf_grants_count(waf->grants));
+	return GW_WS_APP_ANSWERED;
 }

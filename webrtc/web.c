@@ -80,6 +80,18 @@ static const struct gw_set_user *on_waf_user(const char *uri, void *arg)
 	return gw_rauth_user(web, uri);
 }
 
+static int on_waf_ask(uint64_t *ask, const char *uri, void *arg)
+{
+	struct gw_web *web = arg;
+	char norm[GW_IDENTITY_SIZE];
+
+	GW_CHECK(web, WEB_MAGIC);
+	if (!web->h.user || !gw_identity_norm(norm, uri))
+		return -ENOENT;
+	*ask = ++web->last_ask;
+	return web->h.user(*ask, norm, web->h.arg);
+}
+
 static void on_waf_punish(const struct gw_addr *peer, void *arg)
 {
 	struct gw_web *web = arg;
@@ -164,6 +176,7 @@ static void on_jwks(void *arg)
 static int start_tokens(struct gw_web *web)
 {
 	const struct gw_waf_handlers h = { .user = on_waf_user,
+					   .ask = on_waf_ask,
 					   .punish = on_waf_punish,
 					   .keys_changed = on_waf_keys,
 					   .arg = web };
@@ -295,6 +308,7 @@ void gw_web_free(struct gw_web *web)
 	while (web->registry && (reg = gw_registry_first(web->registry)))
 		gw_rauth_end(web, reg, GW_WS_GOING_AWAY, "shutting down");
 	gw_rauth_forget_jobs(web);
+	gw_rapp_fini(web);
 	gw_registry_free(web->registry);
 	gw_idmap_free(web->users);
 	gw_waf_free(web->waf);

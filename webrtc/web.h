@@ -11,9 +11,13 @@
 #include "gateway/base/buf.h"
 #include "gateway/base/loop.h"
 #include "gateway/leg.h"
+#include "gateway/message.h"
 #include "gateway/settings.h"
 
 struct gw_web;
+
+#define GW_WEB_IDENTITY 128
+#define GW_WEB_IMPUS    8 /* that a token may name */
 
 /*
  * Answers a GET on the admin listener: fills @body, sets @content_type (a
@@ -35,20 +39,46 @@ typedef int(gw_web_user_h)(uint64_t ask, const char *id, void *arg);
  * gw_web_enrolled() is the answer, never from inside this call.  0, or -errno:
  * there will be none, and the log-in fails.
  */
+enum gw_web_proof {
+	GW_WEB_PASSWORD,
+	GW_WEB_TOKEN,
+	GW_WEB_DIGEST,   /* nothing is proved yet: the core will challenge */
+	GW_WEB_ANONYMOUS /* nor ever will be: the id is made up */
+};
 struct gw_web_enrolment {
 	const char *key;  /* of this registration: random, never reused */
 	const char *id;   /* as gw_web_identity() makes it */
 	const char *peer; /* its IP address */
-	bool digest;      /* nothing is proved yet: the core will challenge */
+	enum gw_web_proof proof;
+	/* Who its token says that it is in the core; NULL or "", 0: it does
+	 * not. */
+	const char *impi;
+	size_t nimpu;
+	const char (*impu)[GW_WEB_IDENTITY];
 };
 typedef int(gw_web_enrol_h)(const struct gw_web_enrolment *who, void *arg);
 /* The client's answer to a challenge.  0 and gw_web_enrolled() comes again, or
  * -errno. */
 typedef int(gw_web_enrol_answer_h)(const char *key, const char *authorization,
 				   void *arg);
+/* The client logs out, and answers for that if the core wants it: 401 may
+ * come, and then another status.  0, or -errno: it is to leave without. */
+typedef int(gw_web_quit_h)(const char *key, void *arg);
 /* It is registered no more.  Legal when it never was. */
 typedef void(gw_web_leave_h)(const char *key, void *arg);
 
+/* What a client counts of a session since it began (getStats). */
+#define GW_WEB_UNKNOWN UINT32_MAX
+struct gw_web_report {
+	uint32_t packets_sent, packets_received, packets_lost;
+	uint32_t jitter_ms, round_trip_ms, buffer_ms; /* of now */
+};
+
+/* The client of @leg reports: @out gets a JSON object with what is known of the
+ * session's quality. */
+typedef void(gw_web_quality_h)(struct gw_leg *leg,
+			       const struct gw_web_report *report,
+			       struct gw_buf *out, void *arg);
 /*
  * What must be remembered of a registration, so that its client finds it again
  * when this process has died and another has begun.
@@ -63,8 +93,12 @@ struct gw_web_kept {
 	uint8_t credential_hash[GW_WEB_HASH]; /* it itself is the client's */
 	bool configured;                      /* a user of the configuration */
 	bool enrolled;                        /* registered in the core */
-	int64_t expires_s;                    /* wall clock */
-	int64_t lost_s; /* wall clock: its time to live ends; 0: connected */
+	/* Of one that is put back: who it is there, and whether it answers the
+	 * core's challenges itself. */
+	bool client;
+	char impi[GW_WEB_IDENTITY];
+	int64_t expires_s; /* wall clock */
+	int64_t lost_s;    /* wall clock: its time to live ends; 0: connected */
 	uint32_t ttl_s;
 	unsigned nidentity; /* beside the id */
 	char identity[GW_SET_IDENTITIES][GW_WEB_IDENTITY];
@@ -82,13 +116,27 @@ struct gw_web_handlers {
 	gw_leg_incoming_h *incoming; /* a client's msetup */
 	gw_admin_h *admin;
 	gw_web_user_h *user;   /* NULL: all users are in the configuration */
-	gw_web_enrol_h *enrol; /* NULL, with the next two: there is no core */
+	gw_web_enrol_h *enrol; /* NULL, with those below: there is no core */
 	gw_web_enrol_answer_h *enrol_answer;
+	gw_web_quit_h *quit;
 	gw_web_leave_h *leave;
-	gw_web_keep_h *keep; /* NULL, with the next: they die with us */
+	gw_message_h *message; /* NULL, with the next: messages are refused */
+	gw_message_done_h *message_done;
+	gw_web_quality_h *quality; /* NULL: reports are refused */
+	gw_web_keep_h *keep;       /* NULL, with the next: they die with us */
 	gw_web_forget_h *forget;
 	void *arg;
 };
+
+/* Answers a message of a client; status 200: taken.  An @ask that nobody waits
+ * for any more is ignored. */
+void gw_web_message_answer(struct gw_web *web, uint64_t ask,
+			   const struct gw_cause *cause);
+/* To a client, by m->registration or m->to; message_done tells @id's fate,
+ * unless its client goes away.  0, -ENOENT (not connected), -EBUSY (too many
+ * for it). */
+int gw_web_message_send(struct gw_web *web, uint64_t id,
+			const struct gw_message *m);
 
 /* @error: 0 with @user, which is copied; -ENOENT; or why nobody can tell.  An
  * @ask that nobody waits for any more is ignored. */
@@ -97,13 +145,16 @@ void gw_web_user_found(struct gw_web *web, uint64_t ask, int error,
 
 struct gw_web_enrolled {
 	/* 0: known here only; 200: registered, now or anew; 401: @challenge is
-	 * for the client; else it is not, or no longer. */
+	 * for the client; else it is not, or no longer (410: as it wished). */
 	uint16_t status;
 	uint16_t retry_after_s; /* 0: not said */
 	const char *text;       /* may be NULL */
 	const char *challenge;
-	size_t nimpu; /* 200: further identities of the core's */
-	const char (*impu)[128];
+	/* 200: as whom, and all public identities that the core grants it:
+	 * beside its id it has no others. */
+	const char *impi;
+	size_t nimpu;
+	const char (*impu)[GW_WEB_IDENTITY];
 };
 /* A @key that nobody has any more is ignored. */
 void gw_web_enrolled(struct gw_web *web, const char *key,

@@ -37,6 +37,10 @@ static const struct {
 	[GW_K_ASSERTED_ORIG_NAME] = { "assertedOriginatingName", { NULL } },
 	[GW_K_ASSERTED_TERM_ID]  = { "assertedTerminatingId", { NULL } },
 	[GW_K_RESOURCES]         = { "resources", { NULL } },
+	[GW_K_CONTENT_TYPE]      = { "contentType", { NULL } },
+	[GW_K_CONTENT]           = { "content", { NULL } },
+	[GW_K_REPORT]            = { "report", { NULL } },
+	[GW_K_QUALITY]           = { "quality", { NULL } },
 };
 
 static const char *const methods[GW_NRMETHODS] = {
@@ -45,6 +49,8 @@ static const char *const methods[GW_NRMETHODS] = {
 	[GW_RM_MUPDATE] = "mupdate",
 	[GW_RM_MDISC] = "mdisc",
 	[GW_RM_GETINFO] = "getinfo",
+	[GW_RM_MESSAGE] = "message.isthmus",
+	[GW_RM_QUALITY] = "quality.isthmus",
 };
 
 static const char *const states[GW_NRSTATES] = {
@@ -97,11 +103,12 @@ static const struct {
 };
 /* clang-format on */
 
-const char *const *gw_wire_extensions(bool core)
+const char *const *gw_wire_extensions(bool core, bool anonymous)
 {
-	static const char *const all[] = { "digest", "dtmf", NULL };
+	static const char *const all[] = { "anonymous", "digest", "dtmf",
+					   NULL };
 
-	return core ? all : all + 1;
+	return !core ? all + 2 : anonymous ? all : all + 1;
 }
 
 const char *gw_wire_key(enum gw_key key)

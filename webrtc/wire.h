@@ -41,10 +41,14 @@ enum gw_key {
 	GW_K_ASSERTED_ORIG_NAME,
 	GW_K_ASSERTED_TERM_ID,
 	GW_K_RESOURCES,
+	GW_K_CONTENT_TYPE,
+	GW_K_CONTENT,
+	GW_K_REPORT,
+	GW_K_QUALITY,
 	GW_NKEYS
 };
 
-#define GW_KEY_BIT(k) (UINT32_C(1) << (k))
+#define GW_KEY_BIT(k) (UINT64_C(1) << (k))
 
 enum gw_rmethod {
 	GW_RM_AUTH,
@@ -52,6 +56,9 @@ enum gw_rmethod {
 	GW_RM_MUPDATE,
 	GW_RM_MDISC,
 	GW_RM_GETINFO,
+	/* application-specific methods that are served here */
+	GW_RM_MESSAGE,
+	GW_RM_QUALITY,
 	GW_RM_APP,     /* name.authority: of an application */
 	GW_RM_UNKNOWN, /* neither */
 	GW_NRMETHODS
@@ -80,10 +87,19 @@ enum gw_rstate { /* mediaSessionState */
 /* userData of applications between the two legs of a call, and as SIP INFO. */
 #define GW_WIRE_USER_DATA_TYPE "application/vnd.isthmus.user-data+json"
 #define GW_WIRE_USER_DATA_MAX  4096
-#define GW_WIRE_P_TYPE         "type"
-#define GW_WIRE_P_TITLE        "title"
-#define GW_WIRE_P_STATUS       "status"
-#define GW_WIRE_P_DETAIL       "detail"
+
+/* Members of a report (quality.isthmus). */
+#define GW_WIRE_Q_SENT     "packetsSent"
+#define GW_WIRE_Q_RECEIVED "packetsReceived"
+#define GW_WIRE_Q_LOST     "packetsLost"
+#define GW_WIRE_Q_JITTER   "jitterMs"
+#define GW_WIRE_Q_RTT      "rttMs"
+#define GW_WIRE_Q_BUFFER   "jitterBufferMs"
+
+#define GW_WIRE_P_TYPE   "type"
+#define GW_WIRE_P_TITLE  "title"
+#define GW_WIRE_P_STATUS "status"
+#define GW_WIRE_P_DETAIL "detail"
 
 const char *gw_wire_key(enum gw_key key);
 /* Name or alias -> enum gw_key, with *@alias set accordingly; -1: unknown. */
@@ -98,8 +114,8 @@ const char *gw_wire_state(enum gw_rstate state);
 /* The usual phrase of a SIP or HTTP status, for problemDetails.title. */
 const char *gw_wire_phrase(unsigned status);
 
-/* Extensional capabilities that we have; NULL ends. */
-/* NULL ends them; @core: with those that need one. */
-const char *const *gw_wire_extensions(bool core);
+/* Extensional capabilities that we have, NULL ends them; @core: with those
+ * that need one, @anonymous: and are allowed. */
+const char *const *gw_wire_extensions(bool core, bool anonymous);
 
 #endif

@@ -407,6 +407,156 @@ test('many calls leave no session, track or listener behind', async () => {
 	assert.equal(left.listeners, 0);
 });
 
+// Of the newest picture: { frames, width }.
+const pictures = (who) => who.do(async () => {
+	const { video } = await session.getStats();
+	return { frames: video?.framesDecoded ?? 0, width: video?.width ?? 0 };
+});
+
+async function sees(who, what) {
+	const before = (await pictures(who)).frames;
+	await until(async () => {
+		const { frames, width } = await pictures(who);
+		return frames > before + 3 && width > 0;
+	}, what);
+}
+
+test('video is added in mid-call by either, held, taken back, and removed', async () => {
+	const [alice, bob] = await pair();
+	await alice.do(() => session.addVideo());
+	await sees(bob, 'bob sees alice');
+	assert.deepEqual(await bob.event('video'), { local: false, remote: true });
+	assert.deepEqual(await alice.do(() => session.hasVideo()), { local: true, remote: false });
+	await bob.do(() => session.addVideo({ constraints: { video: { width: 320 } } }));
+	await sees(alice, 'alice sees bob');
+	assert.equal(await alice.do(() => session.connection.getTransceivers().length), 2);
+	await assertHears(alice, 700);
+	await alice.do(() => session.hold());
+	await until(async () => !(await alice.do(() => session.hasVideo())).remote, 'held, too');
+	await alice.do(() => session.unhold());
+	await sees(alice, 'alice sees bob again');
+	const camera = await alice.do(() => session.localStream.getVideoTracks()[0].id);
+	await alice.do((id) => {
+		globalThis.camera = session.localStream.getVideoTracks().find((t) => t.id === id);
+		return session.removeVideo();
+	}, camera);
+	assert.equal(await alice.do(() => globalThis.camera.readyState), 'ended');
+	await until(async () => !(await bob.do(() => session.hasVideo())).remote, 'alice is gone');
+	assert.equal(await bob.do(() => session.remoteStream.getVideoTracks().length), 0);
+	assert.deepEqual(await alice.do(() => session.hasVideo()), { local: false, remote: true });
+	await alice.do(() => session.addVideo()); // in the same m-line
+	await sees(bob, 'bob sees alice again');
+	assert.equal(await alice.do(() => session.connection.getTransceivers().length), 2);
+	await assertHears(bob, 440);
+});
+
+test('video that is refused leaves the call and no camera on', async () => {
+	const [alice, bob] = await pair();
+	mock.refuseNext.set('mupdate', 488);
+	const refused = await alice.do(async () => {
+		const error = await session.addVideo().catch((e) => e);
+		return { status: error.status, code: error.code,
+			tracks: session.localStream.getVideoTracks().length };
+	});
+	assert.deepEqual(refused, { status: 488, code: 'refused', tracks: 0 });
+	await assertHears(bob, 440);
+	await assertHears(alice, 700);
+	await alice.do(() => session.addVideo()); // another time it may work
+	await sees(bob, 'bob sees alice');
+	assert.equal(await alice.do(() => session.addVideo().catch((e) => e.code)), 'state');
+	assert.equal(await alice.do(() => session.localStream.getVideoTracks().length), 1);
+});
+
+test('another microphone is heard without a word to the gateway', async () => {
+	const [alice, bob] = await pair();
+	const offers = () => alice.requests('mupdate', 'c2s').length;
+	const before = offers();
+	await alice.do(() => {
+		const context = new AudioContext();
+		const other = context.createMediaStreamDestination();
+		const tone = new OscillatorNode(context, { frequency: 880 });
+		tone.connect(other);
+		tone.start();
+		globalThis.other = other.stream.getAudioTracks()[0];
+		return session.setDevice('audio', globalThis.other);
+	});
+	await assertHears(bob, 880, { not: 440 });
+	await alice.do(() => session.mute());
+	await assertSilence(bob);
+	// Muted stays muted; the application's own track is left alone.
+	await alice.do(() => session.setDevice('audio', ''));
+	await assertSilence(bob);
+	assert.equal(await alice.do(() => globalThis.other.readyState), 'live');
+	await alice.do(() => session.unmute());
+	await assertHears(bob, 440, { not: 880 });
+	assert.equal((await alice.event('device', { nth: 1 })).lost, false);
+	assert.equal(offers(), before);
+	assert.equal(await alice.do(() => session.setDevice('video', '').catch((e) => e.code)),
+		'state');
+});
+
+test('a microphone that is unplugged is replaced by the default one', async () => {
+	const [alice, bob] = await pair();
+	await alice.do(() => session.localStream.getAudioTracks()[0]
+		.dispatchEvent(new Event('ended')));
+	assert.deepEqual(await alice.event('device').then(({ kind, lost }) => ({ kind, lost })),
+		{ kind: 'audio', lost: true });
+	await assertHears(bob, 440);
+});
+
+test('a second call rings while one is up, and they are swapped', async () => {
+	const [alice, bob] = await pair();
+	const carol = await client('carol', 880);
+	await alice.do(() => {
+		globalThis.first = session;
+		ua.on('newSession', ({ session: s }) => { globalThis.second = s; });
+	});
+	await bob.do(() => { globalThis.first = session; });
+	await carol.do(() => { ua.call('bob'); });
+	assert.equal((await bob.event('newSession', { nth: 1 })).waiting, true);
+	await carol.event('confirmed');
+	await bob.do(() => ua.switchTo(session)); // answered already: holds the first
+	await alice.event('hold');
+	await assertHears(bob, 880, { not: 440 });
+	await bob.do(() => ua.switchTo(globalThis.first));
+	await carol.event('hold');
+	await alice.event('unhold');
+	await assertHears(alice, 700);
+	const held = await bob.do(() => [globalThis.first, session].map((s) => s.isOnHold().local));
+	assert.deepEqual(held, [false, true]);
+	await bob.do(() => globalThis.first.terminate());
+	await bob.do(() => ua.switchTo(session));
+	await assertHears(carol, 700);
+});
+
+test('text is sent and read, or refused with the reason', async () => {
+	const alice = await client('alice', 440);
+	const { conn } = mock.clients.get('sip:alice@demo.example');
+	const send = (members) => conn.request('message.isthmus', {
+		resourceId: 'sip:alice@demo.example', content: 'h\u00e9', contentType: 'text/plain',
+		assertedOriginatingId: 'sip:bob@demo.example', assertedOriginatingName: 'Bob', ...members,
+	});
+	assert.equal((await send()).problemDetails.status, 480); // nobody listens
+	await alice.do(() => ua.on('message', (event) => {
+		globalThis.seen.push(['message', JSON.parse(JSON.stringify(event))]);
+		if (event.text === 'spam')
+			event.reject(603, 'no, thanks');
+	}));
+	assert.equal((await send()).success, true);
+	assert.deepEqual(await alice.event('message'), { from: 'sip:bob@demo.example',
+		displayName: 'Bob', to: 'sip:alice@demo.example', text: 'h\u00e9',
+		contentType: 'text/plain' });
+	assert.equal((await send({ content: 'spam' })).problemDetails.status, 603);
+	assert.equal((await send({ contentType: 'text/html' })).problemDetails.status, 415);
+	assert.equal((await send({ content: 7 })).problemDetails.status, 400);
+	await alice.do(() => ua.sendMessage('bob', 'hello'));
+	const sent = alice.requests('message.isthmus', 'c2s')[0];
+	assert.deepEqual([sent.resourceId, sent.content, sent.contentType],
+		['sip:bob@demo.example', 'hello', 'text/plain']);
+	mock.refuseNext.set('message.isthmus', 404);
+	assert.equal(await alice.do(() => ua.sendMessage('x', 'a').catch((e) => e.status)), 404);
+});
+
 test('stop deregisters and hangs up', async () => {
 	const [alice, bob] = await pair();
 	await alice.do(() => ua.stop());

@@ -11,6 +11,7 @@ import tls from 'node:tls';
 import { parse, stringify } from 'yaml';
 import { launchBrowser, openPage } from './lib/browser.mjs';
 import { PASSWORD, ROOT, startGateway } from './lib/gateway.mjs';
+import { ctl } from './lib/ctl.mjs';
 import { until } from './lib/process.mjs';
 import { connect } from '../lib/respect.mjs';
 
@@ -246,6 +247,46 @@ describe('the flow', () => {
 		} finally {
 			session.close();
 		}
+	});
+});
+
+describe('a subscriber of the store', () => {
+	const DAN = 'sip:dan@web.example';
+	const dan = { user: 'dan@web.example', password: 'open sesame' };
+	const run = async (...args) => {
+		const { status, stderr } = await ctl(gateway, args, { input: `${dan.password}\n` });
+		assert.equal(status, 0, stderr);
+	};
+	const codeOf = async (verifier) => {
+		const answer = await logIn(verifier, {}, dan);
+		assert.equal(answer.status, 303, answer.text);
+		return new URL(answer.headers.location).searchParams.get('code');
+	};
+
+	test('logs in here, and its token says who it is in the core', async () => {
+		const verifier = makeVerifier();
+		assert.equal((await logIn(verifier, {}, dan)).status, 403);
+		await run('subscriber', 'add', DAN, '--password', '--name', 'Dan', '--enrol', 'web',
+			'--impi', 'dan@ims.example', '--impu', 'sip:dan@ims.example', '--impu', 'tel:+15550100');
+		const { json } = await redeem(await codeOf(verifier), verifier);
+		assert.equal(json.webrtcId, DAN);
+		const claims = payload(json.access_token);
+		assert.deepEqual([claims.sub, claims.name, claims.impi, claims.impus],
+			[DAN, 'Dan', 'dan@ims.example', ['sip:dan@ims.example', 'tel:+15550100']]);
+		assert.equal((await tryBearer(json.access_token, DAN)).success, true);
+		assert.equal((await tryBearer(json.access_token)).problemDetails.status, 403);
+		assert.equal((await logIn(verifier, {}, { ...dan, password: 'guess' })).status, 403);
+	});
+
+	test('gets no more tokens when it is removed', async () => {
+		const verifier = makeVerifier();
+		const code = await codeOf(verifier);
+		const { json } = await redeem(await codeOf(verifier), verifier);
+		const { json: again } = await renew(json.refresh_token);
+		await run('subscriber', 'remove', DAN);
+		await assertFault(await renew(again.refresh_token), 400, 'invalid_grant');
+		await assertFault(await redeem(code, verifier), 400, 'invalid_grant');
+		assert.equal((await logIn(verifier, {}, dan)).status, 403);
 	});
 });
 

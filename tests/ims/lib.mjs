@@ -1,6 +1,7 @@
 // lib.mjs - a gateway at its place in the lab, and the lab's HSS.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
+import crypto from 'node:crypto';
 import path from 'node:path';
 import { ctl } from '../e2e/lib/ctl.mjs';
 import { PASSWORD, ROOT, startGateway } from '../e2e/lib/gateway.mjs';
@@ -33,4 +34,17 @@ export async function startImsGateway(name, port, { transport = 'udp', ims = {},
 	gateway.add = (id, ...args) => gateway.run('subscriber', 'add', id,
 		...args.includes('client') ? [] : ['--password'], ...args);
 	return gateway;
+}
+
+const md5 = (text) => crypto.createHash('md5').update(text).digest('hex');
+
+/** What a client with @password makes of the core's challenge. */
+export function digest(challenge, user, password) {
+	const of = Object.fromEntries([...challenge.matchAll(/(\w+)="?([^",]*)"?/g)]
+		.map(([, key, value]) => [key, value]));
+	const uri = 'sip:ims.test';
+	const ha1 = md5(`${user}:${of.realm}:${password}`);
+	const response = md5(`${ha1}:${of.nonce}:00000001:c0ffee:auth:${md5(`REGISTER:${uri}`)}`);
+	return `Digest username="${user}",realm="${of.realm}",nonce="${of.nonce}",uri="${uri}",` +
+		`qop=auth,nc=00000001,cnonce="c0ffee",response="${response}",algorithm=MD5`;
 }

@@ -2,14 +2,13 @@
 // web credentials, with the client's own, with those that the gateway holds, or
 // with an identity of the pool.
 import assert from 'node:assert/strict';
-import crypto from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { PASSWORD } from '../e2e/lib/gateway.mjs';
 import { until } from '../e2e/lib/process.mjs';
 import { connect } from '../lib/respect.mjs';
-import { hss, startImsGateway } from './lib.mjs';
+import { digest, hss, startImsGateway } from './lib.mjs';
 
 let gateway;
 const open = () => connect(gateway.endpoint, { origin: `https://127.0.0.1:${gateway.port}` });
@@ -103,19 +102,6 @@ describe('web credentials', () => {
 	});
 });
 
-const md5 = (text) => crypto.createHash('md5').update(text).digest('hex');
-
-/** What a client with @password makes of the core's challenge. */
-function digest(challenge, user, password) {
-	const of = Object.fromEntries([...challenge.matchAll(/(\w+)="?([^",]*)"?/g)]
-		.map(([, key, value]) => [key, value]));
-	const uri = 'sip:ims.test';
-	const ha1 = md5(`${user}:${of.realm}:${password}`);
-	const response = md5(`${ha1}:${of.nonce}:00000001:c0ffee:auth:${md5(`REGISTER:${uri}`)}`);
-	return `Digest username="${user}",realm="${of.realm}",nonce="${of.nonce}",uri="${uri}",` +
-		`qop=auth,nc=00000001,cnonce="c0ffee",response="${response}",algorithm=MD5`;
-}
-
 describe("the client's own IMS credentials", () => {
 	const webrtcId = 'sip:bob@ims.test';
 
@@ -134,7 +120,26 @@ describe("the client's own IMS credentials", () => {
 			authorization: digest(challenge, 'bob@ims.test', 'bob-secret') });
 		assert.ok(success);
 		await registered('bob');
-		await bob.auth({ authType: 'digest', webrtcId, expiration: 0 });
+		/* The core wants its end authenticated, too. */
+		const error = await refusal(bob.auth({ authType: 'digest', webrtcId, expiration: 0 }));
+		assert.equal(error.status, 401);
+		assert.equal(stateOf('bob'), 'registered');
+		const end = await bob.auth({ authType: 'digest', webrtcId, expiration: 0,
+			authorization: digest(error.response.wwwAuthenticate, 'bob@ims.test', 'bob-secret') });
+		assert.equal(end.expiration, 0);
+		assert.equal((await bob.closed).code, 1000);
+		assert.notEqual(stateOf('bob'), 'registered');
+	});
+
+	test('answer a log-out wrongly, and it is one all the same', async () => {
+		const { bob, challenge } = await challenged();
+		await bob.auth({ authType: 'digest', webrtcId,
+			authorization: digest(challenge, 'bob@ims.test', 'bob-secret') });
+		const error = await refusal(bob.auth({ authType: 'digest', webrtcId, expiration: 0 }));
+		await bob.auth({ authType: 'digest', webrtcId, expiration: 0,
+			authorization: digest(error.response.wwwAuthenticate, 'bob@ims.test', 'guess') });
+		assert.equal((await bob.closed).code, 1000);
+		assert.equal(await gateway.metric('isthmus_enrolments'), 0);
 	});
 
 	test('that are wrong are refused', async () => {

@@ -101,9 +101,10 @@ export class SipCall {
 		});
 	}
 
-	ring(status = 180, headers = []) {
+	/** A provisional response; with @body, an early answer. */
+	ring(status = 180, headers = [], body = '') {
 		if (this.state === 'new')
-			this.#respond(status, '', headers);
+			this.#respond(status, body, headers);
 	}
 
 	/** 200 with SDP; resolves when the ACK has come, as `answered` does. */
@@ -321,6 +322,20 @@ export class SipAnswerer {
 		return call;
 	}
 
+	/** A MESSAGE of @text to @uri; its final response. */
+	message(uri, peer, text, { from = this.identity, headers = [], type = 'text/plain' } = {}) {
+		const done = deferred();
+		this.request('MESSAGE', {
+			id: token(), local: `<${from}>;tag=${token()}`, remote: `<${uri}>`, target: uri,
+			peer: { address: peer.host ?? '127.0.0.1', port: peer.port },
+		}, {
+			branch: `z9hG4bK${token()}`, cseq: 1, body: text, type, headers,
+			onResponse: (response) => response.status >= 200 && done.resolve(response),
+			onTimeout: () => done.reject(new Error('MESSAGE: no answer')),
+		});
+		return within(done.promise, 'the answer to a MESSAGE');
+	}
+
 	// ---- for SipCall ----
 
 	forget(call) {
@@ -463,7 +478,9 @@ export class SipAnswerer {
 			this.#calls.set(made.id, made);
 			this.onInvite(made);
 		} else {
-			this.respond(message, transaction, message.method === 'OPTIONS' ? 200 : 481);
+			// onRequest: a status for what belongs to no call
+			this.respond(message, transaction, this.onRequest?.(message) ??
+				(message.method === 'OPTIONS' ? 200 : 481));
 		}
 	}
 }

@@ -42,7 +42,7 @@ function may_see(from, path)
 	if (from == "sdp" || from == "media")
 		return 0
 	if (from == "sip" || from == "webrtc")
-		return path ~ /^gateway\/(leg|settings|registration)\.h$/
+		return path ~ /^gateway\/(leg|message|settings|registration)\.h$/
 	return path ~ /^(sdp\/(sdp|session)|media\/media|sip\/sip|webrtc\/web)\.h$/
 }
 

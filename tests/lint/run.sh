@@ -76,5 +76,6 @@ check format format
 check cppcheck static_analysis
 check words tests/lint/words.sh
 check scripts scripts
+check types node tests/lint/types.mjs
 echo "lint: $passed passed, $failed failed"
 [ "$failed" = 0 ]

@@ -403,31 +403,88 @@ static void on_forget(const char *key, void *arg)
 	(void)snprintf(peer.forgot, sizeof(peer.forgot), "%s", key);
 }
 
+static void on_message(uint64_t ask, const struct gw_message *m, void *arg)
+{
+	assert_ptr_equal(&peer, arg);
+	peer.nmessage++;
+	peer.message_ask = ask;
+	(void)snprintf(peer.message_from, sizeof(peer.message_from), "%s %s",
+		       m->from.uri, m->from.display ? m->from.display : "-");
+	(void)snprintf(peer.message_to, sizeof(peer.message_to), "%s", m->to);
+	(void)snprintf(peer.message_text, sizeof(peer.message_text), "%.*s",
+		       (int)m->len, m->text);
+}
+
+static void on_message_done(uint64_t id, const struct gw_cause *cause,
+			    void *arg)
+{
+	assert_ptr_equal(&peer, arg);
+	peer.nmessage_done++;
+	peer.message_id = id;
+	peer.message_status = cause->status;
+}
+
+static void on_quality(struct gw_leg *leg, const struct gw_web_report *report,
+		       struct gw_buf *out, void *arg)
+{
+	assert_ptr_equal(&peer, arg);
+	assert_ptr_equal(peer.leg, leg);
+	peer.nreport++;
+	peer.report = *report;
+	gw_buf_str(out, "{\"heardHere\":4.10}");
+}
+
+static bool asking, serving, with_core, keeping;
+
 static int on_enrol(const struct gw_web_enrolment *who, void *arg)
 {
 	assert_ptr_equal(&peer, arg);
-	peer.nenrolled++;
-	(void)snprintf(peer.enrolled, sizeof(peer.enrolled), "%s", who->key);
-	return 0;
+	peer.nenrol++;
+	(void)snprintf(peer.key, sizeof(peer.key), "%s", who->key);
+	(void)snprintf(peer.enrol_id, sizeof(peer.enrol_id), "%s", who->id);
+	peer.proof = who->proof;
+	(void)snprintf(peer.impi, sizeof(peer.impi), "%s",
+		       who->impi ? who->impi : "");
+	peer.nimpu = who->nimpu;
+	for (size_t i = 0; i < who->nimpu; i++)
+		memcpy(peer.impu[i], who->impu[i], sizeof(peer.impu[i]));
+	return peer.enrol_error;
 }
 
 static int on_enrol_answer(const char *key, const char *authorization,
 			   void *arg)
 {
 	assert_ptr_equal(&peer, arg);
-	assert_string_equal(peer.enrolled, key);
-	assert_non_null(authorization);
-	return 0;
+	assert_string_equal(peer.key, key);
+	peer.nanswer++;
+	(void)snprintf(peer.answer, sizeof(peer.answer), "%s", authorization);
+	return peer.enrol_error;
+}
+
+static int on_quit(const char *key, void *arg)
+{
+	assert_ptr_equal(&peer, arg);
+	assert_string_equal(peer.key, key);
+	peer.nquit++;
+	return peer.enrol_error;
 }
 
 static void on_leave(const char *key, void *arg)
 {
 	assert_ptr_equal(&peer, arg);
-	peer.nleft++;
+	peer.nleave++;
 	(void)snprintf(peer.left, sizeof(peer.left), "%s", key);
 }
 
-static bool asking, keeping, core;
+int peer_setup_core(void **state)
+{
+	int rc;
+
+	with_core = true;
+	rc = peer_setup_asking(state);
+	with_core = false;
+	return rc;
+}
 
 int peer_setup_asking(void **state)
 {
@@ -449,13 +506,23 @@ int peer_setup_keeping(void **state)
 	return rc;
 }
 
-int peer_setup_core(void **state)
+int peer_setup_keeping_core(void **state)
 {
 	int rc;
 
-	core = true;
+	with_core = true;
 	rc = peer_setup_keeping(state);
-	core = false;
+	with_core = false;
+	return rc;
+}
+
+int peer_setup_apps(void **state)
+{
+	int rc;
+
+	serving = true;
+	rc = peer_setup(state);
+	serving = false;
 	return rc;
 }
 
@@ -465,10 +532,13 @@ int peer_setup(void **state)
 				     .user = asking ? on_ask : NULL,
 				     .keep = keeping ? on_keep : NULL,
 				     .forget = keeping ? on_forget : NULL,
-				     .enrol = core ? on_enrol : NULL,
-				     .enrol_answer =
-					     core ? on_enrol_answer : NULL,
-				     .leave = core ? on_leave : NULL,
+				     .message = serving ? on_message : NULL,
+				     .message_done = on_message_done,
+				     .quality = serving ? on_quality : NULL,
+				     .enrol = with_core ? on_enrol : NULL,
+				     .enrol_answer = on_enrol_answer,
+				     .quit = on_quit,
+				     .leave = on_leave,
 				     .arg = &peer };
 	/* sha256crypt at its least cost: a test, not a password file */
 	const char *hash = crypt(PASSWORD, "$5$rounds=1000$abcdefgh");
@@ -484,12 +554,17 @@ int peer_setup(void **state)
 	set->web.messages_per_s = 1000;
 	set->web.messages_burst = 1000;
 	set->web.max_sessions = 3;
+	set->messages.max_bytes = 20;
+	set->messages.per_minute = 60;
 	strcpy(set->auth.realm, "test.example");
 	set->auth.expiration_s = 3600;
 	set->auth.ttl_max_s = 60;
 	strcpy(set->auth.issuer, "https://issuer.example");
 	strcpy(set->auth.audience, "isthmus");
 	strcpy(set->auth.claims.webrtc_id, "webrtcId");
+	strcpy(set->auth.claims.impi, "impi");
+	strcpy(set->auth.claims.impus, "impus");
+	strcpy(set->auth.claims.name, "name");
 	set->nuser = 2;
 	set->user = calloc(2, sizeof(*set->user));
 	assert_non_null(set->user);

@@ -45,25 +45,46 @@ struct peer {
 	struct heard heard[64];
 	bool free_on_release;
 
+	/* The last message of text of a client, and the last answer to one for
+	 * a client; the last report. */
+	unsigned nmessage, nmessage_done, nreport;
+	uint64_t message_ask, message_id;
+	char message_from[128], message_to[256], message_text[256];
+	unsigned message_status;
+	struct gw_web_report report;
+
 	/* The last user that was asked for elsewhere. */
 	int ask_error; /* what asking returns */
 	uint64_t ask;
 	unsigned nask;
 	char ask_id[128];
 
-	/* What was to be remembered, or enrolled, last. */
+	/* What was to be remembered last. */
 	int keep_error; /* what keeping returns */
-	unsigned nkept, nforgot, nenrolled, nleft;
+	unsigned nkept, nforgot;
 	struct gw_web_kept kept;
-	char forgot[32], enrolled[32], left[32];
+	char forgot[32];
+
+	/* The last that was to be registered in a core, and what was said to
+	 * it since. */
+	int enrol_error; /* what that returns */
+	unsigned nenrol, nleave, nanswer, nquit;
+	char key[24], enrol_id[128], left[24];
+	enum gw_web_proof proof;
+	char impi[128];
+	size_t nimpu;
+	char impu[GW_WEB_IMPUS][128];
+	char answer[512];
 };
 
 extern struct peer peer;
 
 int peer_setup(void **state);
 int peer_setup_asking(void **state);  /* users are asked for elsewhere too */
+int peer_setup_apps(void **state);    /* messages and reports are served */
+int peer_setup_core(void **state);    /* and there is a core */
 int peer_setup_keeping(void **state); /* registrations are remembered */
-int peer_setup_core(void **state);    /* the same, and there is a core */
+int peer_setup_keeping_core(void **state); /* and there is a core */
 int peer_teardown(void **state);
 void peer_advance_ms(uint64_t ms);
 

@@ -340,7 +340,7 @@ static void what_was_told_is_put_back(void **state)
 	long long before = RESTORED("restored");
 
 	core_knows(GW_ENROL_POOL);
-	lend(f, "k1");
+	lend(f, k.id);
 	put(f, &k);
 	enrols.known = false;
 	here.enrolled = false;

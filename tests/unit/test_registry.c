@@ -254,31 +254,55 @@ static void endpoints_of_a_subscriber_are_bounded(void **state)
 	assert_null(gw_registry_surplus(registry, "sip:b@x"));
 }
 
-static void what_a_token_said_stays_with_its_registration(void **state)
+static void what_the_core_grants_is_all_that_it_has(void **state)
 {
-	struct gw_jwt_claims claims = {
-		.impi = "alice@ims.example",
-		.nimpu = 2,
-		.impu = {"sip:alice@ims.example", "tel:+1555"},
-		.name = "Alice"
+	static const char granted[][GW_IDENTITY_SIZE] = {
+		"sip:alice@ims.example", "tel:+1555", "TEL:+1-555"
 	};
 	struct gw_reg *reg = add("sip:alice@example.net", one);
 
 	(void)state;
-	assert_null(reg->ims);
-	assert_int_equal(0, gw_reg_set_claims(reg, &claims));
-	gw_reg_suspend(reg);
-	gw_reg_resume(reg, two);
-	assert_non_null(reg->ims);
-	assert_string_equal("alice@ims.example", reg->ims->impi);
-	assert_int_equal(2, reg->ims->nimpu);
-	assert_string_equal("tel:+1555", reg->ims->impu[1]);
-	assert_string_equal("Alice", reg->name);
-	/* The next token says less, and a name once given stays. */
-	claims = (struct gw_jwt_claims){ .name = "Eve" };
-	assert_int_equal(0, gw_reg_set_claims(reg, &claims));
-	assert_null(reg->ims);
-	assert_string_equal("Alice", reg->name);
+	gw_registry_set_identities(reg, 1, granted);
+	assert_int_equal(2, reg->nidentity);
+	gw_registry_set_identities(reg, 3, granted);
+	assert_int_equal(3, reg->nidentity);
+	assert_ptr_equal(reg, gw_registry_find(registry, "tel:+1-555"));
+	/* Less than before: it is not called by that any more. */
+	gw_registry_set_identities(reg, 1, granted + 1);
+	assert_int_equal(2, reg->nidentity);
+	assert_null(gw_registry_find(registry, "sip:alice@ims.example"));
+	assert_ptr_equal(reg, gw_registry_find(registry, "tel:+1555"));
+	assert_ptr_equal(reg,
+			 gw_registry_find(registry, "sip:alice@example.net"));
+	gw_registry_set_identities(reg, 0, NULL);
+	assert_int_equal(1, reg->nidentity);
+	assert_null(gw_registry_find(registry, "tel:+1555"));
+}
+
+static void a_later_token_must_be_of_the_same_bearer(void **state)
+{
+	static const char granted[][GW_IDENTITY_SIZE] = {
+		"sip:alice@ims.example", "tel:+1555"
+	};
+	struct gw_jwt_claims same = { .impi = "alice@ims.example",
+				      .nimpu = 1,
+				      .impu = { "tel:+1-555" } };
+	struct gw_jwt_claims nothing = { .nimpu = 0 };
+	struct gw_jwt_claims impi = { .impi = "eve@ims.example" };
+	struct gw_jwt_claims impu = {
+		.nimpu = 2, .impu = {"tel:+1555", "tel:+1556"}
+	};
+	struct gw_reg *reg = add("sip:alice@example.net", one);
+
+	(void)state;
+	/* In no core it does not matter. */
+	assert_true(gw_reg_suits(reg, &impi));
+	reg->impi = strdup("alice@ims.example");
+	gw_registry_set_identities(reg, 2, granted);
+	assert_true(gw_reg_suits(reg, &same));
+	assert_true(gw_reg_suits(reg, &nothing));
+	assert_false(gw_reg_suits(reg, &impi));
+	assert_false(gw_reg_suits(reg, &impu));
 }
 
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -294,7 +318,8 @@ int main(void)
 		T(an_expired_one_ends_suspended_or_not),
 		T(a_credential_is_bound_to_its_identity_and_replaced),
 		T(endpoints_of_a_subscriber_are_bounded),
-		T(what_a_token_said_stays_with_its_registration),
+		T(what_the_core_grants_is_all_that_it_has),
+		T(a_later_token_must_be_of_the_same_bearer),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -405,6 +405,8 @@ static void the_challenge_is_the_clients_to_answer(void **state)
 	expect(&x->f, &p, "REGISTER ");
 	assert_string_equal(param(&p, "integrity-protected"), "tls-yes");
 	grant(x, &p, "540", NULL);
+	/* Nothing has changed, but who answered is told. */
+	(void)hear(x, GW_RE_REGISTERED);
 	/* Nobody is there to answer any more. */
 	expect_silence(&x->f, 50);
 	gw_regn_end(x->r);
@@ -413,6 +415,62 @@ static void the_challenge_is_the_clients_to_answer(void **state)
 	while (metric("isthmus_ims_registrations_known"))
 		gw_loop_step(x->f.loop, 5);
 	nothing_heard(x);
+}
+
+/* Registered; what it is asked next is a deregistration. */
+static void quit(struct rfix *x, struct packet *p)
+{
+	(void)begin_client(x, p);
+	assert_int_equal(gw_regn_quit(x->r), -EALREADY);
+	assert_int_equal(gw_regn_answer(x->r, ANSWERED), 0);
+	expect(&x->f, p, "REGISTER ");
+	grant(x, p, "540", NULL);
+	(void)hear(x, GW_RE_REGISTERED);
+	assert_int_equal(gw_regn_quit(x->r), 0);
+	assert_int_equal(gw_regn_quit(x->r), -EALREADY);
+	expect(&x->f, p, "REGISTER ");
+	assert_non_null(strstr(header(p, "Contact"), ";expires=0"));
+	reply(&x->f, p, 401, "t",
+	      "WWW-Authenticate: Digest realm=\"ims.test\",nonce=\"abc\"\r\n",
+	      NULL);
+	(void)hear(x, GW_RE_CHALLENGE);
+}
+
+static void a_log_out_is_authenticated_by_the_client(void **state)
+{
+	struct rfix *x = *state;
+	struct packet p;
+
+	quit(x, &p);
+	assert_int_equal(gw_regn_answer(x->r, ANSWERED), 0);
+	expect(&x->f, &p, "REGISTER ");
+	assert_string_equal(param(&p, "response"), "f00");
+	assert_non_null(strstr(header(&p, "Contact"), ";expires=0"));
+	reply(&x->f, &p, 200, "t", NULL, NULL);
+	assert_int_equal(hear(x, GW_RE_ENDED)->status, 200);
+	assert_int_equal(metric("isthmus_ims_registrations_known"), 0);
+}
+
+static void a_log_out_that_fails_is_one_all_the_same(void **state)
+{
+	struct rfix *x = *state;
+	struct packet p;
+
+	/* Refused. */
+	quit(x, &p);
+	assert_int_equal(gw_regn_answer(x->r, ANSWERED), 0);
+	expect(&x->f, &p, "REGISTER ");
+	reply(&x->f, &p, 403, "t", NULL, NULL);
+	assert_int_equal(hear(x, GW_RE_ENDED)->status, 200);
+	/* Not answered by the client. */
+	quit(x, &p);
+	pass_ms(x, 240001);
+	assert_int_equal(hear(x, GW_RE_ENDED)->status, 408);
+	/* Given up by it. */
+	quit(x, &p);
+	gw_regn_end(x->r);
+	assert_int_equal(metric("isthmus_ims_registrations_known"), 0);
+	expect_silence(&x->f, 50);
 }
 
 static void answers_of_others_are_refused(void **state)
@@ -585,6 +643,8 @@ int main(void)
 		T(an_old_sequence_number_resynchronises),
 		T(a_forged_vector_is_not_answered),
 		T(the_challenge_is_the_clients_to_answer),
+		T(a_log_out_is_authenticated_by_the_client),
+		T(a_log_out_that_fails_is_one_all_the_same),
 		T(answers_of_others_are_refused),
 		T(a_client_that_never_answers_is_given_up),
 		T(a_client_that_leaves_when_asked_sends_nothing),

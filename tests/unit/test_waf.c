@@ -4,6 +4,7 @@
  */
 #include "tests/unit/cm.h"
 
+#include <crypt.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -324,6 +325,338 @@ static void a_file_that_is_no_key_is_refused(void **state)
 			 gw_waf_keys_new(&k, &set, 0, err, sizeof(err)));
 }
 
+/* ---- users that are found elsewhere ---- */
+
+#define DAN      "sip:dan@web.example"
+#define PASSWORD "open sesame"
+#define FORM     "application/x-www-form-urlencoded"
+#define QUERY                                                                  \
+	"client_id=c&redirect_uri=https%3A%2F%2Fapp.example%2F&"               \
+	"response_type=code&code_challenge_method=S256&code_"                  \
+	"challenge=" CHALLENGE
+#define REDEEM                                                                 \
+	"grant_type=authorization_code&client_id=c&redirect_uri="              \
+	"https%3A%2F%2Fapp.example%2F&code_verifier=" VERIFIER "&code="
+
+static struct gw_loop *loop;
+static struct gw_waf *waf;
+static struct gw_settings set;
+static struct gw_set_user dan;
+static uint64_t last_ask;
+static unsigned nask, npunished, nready;
+static int ask_error;
+static char asked[128], cookie[64], csrf[64];
+
+static const struct gw_set_user *nobody(const char *uri, void *arg)
+{
+	(void)uri;
+	(void)arg;
+	return NULL;
+}
+
+static int on_ask(uint64_t *ask, const char *uri, void *arg)
+{
+	(void)arg;
+	(void)snprintf(asked, sizeof(asked), "%s", uri);
+	nask++;
+	*ask = ++last_ask;
+	return ask_error;
+}
+
+static void on_punish(const struct gw_addr *peer, void *arg)
+{
+	(void)peer;
+	(void)arg;
+	npunished++;
+}
+
+static void on_keys(void *arg)
+{
+	(void)arg;
+}
+
+static void on_ready(struct gw_ws_app *a)
+{
+	(void)a;
+	nready++;
+}
+
+static int setup_waf(void **state)
+{
+	const struct gw_waf_handlers h = { .user = nobody,
+					   .ask = on_ask,
+					   .punish = on_punish,
+					   .keys_changed = on_keys };
+	struct gw_set_waf *w = &set.waf;
+
+	(void)state;
+	memset(&set, 0, sizeof(set));
+	w->enabled = true;
+	w->access_token_s = w->refresh_token_s = 60;
+	w->user_failures = 10;
+	strcpy(w->issuer, "https://w");
+	(void)snprintf(w->key_file, sizeof(w->key_file), "%s/waf.pem", dir);
+	w->nclient = 1;
+	strcpy(w->client[0].id, "c");
+	w->client[0].nredirect = 1;
+	strcpy(w->client[0].redirect[0], BACK);
+	strcpy(set.auth.claims.impi, "impi");
+	strcpy(set.auth.claims.impus, "impus");
+	strcpy(set.auth.claims.name, "name");
+	memset(&dan, 0, sizeof(dan));
+	strcpy(dan.id, DAN);
+	strcpy(dan.password, crypt(PASSWORD, "$5$rounds=1000$dansalt"));
+	strcpy(dan.name, "Dan");
+	strcpy(dan.impi, "dan@ims.example");
+	strcpy(dan.identity[0], "sip:dan@ims.example");
+	strcpy(dan.identity[1], "tel:+15550100");
+	dan.nidentity = 2;
+	nask = npunished = nready = 0;
+	ask_error = 0;
+	assert_int_equal(0, gw_loop_new(&loop, NULL, NULL));
+	assert_int_equal(0, gw_waf_new(&waf, loop, &h));
+	return gw_waf_use(waf, &set);
+}
+
+static int teardown_waf(void **state)
+{
+	(void)state;
+	gw_waf_free(waf);
+	gw_loop_free(loop);
+	return 0;
+}
+
+static struct gw_ws_app *request(const char *path, const char *query,
+				 const char *form)
+{
+	struct gw_ws_app *a = calloc(1, sizeof(*a));
+
+	assert_non_null(a);
+	a->tls = true;
+	a->post = form != NULL;
+	a->path = strdup(path);
+	a->query = query ? strdup(query) : NULL;
+	a->type = form ? strdup(FORM) : NULL;
+	a->cookie = cookie[0] ? strdup(cookie) : NULL;
+	a->ready = on_ready;
+	a->io = &loop;
+	gw_buf_init(&a->form, GW_WS_FORM_MAX);
+	gw_buf_init(&a->body, GW_WS_PAGE_MAX);
+	if (form)
+		gw_buf_str(&a->form, form);
+	return a;
+}
+
+static void done_with(struct gw_ws_app *a)
+{
+	free(a->path);
+	free(a->query);
+	free(a->type);
+	free(a->cookie);
+	gw_buf_fini(&a->form);
+	gw_buf_fini(&a->body);
+	free(a);
+}
+
+/* The page: it gives the cookie and the form's hash. */
+static void open_page(void)
+{
+	struct gw_ws_app *a;
+	const char *p;
+
+	cookie[0] = '\0';
+	a = request("/oauth/authorize", QUERY, NULL);
+	assert_int_equal(GW_WS_APP_ANSWERED, gw_waf_request(waf, a));
+	assert_int_equal(200, a->status);
+	(void)snprintf(cookie, sizeof(cookie), "%.*s",
+		       (int)strcspn(a->set_cookie, ";"), a->set_cookie);
+	p = strstr(a->body.data, "name=\"csrf\" value=\"");
+	assert_non_null(p);
+	(void)snprintf(csrf, sizeof(csrf), "%.43s", p + 19);
+	done_with(a);
+}
+
+/* The form, up to where its user is asked for. */
+static struct gw_ws_app *log_in(const char *password)
+{
+	char form[1024];
+	struct gw_ws_app *a;
+
+	open_page();
+	(void)snprintf(form, sizeof(form),
+		       "%s&csrf=%s&username=dan%%40web.example&password=%s",
+		       QUERY, csrf, password);
+	a = request("/oauth/authorize", NULL, form);
+	if (!ask_error) {
+		assert_int_equal(GW_WS_APP_LATER, gw_waf_request(waf, a));
+		assert_string_equal(DAN, asked);
+		assert_int_equal(0, nready);
+	}
+	return a;
+}
+
+static void wait_ready(unsigned n)
+{
+	for (int i = 0; i < 500 && nready < n; i++)
+		gw_loop_step(loop, 20);
+	assert_int_equal(n, nready);
+}
+
+/* A code for Dan. */
+static void get_code(void)
+{
+	struct gw_ws_app *a = log_in(PASSWORD);
+	const char *p;
+
+	assert_true(gw_waf_user_found(waf, last_ask, 0, &dan));
+	wait_ready(1);
+	nready = 0;
+	assert_int_equal(303, a->status);
+	p = strstr(a->location, "code=");
+	assert_non_null(p);
+	(void)snprintf(code, sizeof(code), "%.44s", p + 5);
+	done_with(a);
+}
+
+static struct gw_ws_app *redeem_code(void)
+{
+	struct gw_ws_app *a;
+	char form[512];
+
+	(void)snprintf(form, sizeof(form), "%s%s", REDEEM, code);
+	a = request("/oauth/token", NULL, form);
+	if (!ask_error)
+		assert_int_equal(GW_WS_APP_LATER, gw_waf_request(waf, a));
+	return a;
+}
+
+static void a_user_from_elsewhere_gets_a_token_with_its_identities(void **state)
+{
+	static const char *const wanted[] = {
+		"\"sub\":\"" DAN "\"", "\"name\":\"Dan\"",
+		"\"impi\":\"dan@ims.example\"",
+		"\"impus\":[\"sip:dan@ims.example\",\"tel:+15550100\"]"
+	};
+	char claims[1024] = "";
+	struct gw_ws_app *a;
+	const char *p;
+	int n;
+
+	(void)state;
+	get_code();
+	a = redeem_code();
+	assert_string_equal(DAN, asked);
+	assert_true(gw_waf_user_found(waf, last_ask, 0, &dan));
+	assert_int_equal(1, nready);
+	assert_int_equal(200, a->status);
+	p = strchr(strstr(a->body.data, "access_token"), '.');
+	assert_non_null(p);
+	n = gw_base64url_decode(claims, sizeof(claims) - 1, p + 1,
+				strcspn(p + 1, "."));
+	assert_true(n > 0);
+	for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {
+		if (!strstr(claims, wanted[i]))
+			fail_msg("%s lacks %s", claims, wanted[i]);
+	}
+	done_with(a);
+}
+
+static void who_is_wrong_or_unknown_there_is_refused_alike(void **state)
+{
+	struct gw_ws_app *a = log_in("guess");
+	char first[8192];
+
+	(void)state;
+	assert_true(gw_waf_user_found(waf, last_ask, 0, &dan));
+	wait_ready(1);
+	assert_int_equal(403, a->status);
+	(void)snprintf(first, sizeof(first), "%s",
+		       strstr(a->body.data, "id=\"fault\""));
+	done_with(a);
+	nready = 0;
+	a = log_in(PASSWORD);
+	assert_true(gw_waf_user_found(waf, last_ask, -ENOENT, NULL));
+	wait_ready(1);
+	assert_int_equal(403, a->status);
+	/* Up to the form, whose hash differs. */
+	assert_memory_equal(first, strstr(a->body.data, "id=\"fault\""), 60);
+	done_with(a);
+	assert_int_equal(2, npunished);
+}
+
+static void where_nobody_can_tell_it_is_tried_again(void **state)
+{
+	struct gw_ws_app *a = log_in(PASSWORD);
+
+	(void)state;
+	assert_true(gw_waf_user_found(waf, last_ask, -EIO, NULL));
+	assert_int_equal(1, nready);
+	assert_int_equal(503, a->status);
+	assert_true(a->retry_after_s > 0);
+	done_with(a);
+	ask_error = -EAGAIN;
+	nready = 0;
+	a = log_in(PASSWORD);
+	assert_int_equal(GW_WS_APP_ANSWERED, gw_waf_request(waf, a));
+	assert_int_equal(503, a->status);
+	done_with(a);
+	ask_error = 0;
+	/* The code is not used up by it. */
+	get_code();
+	a = redeem_code();
+	assert_true(gw_waf_user_found(waf, last_ask, -ETIMEDOUT, NULL));
+	assert_int_equal(503, a->status);
+	done_with(a);
+	ask_error = -EAGAIN;
+	a = redeem_code();
+	assert_int_equal(GW_WS_APP_ANSWERED, gw_waf_request(waf, a));
+	assert_int_equal(503, a->status);
+	done_with(a);
+	ask_error = 0;
+	a = redeem_code();
+	assert_true(gw_waf_user_found(waf, last_ask, 0, &dan));
+	assert_int_equal(200, a->status);
+	done_with(a);
+	assert_int_equal(0, npunished);
+}
+
+static void who_was_removed_gets_no_token(void **state)
+{
+	struct gw_ws_app *a;
+
+	(void)state;
+	get_code();
+	a = redeem_code();
+	assert_true(gw_waf_user_found(waf, last_ask, -ENOENT, NULL));
+	assert_int_equal(400, a->status);
+	assert_string_equal("{\"error\":\"invalid_grant\"}", a->body.data);
+	done_with(a);
+	/* What is nobody's is not asked about. */
+	nask = 0;
+	code[3] ^= 1;
+	ask_error = -1;
+	a = redeem_code();
+	assert_int_equal(GW_WS_APP_ANSWERED, gw_waf_request(waf, a));
+	assert_int_equal(400, a->status);
+	assert_int_equal(0, nask);
+	done_with(a);
+}
+
+/* The server has let go of both; they are freed by their answers. */
+static void who_waits_when_it_ends_is_answered(void **state)
+{
+	struct gw_ws_app *a;
+
+	(void)state;
+	get_code();
+	a = log_in(PASSWORD);
+	a->io = NULL;
+	a = redeem_code();
+	a->io = NULL;
+	assert_false(gw_waf_user_found(waf, 4711, 0, &dan));
+	assert_false(gw_waf_user_found(waf, 0, 0, &dan));
+}
+
 static int make_dir(void **state)
 {
 	(void)state;
@@ -341,6 +674,7 @@ static int remove_dir(void **state)
 
 int main(void)
 {
+#define W(f) cmocka_unit_test_setup_teardown(f, setup_waf, teardown_waf)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_example_of_the_rfc_holds),
 		cmocka_unit_test(other_verifiers_do_not),
@@ -360,6 +694,11 @@ int main(void)
 		cmocka_unit_test(the_key_stays_until_its_time_is_over),
 		cmocka_unit_test(what_it_signs_is_believed),
 		cmocka_unit_test(a_file_that_is_no_key_is_refused),
+		W(a_user_from_elsewhere_gets_a_token_with_its_identities),
+		W(who_is_wrong_or_unknown_there_is_refused_alike),
+		W(where_nobody_can_tell_it_is_tried_again),
+		W(who_was_removed_gets_no_token),
+		W(who_waits_when_it_ends_is_answered),
 	};
 
 	return cmocka_run_group_tests(tests, make_dir, remove_dir);

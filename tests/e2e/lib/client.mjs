@@ -11,12 +11,13 @@ async function setUp({ endpoint, id, config, autoAnswer }) {
 	for (const name of ['connecting', 'connected', 'disconnected', 'registered',
 		'unregistered', 'registrationFailed', 'protocolError'])
 		ua.on(name, (event) => seen.push([name, JSON.parse(JSON.stringify(event))]));
-	ua.on('newSession', ({ originator, session, restored }) => {
-		seen.push(['newSession', { originator, restored }]);
+	ua.on('newSession', ({ originator, session, restored, waiting }) => {
+		seen.push(['newSession', { originator, restored, waiting }]);
 		globalThis.session = session;
 		for (const name of ['state', 'progress', 'accepted', 'confirmed', 'hold',
 			'unhold', 'failed', 'ended', 'icestate', 'newDTMF', 'reconnected',
-			'resumed', 'identity', 'userData'])
+			'resumed', 'identity', 'userData', 'video', 'device', 'transfer',
+			'quality', 'muted', 'unmuted', 'playbackblocked'])
 			session.on(name, (event) =>
 				seen.push([name, JSON.parse(JSON.stringify(event))]));
 		if (originator === 'remote' && autoAnswer && !restored)

@@ -201,6 +201,10 @@ class Mock {
 		this.legs.delete(leg.peer);
 	}
 
+	'message.isthmus'(conn, message, answer) {
+		answer({});
+	}
+
 	'echo.test'(conn, message, answer) {
 		answer({ echo: message.payload });
 	}

@@ -1,0 +1,56 @@
+// rtp.mjs - a sine in PCMU to an address, 50 packets a second, until stopped.
+import dgram from 'node:dgram';
+import { randomBytes } from 'node:crypto';
+
+// ITU-T G.711, from 16 bits.
+function mulaw(sample) {
+	const sign = sample < 0 ? 0x80 : 0;
+	const magnitude = Math.min(32635, Math.abs(sample)) + 132;
+	const exponent = Math.floor(Math.log2(magnitude)) - 7;
+	const mantissa = magnitude >> (exponent + 3) & 0x0f;
+	return ~(sign | exponent << 4 | mantissa) & 0xff;
+}
+
+/** Where @sdp wants its audio. */
+export function audioOf(sdp) {
+	return {
+		host: /^c=IN IP4 (\S+)/m.exec(sdp)[1],
+		port: Number(/^m=audio (\d+)/m.exec(sdp)[1]),
+	};
+}
+
+/** From 127.0.0.1:@port; stop() ends it. */
+export async function playTone({ port, to, hz = 1000 }) {
+	const socket = dgram.createSocket('udp4');
+	await new Promise((done, fail) => {
+		socket.once('error', fail);
+		socket.bind(port, '127.0.0.1', done);
+	});
+	socket.on('error', () => {});
+	const ssrc = randomBytes(4).readUInt32BE();
+	let sequence = 1;
+	let time = 0;
+	const began = Date.now();
+	let sent = 0;
+	const timer = setInterval(() => {
+		// As many as are due: a late timer is caught up with.
+		for (; sent < (Date.now() - began) / 20; sent++) {
+			const packet = Buffer.alloc(172);
+			packet[0] = 0x80;
+			packet.writeUInt16BE(sequence++ & 0xffff, 2);
+			packet.writeUInt32BE(time >>> 0, 4);
+			packet.writeUInt32BE(ssrc, 8);
+			for (let i = 0; i < 160; i++)
+				packet[12 + i] = mulaw(Math.round(8000 *
+					Math.sin(2 * Math.PI * hz * (time + i) / 8000)));
+			time += 160;
+			socket.send(packet, to.port, to.host);
+		}
+	}, 10);
+	return {
+		stop() {
+			clearInterval(timer);
+			return new Promise((done) => socket.close(done));
+		},
+	};
+}

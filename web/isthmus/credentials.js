@@ -1,0 +1,78 @@
+// credentials.js - logging in: what proves who we are, and the single-use
+// credential that continues a registration over lost sockets and reloads.
+import { IsthmusError } from './errors.js';
+import { Store } from './store.js';
+
+function base64(text) {
+	let binary = '';
+	for (const byte of new TextEncoder().encode(text))
+		binary += String.fromCharCode(byte);
+	return btoa(binary);
+}
+
+export class Credentials {
+	#config;
+	#store;
+	#single; // for authType reauth
+
+	constructor(config) {
+		this.#config = config;
+		this.#store = new Store(config.storage,
+			`isthmus:${config.endpoint}:${config.id}`);
+		this.#single = this.#store.load().credential ?? null;
+	}
+
+	get canResume() { return this.#single !== null; }
+
+	/** What the gateway gave with a registration. */
+	keep(credential) {
+		this.#single = credential ?? null;
+		if (this.#single)
+			this.#store.save({ credential: this.#single });
+	}
+
+	/** Members of an auth request that continues the registration, or null.
+	 * It works once, whatever comes of it. */
+	takeSingle() {
+		const authorization = this.#single;
+		if (!authorization)
+			return null;
+		this.forget();
+		return { authType: 'reauth', authorization };
+	}
+
+	/** @stored: another page of this tab may not use it either. */
+	forget(stored = true) {
+		this.#single = null;
+		if (stored)
+			this.#store.clear();
+	}
+
+	/** Members that prove it anew: token or password. */
+	async fresh() {
+		const { id, token, getToken, password } = this.#config;
+		if (getToken || token !== undefined) {
+			const bearer = getToken ? await getToken() : token;
+			return { authType: 'bearer', authorization: `Bearer ${bearer}` };
+		}
+		if (password === undefined)
+			throw new IsthmusError('credentials',
+				'no password, token or getToken is configured', { status: 401 });
+		// RFC 7617 2: a user-id holds no colon, so the URI goes without scheme.
+		const user = id.replace(/^(sip|sips|tel):/i, '');
+		return {
+			authType: 'basic',
+			authorization: `Basic ${base64(`${user}:${password}`)}`,
+		};
+	}
+
+	/** The whole auth request. */
+	params(proof) {
+		const { id, disconnectionTtl, expiration, supportedExtension } = this.#config;
+		return {
+			webrtcId: id, ...proof, disconnectionTtl,
+			...expiration === undefined ? {} : { expiration },
+			...supportedExtension.length ? { supportedExtension } : {},
+		};
+	}
+}

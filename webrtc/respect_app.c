@@ -1,0 +1,316 @@
+/*
+ * The application-specific methods that the gateway itself serves:
+ * message.isthmus, text outside of calls, and quality.isthmus, what a client
+ * counts of a session.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "webrtc/respect_leg.h"
+
+#define ASKS_MAX     4096      /* messages of clients that are under way */
+#define UNANSWERED   16        /* messages that a client has not answered yet */
+#define REPORT_EVERY 900000ull /* microseconds, of one session */
+
+GW_COUNTER(m_taken, "isthmus_respect_text_messages_total",
+	   "Messages of text of clients, and to them, by what became of them",
+	   "from=\"client\",result=\"accepted\"");
+GW_COUNTER(m_refused, "isthmus_respect_text_messages_total",
+	   "Messages of text of clients, and to them, by what became of them",
+	   "from=\"client\",result=\"refused\"");
+GW_COUNTER(m_delivered, "isthmus_respect_text_messages_total",
+	   "Messages of text of clients, and to them, by what became of them",
+	   "from=\"gateway\",result=\"accepted\"");
+GW_COUNTER(m_declined, "isthmus_respect_text_messages_total",
+	   "Messages of text of clients, and to them, by what became of them",
+	   "from=\"gateway\",result=\"refused\"");
+
+/* A message of a client that waits for its answer. */
+struct gw_rask {
+	LIST_ENTRY(gw_rask) link;
+	uint64_t id;
+	struct gw_rconn *conn; /* NULL: gone */
+	uint64_t txn;
+};
+
+/* ---- messages of clients ---- */
+
+/* One message of @b's; 0, or the seconds until there is one. */
+static uint32_t take(struct gw_web *web, struct gw_reg_bucket *b)
+{
+	uint32_t rate = web->set->messages.per_minute;
+	uint64_t now = gw_timers_now_us(web->timers);
+	uint64_t back = (now - b->at_us) * rate / 60000;
+
+	/* What the division dropped must not be lost. */
+	if (back) {
+		b->at_us = now;
+		b->spent_m -= back < b->spent_m ? (uint32_t)back : b->spent_m;
+	}
+	if (b->spent_m + 1000 > rate * 1000)
+		return 60 / rate + 1;
+	b->spent_m += 1000;
+	return 0;
+}
+
+static bool is_text(const char *type)
+{
+	size_t n = strlen(GW_MESSAGE_TYPE);
+
+	return !strncasecmp(type, GW_MESSAGE_TYPE, n) &&
+	       (!type[n] || type[n] == ';' || type[n] == ' ');
+}
+
+/* False: it was refused. */
+static bool may_send(struct gw_rconn *c, const struct gw_rmsg *m)
+{
+	const struct gw_set_messages *set = &c->web->set->messages;
+	struct gw_rout o = {
+		.problem = {.status = 429, .detail = "too many messages"},
+		.has_retry_after = true,
+	};
+
+	if (!c->web->h.message || !set->per_minute) {
+		gw_rconn_reject(c, m, GW_RJ_APP_METHOD, 501,
+				"there are no messages here");
+		return false;
+	}
+	if (gw_rmsg_has(m, GW_K_CONTENT_TYPE) &&
+	    !is_text(m->str[GW_K_CONTENT_TYPE])) {
+		gw_rconn_reject(c, m, GW_RJ_UNSUPPORTED, 415,
+				"contentType must be text/plain");
+		return false;
+	}
+	if (m->len[GW_K_CONTENT] > set->max_bytes) {
+		gw_rconn_reject(c, m, GW_RJ_LIMIT, 413,
+				"content is longer than messages.max_bytes");
+		return false;
+	}
+	o.retry_after_s = take(c->web, &c->reg->sent);
+	if (o.retry_after_s) {
+		gw_rconn_reject_out(c, m, GW_RJ_LIMIT, &o);
+		return false;
+	}
+	return true;
+}
+
+static const char *sender(struct gw_rconn *c, const struct gw_rmsg *m)
+{
+	const char *own = c->reg->identity[0];
+
+	if (gw_rmsg_has(m, GW_K_PREFERRED_ID))
+		own = gw_reg_identity(c->reg, m->str[GW_K_PREFERRED_ID]);
+	if (!own)
+		gw_rconn_reject(c, m, GW_RJ_IDENTITY, 403,
+				"preferredOriginatingId is not an identity of "
+				"this registration");
+	return own;
+}
+
+static struct gw_rask *new_ask(struct gw_rconn *c, uint64_t txn)
+{
+	struct gw_web *web = c->web;
+	struct gw_rask *ask;
+
+	if (web->nmessage >= ASKS_MAX)
+		return NULL;
+	ask = calloc(1, sizeof(*ask));
+	if (!ask)
+		return NULL;
+	ask->id = ++web->last_message;
+	ask->conn = c;
+	ask->txn = txn;
+	LIST_INSERT_HEAD(&web->messages, ask, link);
+	web->nmessage++;
+	return ask;
+}
+
+void gw_rapp_message(struct gw_rconn *c, const struct gw_rmsg *m)
+{
+	struct gw_message msg = { .text = m->str[GW_K_CONTENT],
+				  .len = m->len[GW_K_CONTENT] };
+	char target[GW_TARGET_SIZE];
+	struct gw_rask *ask;
+
+	if (!may_send(c, m))
+		return;
+	msg.from.uri = sender(c, m);
+	if (!msg.from.uri)
+		return;
+	if (!gw_respect_target(target, c->web, c->reg,
+			       m->str[GW_K_RESOURCE_ID])) {
+		gw_rconn_reject(c, m, GW_RJ_MEMBER, 400,
+				"resourceId must be a URI or a number");
+		return;
+	}
+	ask = new_ask(c, m->txn);
+	if (!ask) {
+		gw_rconn_reject(c, m, GW_RJ_LIMIT, 503, "too many messages");
+		return;
+	}
+	if (c->reg->name[0])
+		msg.from.display = c->reg->name;
+	msg.to = target;
+	if (c->reg->enrolled)
+		msg.registration = c->reg->key;
+	gw_debug(&c->log, "message of %zu bytes from %s to %s", msg.len,
+		 msg.from.uri, target);
+	c->web->h.message(ask->id, &msg, c->web->h.arg);
+}
+
+static void answer(struct gw_rask *ask, const struct gw_cause *cause)
+{
+	struct gw_rout o = { .success = cause->status < 300 };
+	bool busy = cause->status == 401 || cause->status == 407;
+
+	if (!o.success) {
+		/* The client cannot answer the far side's challenges. */
+		o.problem.status = busy ? 403 : cause->status;
+		o.problem.sip = cause->sip;
+		o.problem.detail = cause->text;
+		o.has_retry_after = cause->retry_after_s;
+		o.retry_after_s = cause->retry_after_s;
+	}
+	gw_metric_add(o.success ? &m_taken : &m_refused, 1);
+	gw_rconn_respond(ask->conn, ask->txn, gw_wire_method(GW_RM_MESSAGE),
+			 &o);
+}
+
+static void drop(struct gw_web *web, struct gw_rask *ask)
+{
+	LIST_REMOVE(ask, link);
+	web->nmessage--;
+	free(ask);
+}
+
+void gw_web_message_answer(struct gw_web *web, uint64_t id,
+			   const struct gw_cause *cause)
+{
+	struct gw_rask *ask;
+
+	LIST_FOREACH(ask, &web->messages, link)
+	{
+		if (ask->id == id)
+			break;
+	}
+	if (!ask)
+		return;
+	if (ask->conn)
+		answer(ask, cause);
+	drop(web, ask);
+}
+
+void gw_rapp_conn_gone(struct gw_rconn *c)
+{
+	struct gw_rask *ask;
+
+	LIST_FOREACH(ask, &c->web->messages, link)
+	{
+		if (ask->conn == c)
+			ask->conn = NULL;
+	}
+	/* What it has not answered, nobody asks for on the next one. */
+	if (c->reg)
+		c->reg->unanswered = 0;
+}
+
+void gw_rapp_fini(struct gw_web *web)
+{
+	while (!LIST_EMPTY(&web->messages))
+		drop(web, LIST_FIRST(&web->messages));
+}
+
+/* ---- messages to clients ---- */
+
+int gw_web_message_send(struct gw_web *web, uint64_t id,
+			const struct gw_message *m)
+{
+	struct gw_reg *reg =
+		m->registration
+			? gw_registry_find_key(web->registry, m->registration)
+			: gw_registry_find(web->registry, m->to);
+	struct gw_rout o = { .content_type = GW_MESSAGE_TYPE,
+			     .content = m->text ? m->text : "",
+			     .content_len = m->len };
+	const char *own;
+
+	/* Nothing is kept for one who is away (RFC 3428 is no mailbox). */
+	if (!reg || !reg->conn || reg->pending)
+		return -ENOENT;
+	if (!web->set->messages.per_minute)
+		return -ENOENT;
+	if (reg->unanswered >= UNANSWERED || take(web, &reg->received))
+		return -EBUSY;
+	own = gw_reg_identity(reg, m->to);
+	o.resource_id = own ? own : reg->id;
+	if (!m->privacy) {
+		o.asserted_orig = m->from.uri;
+		o.asserted_orig_name = m->from.display;
+	}
+	reg->unanswered++;
+	gw_rconn_request(reg->conn, GW_RM_MESSAGE, &o, id, GW_RT_MESSAGE);
+	return 0;
+}
+
+void gw_rapp_response(struct gw_rconn *c, const struct gw_txn_our *our,
+		      const struct gw_rmsg *m)
+{
+	struct gw_web *web = c->web;
+	struct gw_cause cause = { .status = 200 };
+
+	if (c->reg && c->reg->unanswered)
+		c->reg->unanswered--;
+	if (!m) {
+		cause.status = 408;
+		cause.text = "no response of the client";
+	} else if (!m->success) {
+		cause.status =
+			(uint16_t)(m->problem_status >= 400 ? m->problem_status
+							    : 480);
+		cause.text = m->problem_detail;
+		/* Of a client that never heard of messages. */
+		if (cause.status == 501 || cause.status == 405)
+			cause.status = 480;
+	}
+	gw_metric_add(cause.status < 300 ? &m_delivered : &m_declined, 1);
+	if (web->h.message_done)
+		web->h.message_done(our->subject, &cause, web->h.arg);
+}
+
+/* ---- reports ---- */
+
+void gw_rapp_quality(struct gw_rconn *c, const struct gw_rmsg *m)
+{
+	struct gw_rleg *l = gw_rleg_find(c->reg, m->str[GW_K_SESSION_ID]);
+	uint64_t now = gw_timers_now_us(c->web->timers);
+	struct gw_rout o = { 0 }, later = {
+		.problem = {.status = 429, .detail = "one report a second"},
+		.has_retry_after = true,
+		.retry_after_s = 1,
+	};
+	struct gw_buf b;
+
+	if (!c->web->h.quality) {
+		gw_rconn_reject(c, m, GW_RJ_APP_METHOD, 501,
+				"reports are not read here");
+		return;
+	}
+	if (!l || l->state != GW_RL_UP) {
+		gw_rconn_reject(c, m, GW_RJ_SESSION, 481,
+				"there is no such mediaSessionId");
+		return;
+	}
+	if (l->reported_us && now < l->reported_us + REPORT_EVERY) {
+		gw_rconn_reject_out(c, m, GW_RJ_LIMIT, &later);
+		return;
+	}
+	l->reported_us = now;
+	gw_buf_init(&b, 4096);
+	c->web->h.quality(&l->leg, &m->report, &b, c->web->h.arg);
+	o.session_id = l->id;
+	o.quality = gw_buf_error(&b) || !b.len ? NULL : b.data;
+	gw_rconn_accept(c, m, &o);
+	gw_buf_fini(&b);
+}
