@@ -10,6 +10,7 @@
 #include "gateway/call_priv.h"
 #include "gateway/cdr.h"
 #include "gateway/echo_leg.h"
+#include "gateway/fork_leg.h"
 #include "gateway/route.h"
 
 #define RESERVE_MS       5000
@@ -116,6 +117,7 @@ static int release(struct gw_call *call)
 	gw_timer_stop(&call->path);
 	gw_timer_stop(&call->lost);
 	gw_call_update_fini(call);
+	gw_call_early_fini(call);
 	release_leg(call, &call->a);
 	release_leg(call, &call->b);
 
@@ -172,6 +174,7 @@ static void bury(struct gw_call *call)
 	gw_timer_stop(&call->path);
 	gw_timer_stop(&call->lost);
 	gw_call_update_fini(call);
+	gw_call_early_fini(call);
 	side_fini(&call->a);
 	side_fini(&call->b);
 	call->magic = 0;
@@ -186,6 +189,8 @@ static int effect(enum gw_call_effect fx, void *arg)
 	switch (fx) {
 	case GW_FX_NONE:
 		return 0;
+	case GW_FX_PREPARE:
+		return gw_call_prepare(call);
 	case GW_FX_ASK:
 		return gw_call_ask(call);
 	case GW_FX_CALL:
@@ -240,6 +245,9 @@ static void on_watch(struct gw_timer *t, void *arg)
 		else
 			release_media(call);
 		return;
+	case GW_CALL_PREPARING:
+		gw_call_qos_failed(call);
+		return;
 	default:
 		gw_call_end(call, "gateway", 408, "no answer in time");
 	}
@@ -256,6 +264,14 @@ static void on_b_answer(struct gw_call *call, const struct gw_msg *msg)
 							     : GW_EV_ANSWER);
 }
 
+/* Offers of now are of early dialogs. */
+static bool is_early(const struct gw_call *call)
+{
+	return call->fsm.state == GW_CALL_PREPARING ||
+	       call->fsm.state == GW_CALL_CALLING ||
+	       call->fsm.state == GW_CALL_RINGING;
+}
+
 static void on_accept(struct gw_call *call, struct side *s,
 		      const struct gw_msg *msg)
 {
@@ -263,8 +279,11 @@ static void on_accept(struct gw_call *call, struct side *s,
 		gw_call_update_accept(call, s, msg);
 		return;
 	}
-	if (s != &call->a)
+	if (s != &call->a) {
+		if (is_early(call))
+			gw_call_qos_accepted(call, msg);
 		return;
+	}
 	if (call->fsm.state == GW_CALL_ASKING)
 		gw_call_fsm_event(&call->fsm, gw_call_asked(call, msg)
 						      ? GW_EV_FAILED
@@ -278,6 +297,8 @@ static void on_refuse(struct gw_call *call, struct side *s,
 {
 	if (call->fsm.state == GW_CALL_UP)
 		gw_call_update_refuse(call, s, msg);
+	else if (s == &call->b && is_early(call))
+		gw_call_qos_refused(call, msg);
 	else
 		gw_call_end(call, s == &call->a ? "a" : "b", msg->cause.status,
 			    msg->cause.text);
@@ -294,6 +315,8 @@ static void on_info(struct gw_call *call, struct side *s,
 		.content_len = msg->content_len,
 	};
 
+	if (gw_call_video_info(call, s, msg))
+		return;
 	if (to->leg && call->fsm.state == GW_CALL_UP &&
 	    !gw_leg_send(to->leg, &out))
 		return;
@@ -344,7 +367,10 @@ static void on_leg(struct gw_leg *leg, const struct gw_msg *msg, void *arg)
 			on_b_answer(call, msg);
 		return;
 	case GW_V_OFFER:
-		gw_call_update_offer(call, s, msg);
+		if (is_early(call))
+			gw_call_early_offer(call, s, msg);
+		else
+			gw_call_update_offer(call, s, msg);
 		return;
 	case GW_V_ACCEPT:
 		on_accept(call, s, msg);
@@ -382,10 +408,10 @@ static int make_b(struct gw_call *call, const struct gw_route *route)
 	case GW_ROUTE_ECHO:
 		return gw_echo_leg_new(&call->b.leg, core->loop);
 	case GW_ROUTE_USER:
-		return gw_respect_leg_new(&call->b.leg, core->web, call->to,
-					  call->a.profile == GW_PROFILE_CORE
-						  ? registration_of(call)
-						  : NULL);
+		return gw_fork_leg_new(&call->b.leg, core->web, call->to,
+				       call->a.profile == GW_PROFILE_CORE
+					       ? registration_of(call)
+					       : NULL);
 	case GW_ROUTE_CORE:
 		if (!core->sip)
 			return -ENOENT;
@@ -477,6 +503,8 @@ static int begin(struct gw_call *call, const struct gw_msg *setup)
 		(void)gw_oa_event(&call->a.oa, GW_OA_PEER_OFFERS);
 	}
 	err = find_b(call);
+	if (!err)
+		err = gw_call_qos_setup(call, setup);
 	return err ? err : reserve(call, setup->desc.text ? &offer : NULL);
 }
 
@@ -495,6 +523,7 @@ int gw_call_new(struct gw_core *core, struct gw_leg *a,
 	gw_timer_init(&call->watch, on_watch, call);
 	gw_call_media_init(call);
 	gw_call_update_init(call);
+	gw_call_qos_init(call);
 	call->ctx = gw_media_new_id(core->media);
 	call->began_us = gw_timers_now_us(timers(call));
 	call->began_wall_s = gw_clock_wall_s();
@@ -513,6 +542,7 @@ int gw_call_new(struct gw_core *core, struct gw_leg *a,
 	(void)snprintf(call->from_name, sizeof(call->from_name), "%s",
 		       setup->asserted.display ? setup->asserted.display : "");
 	call->privacy = setup->privacy;
+	call->may_ask = setup->may_ask;
 	if (setup->registration)
 		(void)snprintf(call->registration, sizeof(call->registration),
 			       "%s", setup->registration);

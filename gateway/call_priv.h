@@ -13,6 +13,7 @@
 #include "gateway/call_fsm.h"
 #include "gateway/oa.h"
 #include "gateway/quality.h"
+#include "sdp/precondition.h"
 #include "sdp/session.h"
 
 #define CALL_MAGIC 0x43414c4cu
@@ -45,11 +46,15 @@ struct side {
 	bool lost;       /* and consent to use it has run out since */
 	bool held;       /* the peer does not listen */
 	bool answered;   /* remote is an answer, cut by what local offered */
+	bool no_video;   /* the operator wants none */
+	/* What our descriptions say of resources, until the call is up. */
+	struct gw_precondition qos;
 };
 
 /* An offer within the session on its way: one a call, gateway/call_update.c. */
 enum update_state {
 	UPD_IDLE,
+	UPD_RESERVING,  /* x offered m-lines that media has to make first */
 	UPD_FORWARDED,  /* x offered; y has our offer, its answer is awaited */
 	UPD_RESTARTING, /* x offered new ICE credentials; media makes ours */
 	UPD_LATE,       /* x asked for an offer and has it; answer awaited */
@@ -68,6 +73,24 @@ struct update {
 	struct gw_timer retry; /* of an own offer that met another one */
 	bool wanted;           /* an own offer is owed to narrow_side */
 	struct side *narrow;
+};
+
+/* One early dialog of the called side: gateway/call_early.c. */
+struct early {
+	uint32_t branch;
+	struct gw_oa oa;
+	char *local;      /* what we said in it last, and holds */
+	char *remote;     /* NULL: not described yet */
+	uint64_t version; /* of o= in local */
+	bool firm;        /* its answer will not be replaced */
+	bool asked;       /* remote is an offer that local answers */
+	bool authorised;  /* its media may be heard (RFC 5009) */
+	bool ended;       /* RFC 6228 */
+	/* Of preconditions: gateway/call_qos.c. */
+	struct gw_precondition qos;
+	char *pending; /* our offer that confirms ours, until answered */
+	bool owes;     /* ... is still to be made */
+	unsigned tries;
 };
 
 struct gw_call {
@@ -92,6 +115,12 @@ struct gw_call {
 	char blame_text[160];
 	const char *released_by; /* "a", "b", "gateway" */
 	bool a_early;            /* A has an early answer of ours */
+	bool prepare;            /* A's preconditions are to be met first */
+	struct gw_timer qos_again;
+	bool may_ask;            /* A can be offered to before B is called */
+	struct early *early;     /* until the call is answered */
+	unsigned nearly, heard;  /* heard: its number from 1, 0 none */
+	uint64_t invite_version; /* of o= in what B was offered first */
 	bool b_open;             /* B's answer was an offer (late offer) */
 	bool released;           /* the worker was told that it may forget us */
 	unsigned release_tries;
@@ -107,7 +136,8 @@ struct gw_call {
 	uint64_t began_us, answered_us, ended_us;
 	int64_t began_wall_s;
 	char codec[16];
-	struct gw_stream_stats stats[GW_NTERMS]; /* of stream 0, the latest */
+	uint8_t audio; /* the m-line that codec and stats are of */
+	struct gw_stream_stats stats[GW_NTERMS]; /* the latest */
 	struct gw_quality quality;
 };
 
@@ -147,7 +177,11 @@ int gw_call_default_offer(struct gw_call *call, struct gw_sess *out);
 /* Post a command; failures of the mailbox are -EAGAIN. */
 int gw_call_reserve(struct gw_call *call, struct side *s,
 		    const struct gw_sess *like, bool offerer);
+/* Has @offer m-lines that media has not made at @s' termination? */
+bool gw_call_lacks_streams(const struct side *s, const struct gw_sess *offer);
 int gw_call_restart(struct gw_call *call, struct side *s);
+/* @s' peer shall send a key frame of each of its pictures. */
+int gw_call_keyframe(struct gw_call *call, struct side *s);
 int gw_call_configure(struct gw_call *call, struct side *s,
 		      const struct gw_sess *local,
 		      const struct gw_sess *remote);
@@ -157,7 +191,7 @@ int gw_call_configure_resource(struct gw_call *call, struct side *s,
 			       const struct gw_sess *other_remote);
 enum gw_gate gw_call_gate_of(const struct gw_sess *local,
 			     const struct gw_sess *remote, unsigned stream);
-/* Does who wrote @said not listen?  The first m-line that we serve tells. */
+/* Does who wrote @said not listen?  The first m-line of audio tells. */
 bool gw_call_holds(const struct gw_sess *said);
 /* Gates of all streams as the two descriptions allow, and @mask too. */
 void gw_call_set_gates(struct gw_call *call, struct side *s,
@@ -191,11 +225,74 @@ int gw_call_blame(struct gw_call *call, struct side *s, uint16_t status,
  * effects that fail. */
 int gw_call_because(struct gw_call *call, uint16_t status, const char *text);
 
+/* 0, or not told: logged. */
+void gw_call_say(struct gw_call *call, const struct side *s,
+		 const struct gw_msg *msg);
+/* Does @desc answer @offer_text of @s?  0 and *@answer, else the cause set. */
+int gw_call_fits(struct gw_call *call, struct side *s, const char *offer_text,
+		 const struct gw_desc *desc, struct gw_sess *answer);
+/* A's offer answered with what B (@theirs; NULL: a resource) accepted; sets
+ * A's local and remote. */
+int gw_call_answer_a(struct gw_call *call, const struct gw_sess *theirs,
+		     bool early);
+/* Both sides are described: media through, as far as the masks. */
+void gw_call_open_gates(struct gw_call *call, enum gw_gate a_mask,
+			enum gw_gate b_mask);
+
+/* ---- gateway/call_early.c ---- */
+
+struct early *gw_call_early_find(struct gw_call *call, uint32_t branch);
+/* What @e describes is what B as a whole is described by: media follows. */
+int gw_call_early_adopt(struct gw_call *call, const struct early *e,
+			struct gw_sess *answer);
+/* @s' peer offers before the call is answered. */
+void gw_call_early_offer(struct gw_call *call, struct side *s,
+			 const struct gw_msg *msg);
+void gw_call_early_fini(struct gw_call *call);
+/* Our description in @e, in its own count of versions; as gw_call_print(). */
+char *gw_call_early_print(struct gw_call *call, struct side *s, struct early *e,
+			  struct gw_sess *content, const struct gw_sess *offer);
+/* Takes both texts over, and lets media follow where it is heard. */
+void gw_call_early_commit(struct gw_call *call, struct side *s, struct early *e,
+			  char *local, char *remote);
+/* What an early dialog did wrong does not end the call. */
+void gw_call_early_forgive(struct gw_call *call);
+
+/* ---- gateway/call_qos.c ---- */
+
+/* SETUP of a core: 0, or the cause is set. */
+int gw_call_qos_setup(struct gw_call *call, const struct gw_msg *setup);
+int gw_call_prepare(struct gw_call *call);
+void gw_call_qos_failed(struct gw_call *call);
+/* B is offered no codec that A's early answer has left out. */
+void gw_call_qos_restrict(const struct gw_call *call, struct gw_sess *offer);
+/* Before B is offered to: what its INVITE says. */
+void gw_call_qos_invite(struct gw_call *call);
+/* @ours follows what @desc of the peer says. */
+void gw_call_qos_read(struct gw_precondition *ours, const struct gw_desc *desc);
+/* @e has an answer: ours is confirmed, if that is due. */
+void gw_call_qos_answered(struct gw_call *call, struct early *e,
+			  const struct gw_desc *desc);
+/* An early offer of @s was answered.  May move the call. */
+void gw_call_qos_offered(struct gw_call *call, struct side *s);
+/* ACCEPT and REFUSE to what we offered in an early dialog. */
+void gw_call_qos_accepted(struct gw_call *call, const struct gw_msg *msg);
+void gw_call_qos_refused(struct gw_call *call, const struct gw_msg *msg);
+void gw_call_qos_init(struct gw_call *call);
+
 /* ---- gateway/call_media.c ---- */
 
 /* The call is up: browsers have a while to find a path to us. */
 void gw_call_expect_media(struct gw_call *call);
 void gw_call_media_init(struct gw_call *call);
+
+/* ---- gateway/call_video.c: key frames asked for by SIP INFO ---- */
+
+/* Does @msg (INFO) ask for a key frame?  Then the other side was asked. */
+bool gw_call_video_info(struct gw_call *call, struct side *s,
+			const struct gw_msg *msg);
+/* Media wants one of @s' peer, which knows no RTCP feedback. */
+void gw_call_video_ask(struct gw_call *call, struct side *s);
 
 /* ---- gateway/call_compare.c: the two sides laid side by side ---- */
 
@@ -233,8 +330,10 @@ void gw_call_update_accept(struct gw_call *call, struct side *s,
 			   const struct gw_msg *msg);
 void gw_call_update_refuse(struct gw_call *call, struct side *s,
 			   const struct gw_msg *msg);
-/* Media has new ICE credentials for @s. */
-void gw_call_update_restarted(struct gw_call *call, struct side *s);
+/* Media has new ICE credentials, or further m-lines, for @s. */
+void gw_call_update_reserved(struct gw_call *call, struct side *s);
+/* It has not.  False: nobody waits for that here. */
+bool gw_call_update_not_reserved(struct gw_call *call);
 /* When both sides are described: does the browser's codec suit the other?  If
  * not, offer it fewer. */
 void gw_call_update_narrow(struct gw_call *call);

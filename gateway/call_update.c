@@ -1,6 +1,6 @@
 /*
- * Offers within the session: hold and resume, ICE restart, a reloaded page, a
- * refresh, and our own.  One at a time a call; a second one meets 491 (RFC 3261
+ * Offers within the session: hold and resume, m-lines that come and go, ICE
+ * restart, a reloaded page, a refresh, and our own.  One at a time a call; a second one meets 491 (RFC 3261
  * 14.1).  x is the side whose offer is being answered, y the other.
  *
  * y is asked only when its own description would change: streams, direction,
@@ -250,56 +250,69 @@ static void proceed(struct gw_call *call)
 	complete(call);
 }
 
-void gw_call_update_restarted(struct gw_call *call, struct side *s)
-{
-	if (call->upd.state == UPD_RESTARTING && call->upd.x == s)
-		complete(call);
-}
-
 /* ---- must y be asked? ---- */
 
-static bool main_codec_lost(struct gw_call *call, const struct gw_sess *offer)
+/* What y sends now must be in what x will be told: an order of preference that
+ * changes is no reason to disturb y. */
+static bool codec_lost(struct gw_call *call, const struct gw_sess *offer)
 {
 	struct update *u = &call->upd;
 	struct gw_sess content, local, remote;
 
 	if (compose_answer(call, &content, offer))
 		return true;
-	gw_call_reread(u->x, u->x->local, &local);
-	gw_call_reread(u->x, u->x->remote, &remote);
+	gw_call_reread(u->y, u->y->local, &local);
+	gw_call_reread(u->y, u->y->remote, &remote);
 	for (unsigned i = 0; i < content.nstream; i++) {
-		const struct gw_sess_codec *is, *was;
+		const struct gw_sess_codec *was;
+		bool found = false;
 
 		if (!call_live(&content, i) || !call_live(&local, i) ||
 		    !call_live(&remote, i))
 			continue;
-		is = gw_sess_main_codec(&content.stream[i]);
 		was = gw_call_agreed(&local, &remote, i);
-		if (!is || (was && !gw_codec_same(is, was)))
+		for (unsigned c = 0; was && c < content.stream[i].ncodec; c++)
+			found |=
+				gw_codec_same(was, &content.stream[i].codec[c]);
+		if (was && !found)
 			return true;
 	}
 	return false;
+}
+
+/* m-line @i comes, goes, or is tried again after y had refused it. */
+static bool stream_changes(const struct gw_sess *fwd,
+			   const struct gw_sess *before,
+			   const struct gw_sess *y_local,
+			   const struct gw_sess *y_remote, unsigned i)
+{
+	bool was = call_live(y_local, i) && call_live(y_remote, i);
+
+	if (!call_live(fwd, i))
+		return was;
+	return !was && (!call_live(y_local, i) || !call_live(before, i));
 }
 
 static bool y_must_be_asked(struct gw_call *call, const struct gw_sess *offer,
 			    const struct gw_sess *fwd)
 {
 	struct update *u = &call->upd;
-	struct gw_sess before, y_local;
+	struct gw_sess before, y_local, y_remote;
 	unsigned n = offer->nstream;
 
 	if (u->y->profile == GW_PROFILE_RESOURCE)
 		return false;
 	gw_call_reread(u->x, u->x->remote, &before);
 	gw_call_reread(u->y, u->y->local, &y_local);
+	gw_call_reread(u->y, u->y->remote, &y_remote);
 	for (unsigned i = 0; i < n; i++) {
-		if (call_live(fwd, i) != call_live(&y_local, i))
+		if (stream_changes(fwd, &before, &y_local, &y_remote, i))
 			return true;
 		if (call_live(fwd, i) && call_live(&before, i) &&
 		    offer->stream[i].dir != before.stream[i].dir)
 			return true;
 	}
-	return main_codec_lost(call, offer);
+	return codec_lost(call, offer);
 }
 
 static void forward(struct gw_call *call, struct gw_sess *fwd,
@@ -333,7 +346,30 @@ static void forward(struct gw_call *call, struct gw_sess *fwd,
 	gw_metric_add(&m_forwarded, 1);
 }
 
-/* ---- x asks for our offer (re-INVITE without SDP) ---- */
+/* ---- x asks for our offer (re-INVITE without SDP, or a refresh) ---- */
+
+static const char *behind_origin(const char *text)
+{
+	const char *at = strstr(text, "\no=");
+
+	at = at ? strchr(at + 1, '\n') : NULL;
+	return at ? at : text;
+}
+
+/* RFC 3264 8: what says nothing new has the version that it had. */
+static char *unchanged(struct side *x, char *text)
+{
+	char *again;
+
+	if (strcmp(behind_origin(text), behind_origin(x->local)) != 0)
+		return text;
+	again = strdup(x->local);
+	if (!again)
+		return text;
+	free(text);
+	x->o_version--;
+	return again;
+}
 
 static void late_offer(struct gw_call *call, struct side *x)
 {
@@ -356,6 +392,8 @@ static void late_offer(struct gw_call *call, struct side *x)
 	err = gw_call_relay_offer(x, &content, &from, &previous);
 	if (!err)
 		text = gw_call_print(call, x, &content, NULL);
+	if (text && previous.version + 1 == x->o_version)
+		text = unchanged(x, text);
 	if (!text || gw_oa_event(&x->oa, GW_OA_WE_OFFER)) {
 		free(text);
 		refuse(call, x, &cause);
@@ -374,14 +412,72 @@ static void late_offer(struct gw_call *call, struct side *x)
 	gw_call_keep(&x->pending, text);
 }
 
+/* Every m-line of x's @offer has its media. */
+static void consider(struct gw_call *call, const struct gw_sess *offer)
+{
+	struct update *u = &call->upd;
+	struct gw_sess y_local, fwd;
+	bool have_fwd;
+
+	have_fwd = u->y->profile != GW_PROFILE_RESOURCE;
+	if (have_fwd) {
+		gw_call_reread(u->y, u->y->local, &y_local);
+		if (gw_call_relay_offer(u->y, &fwd, offer, &y_local)) {
+			refuse_pending(call, 488, "no media in common");
+			return;
+		}
+	}
+	if (have_fwd && y_must_be_asked(call, offer, &fwd)) {
+		forward(call, &fwd, offer);
+		return;
+	}
+	gw_metric_add(&m_local, 1);
+	proceed(call);
+}
+
+/* m-lines that are new, or come back from the dead (RFC 3264 8.1). */
+static void reserve(struct gw_call *call, const struct gw_sess *offer)
+{
+	struct update *u = &call->upd;
+
+	u->state = UPD_RESERVING;
+	if (gw_call_reserve(call, u->x, offer, false) ||
+	    gw_call_reserve(call, u->y, offer, true)) {
+		u->x->serial = u->y->serial = 0;
+		refuse_pending(call, 503, "media workers are overloaded");
+	}
+}
+
+void gw_call_update_reserved(struct gw_call *call, struct side *s)
+{
+	struct update *u = &call->upd;
+	struct gw_sess offer;
+
+	if (u->state == UPD_RESTARTING && u->x == s) {
+		complete(call);
+	} else if (u->state == UPD_RESERVING && !u->x->serial &&
+		   !u->y->serial) {
+		gw_call_reread(u->x, u->offer_x, &offer);
+		consider(call, &offer);
+	}
+}
+
+bool gw_call_update_not_reserved(struct gw_call *call)
+{
+	if (call->upd.state != UPD_RESERVING)
+		return false;
+	call->a.serial = call->b.serial = 0;
+	refuse_pending(call, 503, "no media resources");
+	return true;
+}
+
 void gw_call_update_offer(struct gw_call *call, struct side *x,
 			  const struct gw_msg *msg)
 {
 	struct update *u = &call->upd;
 	struct gw_cause cause = { .status = 491,
 				  .text = "another change is under way" };
-	struct gw_sess offer, y_local, fwd;
-	bool have_fwd;
+	struct gw_sess offer;
 
 	if (call->fsm.state != GW_CALL_UP || u->state != UPD_IDLE) {
 		refuse(call, x, &cause);
@@ -407,20 +503,11 @@ void gw_call_update_offer(struct gw_call *call, struct side *x,
 		refuse_pending(call, 500, "out of memory");
 		return;
 	}
-	have_fwd = u->y->profile != GW_PROFILE_RESOURCE;
-	if (have_fwd) {
-		gw_call_reread(u->y, u->y->local, &y_local);
-		if (gw_call_relay_offer(u->y, &fwd, &offer, &y_local)) {
-			refuse_pending(call, 488, "no media in common");
-			return;
-		}
-	}
-	if (have_fwd && y_must_be_asked(call, &offer, &fwd)) {
-		forward(call, &fwd, &offer);
-		return;
-	}
-	gw_metric_add(&m_local, 1);
-	proceed(call);
+	if (gw_call_lacks_streams(u->x, &offer) ||
+	    gw_call_lacks_streams(u->y, &offer))
+		reserve(call, &offer);
+	else
+		consider(call, &offer);
 }
 
 /* ---- answers to what we offered ---- */

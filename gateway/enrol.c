@@ -11,6 +11,7 @@
 #include "gateway/base/check.h"
 #include "gateway/base/metrics.h"
 #include "gateway/enrol_pool.h"
+#include "gateway/enrol_share.h"
 #include "gateway/enrol_who.h"
 #include "gateway/reg_keep.h"
 #include "gateway/registration.h"
@@ -37,6 +38,7 @@ struct enrol {
 	struct gw_enrols *all;
 	struct gw_store_req *asked; /* of the store; NULL: nothing */
 	struct gw_regn *regn;
+	struct gw_share_use share; /* instead of regn: with other endpoints */
 	bool registered;
 	struct gw_loan_use loan;    /* its identity is of the pool */
 	struct gw_enrol_wish *wish; /* until it is registered; owned */
@@ -54,6 +56,7 @@ struct enrol {
 struct gw_enrols {
 	struct gw_core *core;
 	struct gw_loans *loans;
+	struct gw_shares *shares;
 	struct enrol *by_key;
 	struct gw_store_req *listing; /* the pool, at the beginning */
 };
@@ -80,6 +83,7 @@ static void bury(struct enrol *e)
 {
 	if (e->asked)
 		gw_store_cancel(e->asked);
+	gw_share_leave(&e->share);
 	if (e->regn)
 		gw_regn_end(e->regn);
 	if (e->registered)
@@ -126,10 +130,17 @@ static bool is_granted(const struct enrol *e, const struct gw_regn_event *ev)
 	       gw_enrol_is_granted(e->wish, ev->nimpu, ev->impu);
 }
 
+/* Its own, or the one that it shares; NULL: none. */
+static const struct gw_regn *regn_of(const struct enrol *e)
+{
+	return e->regn ? e->regn : gw_share_regn(&e->share);
+}
+
 static void on_registered(struct enrol *e, const struct gw_regn_event *ev)
 {
 	const struct gw_web_enrolled res = {
 		.status = 200,
+		.registration = gw_share_key(&e->share),
 		.impi = e->who.impi,
 		.nimpu = ev->nimpu,
 		.impu = ev->impu,
@@ -161,7 +172,7 @@ static void on_refreshed(struct enrol *e)
 {
 	struct gw_regn_state now;
 
-	gw_regn_describe(e->regn, &now);
+	gw_regn_describe(regn_of(e), &now);
 	if (now.cseq < e->kept_cseq ||
 	    now.core_expires_s >= e->kept_until_s + KEEP_S)
 		gw_keep_refresh(e->all->core->keep, e->key);
@@ -221,6 +232,22 @@ static enum gw_regn_how how_of(enum gw_enrol how)
 				      : GW_REGN_TRUSTED;
 }
 
+static void on_share(const struct gw_regn_event *ev, void *arg)
+{
+	on_regn(NULL, ev, arg);
+}
+
+static int start(struct enrol *e, const struct gw_regn_request *req)
+{
+	struct gw_core *core = e->all->core;
+
+	/* Each client answers the core's challenges for itself. */
+	if (!core->set->ims.contact_shared || req->how == GW_REGN_CLIENT)
+		return gw_regn_start(&e->regn, core->sip, req, on_regn, e);
+	return gw_share_join(e->all->shares, &e->share, core->sip, req,
+			     on_share, e);
+}
+
 static void start_regn(struct enrol *e)
 {
 	struct gw_core *core = e->all->core;
@@ -238,11 +265,13 @@ static void start_regn(struct enrol *e)
 	memcpy(req.key, e->key, sizeof(req.key));
 	(void)snprintf(req.log_id, sizeof(req.log_id), "%.*s",
 		       (int)sizeof(req.log_id) - 1, e->key);
-	err = gw_regn_start(&e->regn, core->sip, &req, on_regn, e);
+	err = start(e, &req);
 	wipe_secret(e);
 	free(e->was);
 	e->was = NULL;
-	if (err == -EAGAIN)
+	if (err > 0)
+		gw_share_tell(&e->share);
+	else if (err == -EAGAIN)
 		refuse(e, 503, 5, "too many registrations at once");
 	else if (err)
 		refuse(e, 503, 0, "the core cannot be asked");
@@ -417,10 +446,10 @@ void gw_enrol_describe(const struct gw_enrols *all, const char *key,
 	struct gw_regn_state now;
 	struct enrol *e = find(all, key);
 
-	if (!e || (!e->regn && !e->was))
+	if (!e || (!regn_of(e) && !e->was))
 		return;
-	if (e->regn)
-		gw_regn_describe(e->regn, &now);
+	if (regn_of(e))
+		gw_regn_describe(regn_of(e), &now);
 	else
 		now = *e->was;
 	row->enrol = (uint8_t)e->who.how;
@@ -603,7 +632,11 @@ int gw_enrols_new(struct gw_enrols **out, struct gw_core *core)
 		return -ENOMEM;
 	all->core = core;
 	err = gw_loans_new(&all->loans, core);
+	if (!err)
+		err = gw_shares_new(&all->shares);
 	if (err) {
+		gw_shares_free(all->shares);
+		gw_loans_free(all->loans);
 		free(all);
 		return err;
 	}
@@ -622,6 +655,7 @@ void gw_enrols_free(struct gw_enrols *all)
 	bury(e);
 	if (all->listing)
 		gw_store_cancel(all->listing);
+	gw_shares_free(all->shares);
 	gw_loans_free(all->loans);
 	free(all);
 }

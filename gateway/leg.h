@@ -10,7 +10,7 @@
  * SETUP      msetup request           INVITE                    may carry an offer
  * PROGRESS   state alerting, early    18x                       may carry an answer
  * ANSWER     state connected          200 to INVITE             answer, or the offer of a late-offer call
- * OFFER      mupdate request          re-INVITE, UPDATE         offer inside the session
+ * OFFER      mupdate request          re-INVITE, UPDATE, PRACK  offer inside the session
  * ACCEPT     mupdate with sdpAnswer   its 200, or ACK           answer to OFFER, or to an offer in ANSWER
  * REFUSE     problemDetails           488, 491, 504 ...         OFFER failed, nothing changes
  * INFO       userData                 INFO                      DTMF
@@ -27,7 +27,10 @@
  *   the answer.  send(ANSWER, role OFFER) on an originating leg: its peer's
  *   answer comes back as ACCEPT.
  * - OFFER may be sent to an originating RESPECT leg before ANSWER (no
- *   pre-offer, or a pre-offer replaced).
+ *   pre-offer, or a pre-offer replaced), and to any whose SETUP said may_ask.
+ * - Early dialogs: a branch whose PROGRESS was firm may send OFFER, and be sent
+ *   OFFER, before ANSWER; so may the leg that called once a firm answer is
+ *   out.  OFFER, ACCEPT and REFUSE then name the branch.
  *
  * Signalling thread only.
  */
@@ -91,7 +94,13 @@ struct gw_party {
 	const char *display; /* may be NULL */
 };
 
-enum gw_alert { GW_ALERT_NO, GW_ALERT_RINGING };
+enum gw_alert {
+	GW_ALERT_NO,
+	GW_ALERT_RINGING,
+	GW_ALERT_FORWARDED, /* 181 */
+	GW_ALERT_QUEUED,    /* 182 */
+	GW_ALERT_ENDED,     /* 199: of this branch nothing more will come */
+};
 
 struct gw_msg {
 	enum gw_verb verb;
@@ -107,7 +116,15 @@ struct gw_msg {
 	bool privacy;        /* SETUP: asserted is for the trust domain only */
 	enum gw_alert alert; /* PROGRESS */
 	bool early_media; /* PROGRESS: authorised (RFC 5009), not just there */
-	bool held;        /* OFFER, ACCEPT, ANSWER: the other party does not
+	bool no_early_media; /* PROGRESS: and not any more */
+	/* PROGRESS: its answer is the one of this branch (RFC 3262 5): an
+	 * ANSWER of it brings none, and offers may follow. */
+	bool firm;
+	/* SETUP without description: OFFER may be sent at once, and is
+	 * answered before anybody rings (RFC 3262: in a 18x and its PRACK). */
+	bool may_ask;
+	bool reliable; /* SETUP: an early answer can be made firm */
+	bool held;     /* OFFER, ACCEPT, ANSWER: the other party does not
 				     listen; for a state shown to people */
 	struct gw_cause cause;    /* REFUSE, RELEASE */
 	const char *content_type; /* INFO */

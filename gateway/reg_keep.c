@@ -477,36 +477,56 @@ static int restore_web(struct gw_keep *k, const struct gw_stored_reg *row)
 	return gw_web_restore(k->core->web, &reg, s);
 }
 
-static void restore(struct gw_keep *k, const struct gw_stored_reg *row)
+static bool enrolled(const struct gw_keep *k, const struct gw_stored_reg *row)
+{
+	return k->core->enrols && row->enrol != GW_ENROL_NONE &&
+	       row->enrol < GW_NENROL;
+}
+
+static int restore(struct gw_keep *k, const struct gw_stored_reg *row)
 {
 	int err = restore_web(k, row);
-	bool enrolled = k->core->enrols && row->enrol != GW_ENROL_NONE &&
-			row->enrol < GW_NENROL;
 
-	if (!err) {
-		gw_metric_add(&m_restored, 1);
-		if (enrolled)
-			gw_enrol_resume(k->core->enrols, row, false);
-		return;
-	}
+	if (err)
+		return err;
+	gw_metric_add(&m_restored, 1);
+	if (enrolled(k, row))
+		gw_enrol_resume(k->core->enrols, row, false);
+	return 0;
+}
+
+static void give_up(struct gw_keep *k, const struct gw_stored_reg *row, int err)
+{
 	gw_metric_add(err == -ETIME ? &m_expired : &m_unusable, 1);
 	gw_info(&klog, "%s is not put back: %s", row->id,
 		err == -ETIME ? "its time is over" : strerror(-err));
 	forget(k, row->key);
 	/* The core may believe in it still. */
-	if (enrolled && has_identity(k, row))
+	if (enrolled(k, row) && has_identity(k, row))
 		gw_enrol_resume(k->core->enrols, row, true);
 }
 
 void gw_keep_restore(struct gw_keep *k)
 {
-	for (size_t i = 0; i < k->nleft; i++)
-		restore(k, &k->left[i]);
+	size_t over = 0;
+	int err;
+
 	if (k->nleft)
 		gw_info(&klog,
-			"%zu registrations were there when the last run "
-			"ended",
+			"%zu registrations were there when the last run ended",
 			k->nleft);
+	/* Those that stay come first: endpoints may share a binding. */
+	for (size_t i = 0; i < k->nleft; i++) {
+		err = restore(k, &k->left[i]);
+		if (err && over != i)
+			k->left[over] = k->left[i];
+		over += err != 0;
+	}
+	for (size_t i = 0; i < over; i++) {
+		err = restore(k, &k->left[i]);
+		if (err)
+			give_up(k, &k->left[i], err);
+	}
 	forget_left(k);
 	/* Last, so that it knows who has an identity of the pool. */
 	if (k->core->enrols)

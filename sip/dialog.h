@@ -52,6 +52,13 @@ int gw_dialog_accept(struct gw_session *s, nta_incoming_t *irq,
  * @forget none is kept and the answer is not reported.  NULL on failure. */
 nta_outgoing_t *gw_dialog_request(struct gw_session *s, sip_method_t method,
 				  const struct gw_dialog_msg *m, bool forget);
+/* The same in an early dialog of the initial INVITE. */
+nta_outgoing_t *gw_dialog_request_in(struct gw_session *s, nta_leg_t *leg,
+				     sip_method_t method,
+				     const struct gw_dialog_msg *m);
+/* PRACK for a reliable @response, noted in @b. */
+int gw_dialog_prack(struct gw_session *s, struct gw_branch *b,
+		    const sip_t *response);
 /* ACK to the 2xx of a re-INVITE. */
 int gw_dialog_ack_re(struct gw_session *s, nta_outgoing_t *re_invite,
 		     const struct gw_dialog_msg *m);
@@ -59,6 +66,11 @@ int gw_dialog_ack_re(struct gw_session *s, nta_outgoing_t *re_invite,
 /* A response.  Final ones leave @irq with NTA unless @keep (ACK awaited). */
 int gw_dialog_reply(struct gw_session *s, nta_incoming_t *irq, int status,
 		    const struct gw_dialog_msg *m, bool keep);
+/* A reliable provisional response to the initial INVITE; its PRACK goes to
+ * gw_session_on_prack().  NULL on failure. */
+nta_reliable_t *gw_dialog_reply_reliably(struct gw_session *s,
+					 nta_incoming_t *irq, int status,
+					 const struct gw_dialog_msg *m);
 /* ACK and CANCEL of a re-INVITE are reported from now. */
 void gw_dialog_watch(struct gw_session *s, nta_incoming_t *irq);
 

@@ -5,8 +5,10 @@
 #include <string.h>
 #include <strings.h>
 
+#include "gateway/base/media_control.h"
 #include "gateway/base/metrics.h"
 #include "sip/dialog.h"
+#include "sip/extension.h"
 #include "sip/ims_cause.h"
 
 GW_COUNTER(m_bad_info, "isthmus_sip_rejected_total",
@@ -38,6 +40,9 @@ int gw_session_accept_invite(struct gw_session *s, nta_incoming_t *irq,
 	if (r)
 		return r;
 	s->late = !gw_ims_has_sdp(request);
+	s->peer_demands = gw_ext_read(request->sip_require);
+	gw_session_timer_asked(s, request);
+	s->peer_knows = s->peer_demands | gw_ext_read(request->sip_supported);
 	(void)gw_session_event(s, GW_SEV_INVITE);
 	(void)gw_dialog_reply(s, irq, 100, NULL, true);
 	gw_session_start_timer(
@@ -54,9 +59,11 @@ int gw_session_progress(struct gw_session *s, int status, const char *headers,
 
 	if (s->state != GW_SES_INCOMING)
 		return -EPROTO;
-	if (sdp && gw_body_set(&s->early, sdp, len))
+	if (s->sdp_sent)
+		m.body = NULL; /* once, when it cannot get lost */
+	else if (sdp && gw_body_set(&s->early, sdp, len))
 		return -ENOMEM;
-	return gw_dialog_reply(s, s->inv_irq, status, &m, true);
+	return gw_session_provisional(s, status, &m);
 }
 
 int gw_session_answer(struct gw_session *s, const char *headers,
@@ -65,19 +72,25 @@ int gw_session_answer(struct gw_session *s, const char *headers,
 	struct gw_dialog_msg m = { .headers = headers,
 				   .body = sdp,
 				   .len = len };
+	int r;
 
 	if (s->state != GW_SES_INCOMING)
 		return -EPROTO;
-	/* Our 18x are not reliable, so the answer is only given by the 200
+	/* An answer in a 18x that was not reliable is only given by the 200
 	 * (RFC 3261 13.2.1): it is repeated there. */
-	if (!m.body) {
+	if (s->sdp_sent) {
+		m.body = NULL;
+		s->answer_held = s->sdp_reliable != NULL;
+	} else if (!m.body) {
 		m.body = s->early.data;
 		m.len = s->early.len;
 	}
 	(void)gw_session_event(s, GW_SEV_ANSWER);
 	s->inv_answered = true;
 	gw_info(&s->log, "200 sent");
-	return gw_dialog_reply(s, s->inv_irq, 200, &m, true);
+	r = gw_dialog_reply(s, s->inv_irq, 200, &m, true);
+	gw_session_timer_replied(s);
+	return r;
 }
 
 /* The ACK never came, 64*T1 long (RFC 3261 13.3.1.4): hang up. */
@@ -93,6 +106,22 @@ static void on_no_ack(struct gw_session *s)
 	gw_session_bye(s);
 	if (was != GW_SES_BYE_WAIT)
 		gw_ims_tell_release(s, 408, NULL);
+}
+
+/*
+ * A reliable response of ours was never acknowledged (RFC 3262 3): the INVITE
+ * fails, answered or not, for NTA has kept a 200 back.
+ */
+static void on_unpracked(struct gw_session *s)
+{
+	bool told = s->state == GW_SES_BYE_WAIT;
+
+	gw_warn(&s->log, "no PRACK: 504");
+	(void)gw_dialog_reply(s, s->inv_irq, 504, NULL, false);
+	s->inv_irq = NULL;
+	s->inv_answered = s->answer_held = false;
+	if (gw_session_event(s, GW_SEV_PEER_ENDS) && !told)
+		gw_ims_tell_release(s, 504, NULL);
 }
 
 static void on_initial_ack(struct gw_session *s, const sip_t *request)
@@ -111,7 +140,7 @@ static void on_initial_ack(struct gw_session *s, const sip_t *request)
 	if (!s->late)
 		return;
 	if (gw_ims_has_sdp(request)) {
-		gw_ims_tell_accept(s, request, GW_DESC_ANSWER);
+		gw_ims_tell_accept(s, 0, request, GW_DESC_ANSWER);
 		return;
 	}
 	gw_session_release(s, &no_answer);
@@ -128,7 +157,7 @@ static void on_re_ack(struct gw_session *s, const sip_t *request)
 		return;
 	s->offer = GW_OFF_NONE;
 	if (gw_ims_has_sdp(request)) {
-		gw_ims_tell_accept(s, request, GW_DESC_ANSWER);
+		gw_ims_tell_accept(s, 0, request, GW_DESC_ANSWER);
 		return;
 	}
 	/* Both sides now believe in different sessions. */
@@ -144,6 +173,10 @@ void gw_session_on_ack(struct gw_session *s, nta_incoming_t *irq,
 
 	if (irq == s->upd_irq || irq != s->inv_irq)
 		return;
+	if (!request && s->unpracked) {
+		on_unpracked(s);
+		return;
+	}
 	if (!request && !s->inv_answered) {
 		/* NTA gave up the transaction before any final response. */
 		gw_session_on_cancel(s, irq, NULL);
@@ -163,11 +196,14 @@ void gw_session_on_ack(struct gw_session *s, nta_incoming_t *irq,
 void gw_session_on_cancel(struct gw_session *s, nta_incoming_t *irq,
 			  const sip_t *request)
 {
-	if (irq != s->inv_irq || s->inv_answered)
+	bool initial = s->state == GW_SES_INCOMING || s->answer_held;
+
+	if (irq != s->inv_irq || (s->inv_answered && !s->answer_held))
 		return;
 	s->inv_irq = NULL;
+	s->inv_answered = s->answer_held = false;
 	(void)gw_dialog_reply(s, irq, 487, NULL, false);
-	if (s->state == GW_SES_INCOMING) {
+	if (initial) {
 		(void)gw_session_event(s, GW_SEV_PEER_ENDS);
 		gw_info(&s->log, "cancelled by the peer");
 		gw_ims_tell_release(s, 487, request);
@@ -258,6 +294,13 @@ static void on_info(struct gw_session *s, nta_incoming_t *irq,
 		(void)gw_dialog_reply(s, irq, 200, NULL, false);
 		return;
 	}
+	if (type && !strcasecmp(type, GW_MEDIA_CONTROL_TYPE)) {
+		(void)gw_dialog_reply(s, irq, 200, NULL, false);
+		if (s->state == GW_SES_UP || s->state == GW_SES_ANSWERED)
+			gw_ims_tell_info(s, GW_MEDIA_CONTROL_TYPE,
+					 body->pl_data, body->pl_len);
+		return;
+	}
 	if (type && !strcasecmp(type, GW_DTMF_RELAY_TYPE)) {
 		bad = gw_dtmf_relay_parse(&d, body->pl_data, body->pl_len);
 	} else if (type && !strcasecmp(type, "application/dtmf")) {
@@ -265,8 +308,8 @@ static void on_info(struct gw_session *s, nta_incoming_t *irq,
 	} else {
 		refuse_info(s, irq, 415,
 			    "Accept: " GW_DTMF_RELAY_TYPE ", "
-			    "application/dtmf\r\n",
-			    "neither of the types that are taken");
+			    "application/dtmf, " GW_MEDIA_CONTROL_TYPE "\r\n",
+			    "none of the types that are taken");
 		return;
 	}
 	if (bad) {

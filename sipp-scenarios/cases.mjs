@@ -9,6 +9,7 @@ import { startRelay } from './lib/relay.mjs';
 import { answerOverTls, callOverTls, isTurnedAway, listenOverTls, makeCertificate,
 	makeCertificates, shownCertificate, useCertificate } from './lib/tls_peer.mjs';
 import { answer, description } from './lib/web.mjs';
+import { groups as registering } from './reg_cases.mjs';
 
 const BOB = 'sip:bob@far.example';
 
@@ -19,6 +20,31 @@ async function callAndHangUp(web) {
 	await web.state(id, 'connected');
 	await pause(150);
 	await web.hangUp(id);
+}
+
+/**
+ * Whatever the IMS does, the browser gets one description, is offered nothing,
+ * and hears @state before it is connected.
+ */
+function callCalmly(state, ms = 150) {
+	return async (web) => {
+		const id = await web.call(BOB);
+		const told = await web.until(id, (m) => m.mediaSessionState === 'connected');
+
+		assert.ok(told.some((m) => m.mediaSessionState === state), `told: ${state}`);
+		assert.equal(told.filter((m) => m.sdpAnswer).length, 1, 'one description');
+		assert.ok(told.every((m) => !m.sdpOffer), 'no offer');
+		await pause(ms);
+		await web.hangUp(id);
+	};
+}
+
+/** The IMS hangs up, and nothing has been offered to the browser before. */
+async function callUntilEnd(web) {
+	const id = await web.call(BOB);
+	const told = await web.until(id, (m) => m.method === 'mdisc');
+
+	assert.ok(told.every((m) => !m.sdpOffer), 'no offer');
 }
 
 function failsWith(status) {
@@ -228,6 +254,34 @@ export const groups = [
 		]),
 	},
 	{
+		// As an IMS core and its phones do it, message by message.
+		name: 'traces',
+		options: { core: core(PORT.peer, ';transport=udp'),
+			sip: '  precondition: supported\n  precondition_confirm: true\n' },
+		cases: named([
+			{ scenario: 'orig_volte', web: callCalmly('alerting') },
+			{ scenario: 'orig_announcement', web: callCalmly('early') },
+			{ scenario: 'orig_forked', web: callCalmly('early') },
+			{ scenario: 'orig_forwarded', web: callCalmly('alerting') },
+			{ scenario: 'orig_refresh', web: callUntilEnd },
+			{ scenario: 'orig_conference', async web(web) {
+				const id = await web.call(BOB);
+
+				await web.state(id, 'connected');
+				await pause(400);
+				await web.hangUp(id);
+			} },
+			{ scenario: 'orig_srvcc', async web(web) {
+				await followUntilEnd(web, await web.call(BOB));
+			} },
+			{ scenario: 'orig_early_update', web: callCalmly('early') },
+			{ scenario: 'orig_580', web: failsWith(580) },
+			{ scenario: 'term_volte', web: acceptAndWait },
+			{ scenario: 'term_late_prack', web: acceptAndWait },
+			{ scenario: 'term_interval', web: acceptAndWait },
+		]),
+	},
+	{
 		name: 'tcp',
 		options: { core: core(PORT.peer, ';transport=tcp') },
 		cases: [
@@ -399,4 +453,5 @@ export const groups = [
 				web: acceptAndWait },
 		],
 	},
+	...registering,
 ];

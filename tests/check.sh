@@ -7,17 +7,16 @@ cd "$(dirname "$0")/.."
 unset MAKEFLAGS MAKELEVEL MFLAGS
 . tests/tally.sh
 
-if ! tests/deps.sh || ! make -s -j"$(nproc)"; then
+if ! tests/deps.sh || ! lab/deps.sh || ! make -s -j"$(nproc)" all test-bins; then
 	echo "0 passed, 1 failed"
 	exit 1
 fi
 
-suite unit make -s -j"$(nproc)" unit
+suite unit make -s unit
 suite lint make -s lint
-suite net make -s net
-suite sipp make -s sipp
-suite e2e make -s e2e
-suite ims make -s ims
+lane "e2e make -s e2e"
+lane "net make -s net" "sipp make -s sipp" "ims make -s ims"
+join
 
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ]

@@ -276,6 +276,12 @@ void gw_registry_remove(struct gw_reg *reg)
 	free(reg);
 }
 
+/* Its client has been told, or is about to be. */
+static bool is_there(const struct gw_reg *reg)
+{
+	return !reg->pending && (!reg->keeping || reg->told);
+}
+
 static int nearness(const struct gw_reg *reg)
 {
 	return reg->conn ? 2 : reg->awaited ? 0 : 1;
@@ -287,7 +293,7 @@ struct gw_reg *gw_registry_find(const struct gw_registry *r, const char *uri)
 	struct gw_reg *reg, *best = NULL;
 
 	while ((reg = gw_idmap_next(r->map, uri, &iter))) {
-		if (reg->pending || (reg->keeping && !reg->told))
+		if (!is_there(reg))
 			continue;
 		if (!best || nearness(reg) > nearness(best) ||
 		    (nearness(reg) == nearness(best) &&
@@ -295,6 +301,49 @@ struct gw_reg *gw_registry_find(const struct gw_registry *r, const char *uri)
 			best = reg;
 	}
 	return best;
+}
+
+static size_t keep(struct gw_reg **out, size_t n, size_t max,
+		   struct gw_reg *reg, bool *connected)
+{
+	if (!is_there(reg) || (*connected && !reg->conn))
+		return n;
+	/* The first that is connected takes the place of all that are not. */
+	if (reg->conn && !*connected) {
+		*connected = true;
+		n = 0;
+	}
+	if (n < max)
+		out[n++] = reg;
+	return n;
+}
+
+size_t gw_registry_find_all(const struct gw_registry *r, const char *uri,
+			    struct gw_reg **out, size_t max)
+{
+	const struct gw_idmap_node *iter = NULL;
+	bool connected = false;
+	struct gw_reg *reg;
+	size_t n = 0;
+
+	while ((reg = gw_idmap_next(r->map, uri, &iter)))
+		n = keep(out, n, max, reg, &connected);
+	return n;
+}
+
+size_t gw_registry_find_in_core(const struct gw_registry *r, const char *key,
+				struct gw_reg **out, size_t max)
+{
+	bool connected = false;
+	struct gw_reg *reg;
+	size_t n = 0;
+
+	LIST_FOREACH(reg, &r->regs, link)
+	{
+		if (!strcmp(gw_reg_core_key(reg), key))
+			n = keep(out, n, max, reg, &connected);
+	}
+	return n;
 }
 
 /* Takes as long whatever the first differing byte is.  A hash of zeros is of
@@ -328,19 +377,24 @@ struct gw_reg *gw_registry_find_credential(const struct gw_registry *r,
 	return NULL;
 }
 
-struct gw_reg *gw_registry_surplus(const struct gw_registry *r, const char *id)
+struct gw_reg *gw_registry_surplus(const struct gw_reg *reg, unsigned max)
 {
 	const struct gw_idmap_node *iter = NULL;
-	struct gw_reg *reg, *worst = NULL;
-	unsigned n = 0;
+	struct gw_reg *other, *worst = NULL;
+	unsigned n = 1;
 
-	while ((reg = gw_idmap_next(r->map, id, &iter))) {
+	while ((other = gw_idmap_next(reg->registry->map, reg->id, &iter))) {
+		/* Whom the core does not know yet may not be who it says. */
+		if (other == reg || other->pending ||
+		    !gw_identity_equal(other->id, reg->id))
+			continue;
 		n++;
-		if (!worst || (!reg->conn > !worst->conn) ||
-		    (!reg->conn == !worst->conn && reg->serial < worst->serial))
-			worst = reg;
+		if (!worst || (!other->conn > !worst->conn) ||
+		    (!other->conn == !worst->conn &&
+		     other->serial < worst->serial))
+			worst = other;
 	}
-	return n >= GW_REG_MAX_ENDPOINTS ? worst : NULL;
+	return n > max ? worst : NULL;
 }
 
 struct gw_reg *gw_registry_first(const struct gw_registry *r)

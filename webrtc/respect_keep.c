@@ -9,7 +9,7 @@
 
 #include "webrtc/respect_priv.h"
 
-_Static_assert(GW_WEB_KEY == sizeof(((struct gw_reg *)0)->key), "keys fit");
+_Static_assert(GW_WEB_KEY >= sizeof(((struct gw_reg *)0)->key), "keys fit");
 _Static_assert(GW_WEB_HASH == GW_REG_HASH_SIZE, "hashes fit");
 _Static_assert(GW_REG_MAX_IDENTITIES == GW_SET_IDENTITIES + 1,
 	       "identities beside the id fit");
@@ -30,7 +30,7 @@ static void describe(struct gw_web_kept *out, const struct gw_reg *reg)
 	int64_t now = gw_clock_wall_s();
 
 	memset(out, 0, sizeof(*out));
-	memcpy(out->key, reg->key, sizeof(out->key));
+	memcpy(out->key, reg->key, sizeof(reg->key));
 	memcpy(out->id, reg->id, sizeof(out->id));
 	memcpy(out->name, reg->name, sizeof(out->name));
 	memcpy(out->credential_hash, reg->credential_hash,

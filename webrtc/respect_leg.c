@@ -220,7 +220,7 @@ static int send_progress(struct gw_rleg *l, const struct gw_msg *msg)
 		return err;
 	(void)gw_rleg_event(l, GW_RL_EV_PROGRESS);
 	l->alerted = l->alerted || msg->alert == GW_ALERT_RINGING;
-	l->early_media = l->early_media || msg->early_media;
+	l->early_media = msg->early_media; /* its dialog may end */
 	if (gw_rleg_shown(l) != before || flags != GW_RT_STATE)
 		gw_rleg_tell(l, &o, flags);
 	return 0;

@@ -30,7 +30,7 @@ const registrations = () => listAll(gateway, 'registrations', 'registrations');
 const pool = () => listAll(gateway, 'pool.list', 'pool');
 
 before(async () => {
-	gateway = await startImsGateway('crash', 29100, {
+	gateway = await startImsGateway('crash', 30100, {
 		ims: { register_rate: 200 },
 		extra: {
 			log: { level: 'info' },

@@ -19,8 +19,8 @@ const N = Number(process.env.LOAD_CLIENTS ?? 200);
 const RATE = Number(process.env.LOAD_RATE ?? 100);
 const CPU_MS = Number(process.env.LOAD_CPU_MS ?? Infinity); // a registration
 const WHOLE = N > 500;
-// Resident, a registered client; of few, what grows in steps weighs more.
-const KB = Number(process.env.LOAD_KB ?? (WHOLE ? 25 : 35));
+// Resident, a registered client; with few, what is allocated once weighs more.
+const KB = Number(process.env.LOAD_KB ?? (WHOLE ? 25 : 60));
 
 let gateway;
 const users = trusted(N);
@@ -46,7 +46,7 @@ async function quiet() {
 }
 
 before(async () => {
-	gateway = await startImsGateway('load', 29700, {
+	gateway = await startImsGateway('load', 30300, {
 		transport: process.env.LOAD_TRANSPORT ?? 'tcp',
 		/* Granted are nine tenths, and half of that is when each is refreshed, or
 		 * a small load in part, sooner; before that it is measured. */

@@ -168,7 +168,7 @@ void net_call_begin_as(struct net *n, struct net_call *c,
 		slot++;
 	assert_true(slot < BENCH_PEERS);
 	wire_enter(n->wire, WIRE_BROWSER);
-	opt.controlling = true;
+	opt.controlling = !bench_controls;
 	opt.light = true;
 	c->peer = media_peer_new(&opt);
 	wire_enter(n->wire, WIRE_GATEWAY);

@@ -47,7 +47,8 @@ void net_stop(struct net *n);
 /* Everything is reserved and configured; ICE and DTLS begin.  @address: of the
  * browser, which sends the ClientHello. */
 void net_call_begin(struct net *n, struct net_call *c, const char *address);
-/* The same with another browser; it controls and is light in any case. */
+/* The same with another browser; it is light in any case, and controls unless
+ * bench_controls. */
 void net_call_begin_as(struct net *n, struct net_call *c,
 		       const struct media_peer_options *browser);
 bool net_call_up(struct net *n, struct net_call *c); /* at both ends */

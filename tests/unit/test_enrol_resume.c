@@ -9,6 +9,7 @@
 #include "gateway/reg_keep.h"
 #include "gateway/registration.h"
 #include "gateway/settings.h"
+#include "webrtc/registry_map.h"
 
 /* ---- the core ---- */
 
@@ -112,10 +113,15 @@ void gw_web_enrolled(struct gw_web *web, const char *key,
 	(void)snprintf(told_key, sizeof(told_key), "%s", key);
 }
 
+bool gw_web_identity(char out[GW_WEB_IDENTITY], const char *uri)
+{
+	return gw_identity_norm(out, uri);
+}
+
 void gw_keep_refresh(struct gw_keep *keep, const char *key)
 {
 	(void)keep;
-	assert_string_equal("k1", key);
+	assert_int_equal('k', key[0]);
 	nrefreshed++;
 }
 
@@ -307,6 +313,29 @@ static void leases_stay_with_who_is_there_and_with_nobody_else(void **state)
 	assert_int_equal(GW_POOL_COOLING, state_of(f, 0));
 }
 
+/* One contact for all endpoints of an identity (ims.contact). */
+static void endpoints_that_share_a_binding_take_it_over_together(void **state)
+{
+	struct fix *f = *state;
+	struct gw_stored_reg one = left(GW_ENROL_WEB), two = one, out = { 0 };
+
+	f->set.ims.contact_shared = true;
+	strcpy(two.key, "k2");
+	gw_enrol_resume(f->core.enrols, &one, false);
+	gw_enrol_resume(f->core.enrols, &two, false); /* starts no other */
+	strcpy(out.key, "k2");
+	gw_enrol_describe(f->core.enrols, "k2", &out);
+	assert_string_equal(one.contact, out.contact);
+	assert_string_equal(one.call_id, out.call_id);
+	core_says(GW_RE_REGISTERED);
+	assert_int_equal(2, ntold);
+	/* The core's registration goes with the last of them. */
+	gw_enrol_leave("k1", &f->core);
+	assert_int_equal(0, nended);
+	gw_enrol_leave("k2", &f->core);
+	assert_int_equal(1, nended);
+}
+
 static void credentials_held_here_are_read_again(void **state)
 {
 	struct fix *f = *state;
@@ -354,6 +383,7 @@ int main(void)
 		T(writes_are_fewer_than_refreshes_of_short_bindings),
 		T(what_nobody_wants_is_ended),
 		T(leases_stay_with_who_is_there_and_with_nobody_else),
+		T(endpoints_that_share_a_binding_take_it_over_together),
 		T(credentials_held_here_are_read_again),
 		T(a_subscriber_that_was_removed_is_not_taken_over),
 	};

@@ -10,6 +10,7 @@
 #include "gateway/enrol.h"
 #include "gateway/reg_keep.h"
 #include "gateway/settings.h"
+#include "webrtc/registry_map.h"
 
 #define KEPT(result)                                                           \
 	bench_metric("isthmus_registrations_kept_total{result=\"" result "\""  \
@@ -49,6 +50,11 @@ bool gw_web_describe(const struct gw_web *w, const char *key,
 		return false;
 	*out = web.now;
 	return true;
+}
+
+bool gw_web_identity(char out[GW_WEB_IDENTITY], const char *uri)
+{
+	return gw_identity_norm(out, uri);
 }
 
 int gw_web_restore(struct gw_web *w, const struct gw_web_kept *kept,
