@@ -388,6 +388,21 @@ static int on_ask(uint64_t ask, const char *id, void *arg)
 	return peer.ask_error;
 }
 
+static int on_keep(const struct gw_web_kept *reg, void *arg)
+{
+	assert_ptr_equal(&peer, arg);
+	peer.nkept++;
+	peer.kept = *reg;
+	return peer.keep_error;
+}
+
+static void on_forget(const char *key, void *arg)
+{
+	assert_ptr_equal(&peer, arg);
+	peer.nforgot++;
+	(void)snprintf(peer.forgot, sizeof(peer.forgot), "%s", key);
+}
+
 static void on_message(uint64_t ask, const struct gw_message *m, void *arg)
 {
 	assert_ptr_equal(&peer, arg);
@@ -419,7 +434,7 @@ static void on_quality(struct gw_leg *leg, const struct gw_web_report *report,
 	gw_buf_str(out, "{\"heardHere\":4.10}");
 }
 
-static bool asking, serving, with_core;
+static bool asking, serving, with_core, keeping;
 
 static int on_enrol(const struct gw_web_enrolment *who, void *arg)
 {
@@ -481,6 +496,26 @@ int peer_setup_asking(void **state)
 	return rc;
 }
 
+int peer_setup_keeping(void **state)
+{
+	int rc;
+
+	keeping = true;
+	rc = peer_setup(state);
+	keeping = false;
+	return rc;
+}
+
+int peer_setup_keeping_core(void **state)
+{
+	int rc;
+
+	with_core = true;
+	rc = peer_setup_keeping(state);
+	with_core = false;
+	return rc;
+}
+
 int peer_setup_apps(void **state)
 {
 	int rc;
@@ -495,6 +530,8 @@ int peer_setup(void **state)
 {
 	struct gw_web_handlers h = { .incoming = on_incoming,
 				     .user = asking ? on_ask : NULL,
+				     .keep = keeping ? on_keep : NULL,
+				     .forget = keeping ? on_forget : NULL,
 				     .message = serving ? on_message : NULL,
 				     .message_done = on_message_done,
 				     .quality = serving ? on_quality : NULL,
