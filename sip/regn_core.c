@@ -84,8 +84,9 @@ uint32_t gw_cores_wait_s(const struct gw_regns *all)
 	for (unsigned i = 0; i < all->ncore; i++)
 		if (all->core[i].dead_until_us < first)
 			first = all->core[i].dead_until_us;
-	return all->ncore && first > now ? (uint32_t)((first - now) / S_US) + 1
-					 : 0;
+	return all->ncore && first > now
+		       ? (uint32_t)((first - now + S_US - 1) / S_US)
+		       : 0;
 }
 
 /* A reload may have taken it away. */

@@ -7,6 +7,9 @@ set -u
 if [ "${1:-}" = --inside ]; then
 	shift
 	ip link set lo up || exit 1
+	# Else its address of IPv6 is there a second later, and Chromium closes
+	# what it has open when its network changes.
+	echo 1 >/proc/sys/net/ipv6/conf/default/disable_ipv6
 	if ip link add own0 type veth peer name own1 2>/dev/null; then
 		ip addr add 198.18.1.1/24 dev own0
 		ip link set own0 up
