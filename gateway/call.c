@@ -115,6 +115,8 @@ static int release(struct gw_call *call)
 	gw_timer_stop(&call->path);
 	gw_timer_stop(&call->lost);
 	gw_call_update_fini(call);
+	gw_call_transfer_fini(call);
+	gw_call_early_fini(call);
 	release_leg(call, &call->a);
 	release_leg(call, &call->b);
 
@@ -159,6 +161,7 @@ static void bury(struct gw_call *call)
 		.released_by = call->released_by,
 		.codec = call->codec,
 		.charging_id = call->charging_id,
+		.transferred_to = call->transfer.done,
 		.stats = call->stats,
 		.quality = &call->quality,
 	};
@@ -171,6 +174,7 @@ static void bury(struct gw_call *call)
 	gw_timer_stop(&call->path);
 	gw_timer_stop(&call->lost);
 	gw_call_update_fini(call);
+	gw_call_early_fini(call);
 	side_fini(&call->a);
 	side_fini(&call->b);
 	call->magic = 0;
@@ -185,6 +189,8 @@ static int effect(enum gw_call_effect fx, void *arg)
 	switch (fx) {
 	case GW_FX_NONE:
 		return 0;
+	case GW_FX_PREPARE:
+		return gw_call_prepare(call);
 	case GW_FX_ASK:
 		return gw_call_ask(call);
 	case GW_FX_CALL:
@@ -239,6 +245,9 @@ static void on_watch(struct gw_timer *t, void *arg)
 		else
 			release_media(call);
 		return;
+	case GW_CALL_PREPARING:
+		gw_call_qos_failed(call);
+		return;
 	default:
 		gw_call_end(call, "gateway", 408, "no answer in time");
 	}
@@ -255,6 +264,14 @@ static void on_b_answer(struct gw_call *call, const struct gw_msg *msg)
 							     : GW_EV_ANSWER);
 }
 
+/* Offers of now are of early dialogs. */
+static bool is_early(const struct gw_call *call)
+{
+	return call->fsm.state == GW_CALL_PREPARING ||
+	       call->fsm.state == GW_CALL_CALLING ||
+	       call->fsm.state == GW_CALL_RINGING;
+}
+
 static void on_accept(struct gw_call *call, struct side *s,
 		      const struct gw_msg *msg)
 {
@@ -262,8 +279,15 @@ static void on_accept(struct gw_call *call, struct side *s,
 		gw_call_update_accept(call, s, msg);
 		return;
 	}
-	if (s != &call->a)
+	if (s != &call->a) {
+		if (is_early(call))
+			gw_call_qos_accepted(call, msg);
 		return;
+	}
+	if (is_early(call)) {
+		gw_call_early_answered(call, msg);
+		return;
+	}
 	if (call->fsm.state == GW_CALL_ASKING)
 		gw_call_fsm_event(&call->fsm, gw_call_asked(call, msg)
 						      ? GW_EV_FAILED
@@ -277,6 +301,8 @@ static void on_refuse(struct gw_call *call, struct side *s,
 {
 	if (call->fsm.state == GW_CALL_UP)
 		gw_call_update_refuse(call, s, msg);
+	else if (s == &call->b && is_early(call))
+		gw_call_qos_refused(call, msg);
 	else
 		gw_call_end(call, s == &call->a ? "a" : "b", msg->cause.status,
 			    msg->cause.text);
@@ -307,7 +333,8 @@ static void on_release(struct gw_call *call, struct side *s,
 		       const struct gw_msg *msg)
 {
 	free_leg(call, s);
-	if (call->fsm.state >= GW_CALL_ENDING)
+	if (call->fsm.state >= GW_CALL_ENDING ||
+	    gw_call_transfer_waits(call, s))
 		return;
 	if (!call->cause.status) {
 		call->cause = msg->cause;
@@ -345,7 +372,10 @@ static void on_leg(struct gw_leg *leg, const struct gw_msg *msg, void *arg)
 			on_b_answer(call, msg);
 		return;
 	case GW_V_OFFER:
-		gw_call_update_offer(call, s, msg);
+		if (is_early(call))
+			gw_call_early_offer(call, s, msg);
+		else
+			gw_call_update_offer(call, s, msg);
 		return;
 	case GW_V_ACCEPT:
 		on_accept(call, s, msg);
@@ -355,6 +385,13 @@ static void on_leg(struct gw_leg *leg, const struct gw_msg *msg, void *arg)
 		return;
 	case GW_V_INFO:
 		on_info(call, s, msg);
+		return;
+	case GW_V_TRANSFER:
+		gw_call_transfer(call, s, msg);
+		return;
+	case GW_V_REPORT:
+		gw_quality_report(&call->quality, s->term, msg->report);
+		gw_quality_print(&call->quality, s->term, msg->quality);
 		return;
 	case GW_V_RELEASE:
 		on_release(call, s, msg);
@@ -397,7 +434,7 @@ static int make_b(struct gw_call *call, const struct gw_route *route)
 	return -EACCES;
 }
 
-static void take_leg(struct gw_call *call, struct side *s)
+void gw_call_take_leg(struct gw_call *call, struct side *s)
 {
 	s->profile = s->leg->ops->profile;
 	s->kind = s->leg->ops->kind;
@@ -421,7 +458,7 @@ static int find_b(struct gw_call *call)
 	err = make_b(call, &route);
 	switch (err) {
 	case 0:
-		take_leg(call, &call->b);
+		gw_call_take_leg(call, &call->b);
 		return 0;
 	case -ENOENT:
 		return gw_call_because(call, 480, "not registered");
@@ -475,6 +512,8 @@ static int begin(struct gw_call *call, const struct gw_msg *setup)
 		(void)gw_oa_event(&call->a.oa, GW_OA_PEER_OFFERS);
 	}
 	err = find_b(call);
+	if (!err)
+		err = gw_call_qos_setup(call, setup);
 	return err ? err : reserve(call, setup->desc.text ? &offer : NULL);
 }
 
@@ -493,6 +532,7 @@ int gw_call_new(struct gw_core *core, struct gw_leg *a,
 	gw_timer_init(&call->watch, on_watch, call);
 	gw_call_media_init(call);
 	gw_call_update_init(call);
+	gw_call_qos_init(call);
 	call->ctx = gw_media_new_id(core->media);
 	call->began_us = gw_timers_now_us(timers(call));
 	call->began_wall_s = gw_clock_wall_s();
@@ -503,7 +543,7 @@ int gw_call_new(struct gw_core *core, struct gw_leg *a,
 	call->a.kind = call->b.kind = "none";
 	call->a.peer_is_dtls_client = call->b.peer_is_dtls_client = true;
 	call->a.leg = a;
-	take_leg(call, &call->a);
+	gw_call_take_leg(call, &call->a);
 	(void)snprintf(call->to, sizeof(call->to), "%s",
 		       setup->target.uri ? setup->target.uri : "");
 	(void)snprintf(call->from, sizeof(call->from), "%s",
@@ -511,6 +551,7 @@ int gw_call_new(struct gw_core *core, struct gw_leg *a,
 	(void)snprintf(call->from_name, sizeof(call->from_name), "%s",
 		       setup->asserted.display ? setup->asserted.display : "");
 	call->privacy = setup->privacy;
+	call->may_ask = setup->may_ask;
 	if (setup->registration)
 		(void)snprintf(call->registration, sizeof(call->registration),
 			       "%s", setup->registration);

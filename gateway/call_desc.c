@@ -210,6 +210,17 @@ static bool is_reserved(const struct side *s, unsigned i)
 	return s->profile != GW_PROFILE_CORE || s->end->stream[i].rtp.family;
 }
 
+static char *with_preconditions(const struct side *s, char *text)
+{
+	char *more;
+
+	if (!text || !s->qos.present)
+		return text;
+	more = gw_precondition_print(text, &s->qos);
+	free(text);
+	return more;
+}
+
 char *gw_call_print(struct gw_call *call, struct side *s,
 		    struct gw_sess *content, const struct gw_sess *offer)
 {
@@ -253,7 +264,7 @@ char *gw_call_print(struct gw_call *call, struct side *s,
 	if (!alive)
 		return NULL;
 	return is_web(s) ? gw_sess_print_web(content)
-			 : gw_sess_print_core(content);
+			 : with_preconditions(s, gw_sess_print_core(content));
 }
 
 /* ---- a description, into media's terms ---- */

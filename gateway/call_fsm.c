@@ -24,7 +24,11 @@ struct row {
 static const struct row table[GW_CALL_NSTATES][GW_NEVENTS] = {
 	[GW_CALL_NEW][GW_EV_READY]               = TO(CALLING, CALL),
 	[GW_CALL_NEW][GW_EV_READY_TO_ASK]        = TO(ASKING, ASK),
+	[GW_CALL_NEW][GW_EV_READY_TO_PREPARE]    = TO(PREPARING, PREPARE),
 	ENDS(NEW),
+
+	[GW_CALL_PREPARING][GW_EV_PREPARED]      = TO(CALLING, CALL),
+	ENDS(PREPARING),
 
 	[GW_CALL_ASKING][GW_EV_ASKED]            = TO(CALLING, CALL),
 	ENDS(ASKING),
@@ -51,8 +55,8 @@ static const struct row table[GW_CALL_NSTATES][GW_NEVENTS] = {
 const char *gw_call_state_name(enum gw_call_state st)
 {
 	static const char *const names[GW_CALL_NSTATES] = {
-		"new",       "asking", "calling", "ringing",
-		"answering", "up",     "ending",  "dead",
+		"new",       "preparing", "asking", "calling", "ringing",
+		"answering", "up",        "ending", "dead",
 	};
 
 	return names[st];
@@ -61,8 +65,9 @@ const char *gw_call_state_name(enum gw_call_state st)
 const char *gw_call_event_name(enum gw_call_event ev)
 {
 	static const char *const names[GW_NEVENTS] = {
-		"ready",       "ready-to-ask", "asked",  "progress", "answer",
-		"answer-open", "complete",     "hangup", "failed",   "cleared",
+		"ready",    "ready-to-ask", "ready-to-prepare", "prepared",
+		"asked",    "progress",     "answer",           "answer-open",
+		"complete", "hangup",       "failed",           "cleared",
 	};
 
 	return names[ev];
@@ -71,8 +76,8 @@ const char *gw_call_event_name(enum gw_call_event ev)
 const char *gw_call_effect_name(enum gw_call_effect fx)
 {
 	static const char *const names[GW_NEFFECTS] = {
-		"none", "ask",    "call",    "progress", "connect",
-		"open", "finish", "release", "bury",
+		"none",    "prepare", "ask",    "call",    "progress",
+		"connect", "open",    "finish", "release", "bury",
 	};
 
 	return names[fx];

@@ -13,6 +13,7 @@
 
 enum gw_call_state {
 	GW_CALL_NEW,       /* the caller is known; media is being reserved   */
+	GW_CALL_PREPARING, /* it has our answer; its resources are awaited   */
 	GW_CALL_ASKING,    /* the caller offered nothing: our offer is out   */
 	GW_CALL_CALLING,   /* SETUP went to the called leg                   */
 	GW_CALL_RINGING,   /* it made progress, with or without early media  */
@@ -27,7 +28,9 @@ enum gw_call_event {
 	GW_EV_READY,        /* media reserved, and the caller offered (or the
 			       called side shall)                            */
 	GW_EV_READY_TO_ASK, /* media reserved, and the gateway shall offer    */
-	GW_EV_ASKED,        /* the caller answered our offer                  */
+	GW_EV_READY_TO_PREPARE, /* ... or it has preconditions to be met     */
+	GW_EV_PREPARED, /* they are                                      */
+	GW_EV_ASKED,    /* the caller answered our offer                  */
 	GW_EV_PROGRESS,
 	GW_EV_ANSWER,      /* the called side answered, all is described     */
 	GW_EV_ANSWER_OPEN, /* it answered, but the caller has to describe    */
@@ -40,8 +43,9 @@ enum gw_call_event {
 
 enum gw_call_effect {
 	GW_FX_NONE,
-	GW_FX_ASK,  /* offer to the caller                                 */
-	GW_FX_CALL, /* SETUP to the called leg                             */
+	GW_FX_PREPARE, /* answer the caller early                         */
+	GW_FX_ASK,     /* offer to the caller                                 */
+	GW_FX_CALL,    /* SETUP to the called leg                             */
 	GW_FX_PROGRESS, /* tell the caller */
 	GW_FX_CONNECT, /* apply the answer, tell the caller, open the gates   */
 	GW_FX_OPEN,    /* pass the open question to the caller                */

@@ -52,10 +52,16 @@ static void on_reserved(struct gw_call *call, struct side *s,
 
 	/* A browser that did not offer is offered to; a SIP caller gets the
 	 * offer in its 200. */
-	ask = !call->a.pending && call->a.profile == GW_PROFILE_WEB &&
-	      (call->b.profile != GW_PROFILE_CORE ||
-	       strcmp(call->core->set->calls.no_offer, "late_offer") != 0);
-	gw_call_fsm_event(&call->fsm, ask ? GW_EV_READY_TO_ASK : GW_EV_READY);
+	ask = !call->a.pending &&
+	      (call->may_ask ||
+	       (call->a.profile == GW_PROFILE_WEB &&
+		(call->b.profile != GW_PROFILE_CORE ||
+		 strcmp(call->core->set->calls.no_offer, "late_offer") != 0)));
+	if (call->prepare)
+		gw_call_fsm_event(&call->fsm, GW_EV_READY_TO_PREPARE);
+	else
+		gw_call_fsm_event(&call->fsm,
+				  ask ? GW_EV_READY_TO_ASK : GW_EV_READY);
 }
 
 static void on_failed(struct gw_call *call, struct side *s,

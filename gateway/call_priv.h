@@ -13,6 +13,7 @@
 #include "gateway/call_fsm.h"
 #include "gateway/oa.h"
 #include "gateway/quality.h"
+#include "sdp/precondition.h"
 #include "sdp/session.h"
 
 #define CALL_MAGIC 0x43414c4cu
@@ -46,6 +47,8 @@ struct side {
 	bool held;       /* the peer does not listen */
 	bool answered;   /* remote is an answer, cut by what local offered */
 	bool no_video;   /* the operator wants none */
+	/* What our descriptions say of resources, until the call is up. */
+	struct gw_precondition qos;
 };
 
 /* An offer within the session on its way: one a call, gateway/call_update.c. */
@@ -72,6 +75,35 @@ struct update {
 	struct side *narrow;
 };
 
+/* Another party on its way in place of one: gateway/call_transfer.c. */
+struct transfer {
+	struct side *out;   /* whose party is replaced; NULL: none is */
+	bool asked_by_out;  /* by itself, else by the one that stays */
+	struct gw_leg *leg; /* towards the new one */
+	char *offer;        /* that it has */
+	char *early;        /* what a branch of it has answered for good ... */
+	uint32_t branch;    /* ... this one */
+	char target[257], done[257]; /* done: the last one that succeeded */
+};
+
+/* One early dialog of the called side: gateway/call_early.c. */
+struct early {
+	uint32_t branch;
+	struct gw_oa oa;
+	char *local;      /* what we said in it last, and holds */
+	char *remote;     /* NULL: not described yet */
+	uint64_t version; /* of o= in local */
+	bool firm;        /* its answer will not be replaced */
+	bool asked;       /* remote is an offer that local answers */
+	bool authorised;  /* its media may be heard (RFC 5009) */
+	bool ended;       /* RFC 6228 */
+	/* Of preconditions: gateway/call_qos.c. */
+	struct gw_precondition qos;
+	char *pending; /* our offer that confirms ours, until answered */
+	bool owes;     /* ... is still to be made */
+	unsigned tries;
+};
+
 struct gw_call {
 	uint32_t magic;
 	struct gw_core *core;
@@ -82,6 +114,7 @@ struct gw_call {
 	struct gw_call_fsm fsm;
 	struct side a, b;
 	struct update upd;
+	struct transfer transfer;
 	struct gw_timer watch; /* reservation, ringing, media's last word */
 	struct gw_timer lost;  /* patience with a side that is */
 	struct gw_timer path;  /* a browser whose ICE never connects */
@@ -94,6 +127,12 @@ struct gw_call {
 	char blame_text[160];
 	const char *released_by; /* "a", "b", "gateway" */
 	bool a_early;            /* A has an early answer of ours */
+	bool prepare;            /* A's preconditions are to be met first */
+	struct gw_timer qos_again;
+	bool may_ask;            /* A can be offered to before B is called */
+	struct early *early;     /* until the call is answered */
+	unsigned nearly, heard;  /* heard: its number from 1, 0 none */
+	uint64_t invite_version; /* of o= in what B was offered first */
 	bool b_open;             /* B's answer was an offer (late offer) */
 	bool released;           /* the worker was told that it may forget us */
 	unsigned release_tries;
@@ -198,6 +237,65 @@ int gw_call_blame(struct gw_call *call, struct side *s, uint16_t status,
  * effects that fail. */
 int gw_call_because(struct gw_call *call, uint16_t status, const char *text);
 
+/* 0, or not told: logged. */
+void gw_call_say(struct gw_call *call, const struct side *s,
+		 const struct gw_msg *msg);
+/* Does @desc answer @offer_text of @s?  0 and *@answer, else the cause set. */
+int gw_call_fits(struct gw_call *call, struct side *s, const char *offer_text,
+		 const struct gw_desc *desc, struct gw_sess *answer);
+/* A's offer answered with what B (@theirs; NULL: a resource) accepted; sets
+ * A's local and remote. */
+int gw_call_answer_a(struct gw_call *call, const struct gw_sess *theirs,
+		     bool early);
+/* Both sides are described: media through, as far as the masks. */
+void gw_call_open_gates(struct gw_call *call, enum gw_gate a_mask,
+			enum gw_gate b_mask);
+
+/* ---- gateway/call_early.c ---- */
+
+struct early *gw_call_early_find(struct gw_call *call, uint32_t branch);
+/* What @e describes is what B as a whole is described by: media follows. */
+int gw_call_early_adopt(struct gw_call *call, const struct early *e,
+			struct gw_sess *answer);
+/* @s' peer offers before the call is answered. */
+void gw_call_early_offer(struct gw_call *call, struct side *s,
+			 const struct gw_msg *msg);
+void gw_call_early_fini(struct gw_call *call);
+/* A has answered what an early dialog of B offered.  May end the call. */
+void gw_call_early_answered(struct gw_call *call, const struct gw_msg *msg);
+/* Offers to A what @theirs, an offer of B, has. */
+int gw_call_ask_for(struct gw_call *call, const struct gw_sess *theirs);
+/* Our description in @e, in its own count of versions; as gw_call_print(). */
+char *gw_call_early_print(struct gw_call *call, struct side *s, struct early *e,
+			  struct gw_sess *content, const struct gw_sess *offer);
+/* Takes both texts over, and lets media follow where it is heard. */
+void gw_call_early_commit(struct gw_call *call, struct side *s, struct early *e,
+			  char *local, char *remote);
+/* What an early dialog did wrong does not end the call. */
+void gw_call_early_forgive(struct gw_call *call);
+
+/* ---- gateway/call_qos.c ---- */
+
+/* SETUP of a core: 0, or the cause is set. */
+int gw_call_qos_setup(struct gw_call *call, const struct gw_msg *setup);
+int gw_call_prepare(struct gw_call *call);
+void gw_call_qos_failed(struct gw_call *call);
+/* B is offered no codec that A's early answer has left out. */
+void gw_call_qos_restrict(const struct gw_call *call, struct gw_sess *offer);
+/* Before B is offered to: what its INVITE says. */
+void gw_call_qos_invite(struct gw_call *call);
+/* @ours follows what @desc of the peer says. */
+void gw_call_qos_read(struct gw_precondition *ours, const struct gw_desc *desc);
+/* @e has an answer: ours is confirmed, if that is due. */
+void gw_call_qos_answered(struct gw_call *call, struct early *e,
+			  const struct gw_desc *desc);
+/* An early offer of @s was answered.  May move the call. */
+void gw_call_qos_offered(struct gw_call *call, struct side *s);
+/* ACCEPT and REFUSE to what we offered in an early dialog. */
+void gw_call_qos_accepted(struct gw_call *call, const struct gw_msg *msg);
+void gw_call_qos_refused(struct gw_call *call, const struct gw_msg *msg);
+void gw_call_qos_init(struct gw_call *call);
+
 /* ---- gateway/call_media.c ---- */
 
 /* The call is up: browsers have a while to find a path to us. */
@@ -239,6 +337,18 @@ bool gw_call_too_wide(struct gw_call *call, struct side *s);
  * so that who is held does not look like somebody who holds. */
 void gw_call_wish(const struct side *s, struct gw_sess *out);
 
+/* ---- gateway/call_transfer.c: another party in place of one ---- */
+
+/* X's peer asks for it.  May free the call. */
+void gw_call_transfer(struct gw_call *call, struct side *x,
+		      const struct gw_msg *msg);
+bool gw_call_transferring(const struct gw_call *call);
+/* @s' leg has gone while another party is called in its place: no end yet. */
+bool gw_call_transfer_waits(struct gw_call *call, const struct side *s);
+void gw_call_transfer_fini(struct gw_call *call);
+/* gateway/call.c: @s->leg is the call's from now. */
+void gw_call_take_leg(struct gw_call *call, struct side *s);
+
 /* ---- gateway/call_update.c: offers within the session ---- */
 
 /* X's peer sent OFFER, ACCEPT or REFUSE while the call is up. */
@@ -255,6 +365,8 @@ bool gw_call_update_not_reserved(struct gw_call *call);
 /* When both sides are described: does the browser's codec suit the other?  If
  * not, offer it fewer. */
 void gw_call_update_narrow(struct gw_call *call);
+/* Offers @s on our own account what the other side has now. */
+void gw_call_offer_again(struct gw_call *call, struct side *s);
 void gw_call_update_init(struct gw_call *call);
 void gw_call_update_fini(struct gw_call *call);
 

@@ -13,8 +13,8 @@
 
 #include "gateway/call_priv.h"
 
-static void say(struct gw_call *call, const struct side *s,
-		const struct gw_msg *msg)
+void gw_call_say(struct gw_call *call, const struct side *s,
+		 const struct gw_msg *msg)
 {
 	int err = s->leg ? gw_leg_send(s->leg, msg) : 0;
 
@@ -62,58 +62,75 @@ int gw_call_ask(struct gw_call *call)
 	return gw_leg_send(call->a.leg, &msg);
 }
 
-/*
- * @s' peer answered s->pending with @msg: read it, see that it fits, and keep
- * both.  @answer is filled.  The cause is set on failure.
- */
-static int take_answer(struct gw_call *call, struct side *s,
-		       const struct gw_desc *desc, struct gw_sess *answer,
-		       enum gw_oa_event ev)
+int gw_call_fits(struct gw_call *call, struct side *s, const char *offer_text,
+		 const struct gw_desc *desc, struct gw_sess *answer)
 {
 	struct gw_sess offer;
 	struct gw_sdp_error err = { 0 };
 	struct gw_cause cause;
-	char *text;
 
-	if (!s->pending || !desc->text)
+	if (!offer_text || !desc->text)
 		return gw_call_blame(call, s, 488, "an answer was expected");
 	if (gw_call_read(call, s, desc, answer, &cause))
 		return gw_call_blame(call, s, cause.status, cause.text);
-	gw_call_reread(s, s->pending, &offer);
+	gw_call_reread(s, offer_text, &offer);
 	if (gw_sess_check_answer(&offer, answer, &err))
 		return gw_call_blame(call, s, 488, err.text);
 	if (!gw_call_reachable(s, answer))
 		return gw_call_blame(call, s, 488, "another IP version");
-	if (gw_oa_event(&s->oa, ev))
-		return gw_call_because(call, 500, "answer out of place");
+	return 0;
+}
 
+/*
+ * @s' peer answered s->pending with @desc: read it, see that it fits, and keep
+ * both.  @answer is filled.  The cause is set on failure.
+ */
+static int take_answer(struct gw_call *call, struct side *s,
+		       const struct gw_desc *desc, struct gw_sess *answer)
+{
+	int err = gw_call_fits(call, s, s->pending, desc, answer);
+	char *text;
+
+	if (err)
+		return err;
+	if (gw_oa_event(&s->oa, GW_OA_PEER_ANSWERS))
+		return gw_call_because(call, 500, "answer out of place");
 	text = gw_call_dup(desc);
 	if (!text)
 		return gw_call_because(call, 500, "out of memory");
 	gw_call_keep(&s->remote, text);
 	s->answered = true;
-	text = strdup(s->pending);
-	if (!text)
-		return gw_call_because(call, 500, "out of memory");
-	gw_call_keep(&s->local, text);
-	if (ev == GW_OA_PEER_ANSWERS) {
-		gw_call_keep(&s->pending, NULL);
-		s->described = true;
-	}
+	gw_call_keep(&s->local, s->pending);
+	s->pending = NULL;
+	s->described = true;
 	return 0;
 }
 
 int gw_call_asked(struct gw_call *call, const struct gw_msg *msg)
 {
 	struct gw_sess local, answer;
-	int err = take_answer(call, &call->a, &msg->desc, &answer,
-			      GW_OA_PEER_ANSWERS);
+	int err = take_answer(call, &call->a, &msg->desc, &answer);
 
 	if (err)
 		return err;
 	/* ICE and DTLS may begin while the other side still rings. */
 	gw_call_reread(&call->a, call->a.local, &local);
 	return gw_call_configure(call, &call->a, &local, &answer);
+}
+
+int gw_call_ask_for(struct gw_call *call, const struct gw_sess *theirs)
+{
+	struct gw_sess content;
+	struct gw_msg msg = { .verb = GW_V_OFFER };
+	int err;
+
+	if (gw_call_relay_offer(&call->a, &content, theirs, NULL))
+		return gw_call_because(call, 488, "no media in common");
+	err = offer_to(call, &call->a, &content, GW_OA_WE_OFFER);
+	if (err)
+		return err;
+	msg.desc = desc_of(GW_DESC_OFFER, call->a.pending);
+	return gw_leg_send(call->a.leg, &msg);
 }
 
 /* What B shall be offered; false: nothing, B offers (late offer). */
@@ -125,6 +142,7 @@ static bool offer_for_b(struct gw_call *call, struct gw_sess *out, int *err)
 	*err = 0;
 	if (a->pending || a->remote) {
 		gw_call_reread(a, a->pending ? a->pending : a->remote, &from);
+		gw_call_qos_restrict(call, &from);
 		*err = gw_call_relay_offer(&call->b, out, &from, NULL);
 		if (*err)
 			gw_call_because(call, 488, "no media in common");
@@ -155,11 +173,13 @@ int gw_call_call(struct gw_call *call)
 
 	if (call->b.profile != GW_PROFILE_RESOURCE &&
 	    offer_for_b(call, &content, &err)) {
+		gw_call_qos_invite(call);
 		if (!err)
 			err = offer_to(call, &call->b, &content,
 				       GW_OA_WE_OFFER);
 		if (err)
 			return err;
+		call->invite_version = call->b.o_version;
 		msg.desc = desc_of(GW_DESC_OFFER, call->b.pending);
 	}
 	gw_timer_start_ms(gw_loop_timers(call->core->loop), &call->watch,
@@ -171,8 +191,8 @@ int gw_call_call(struct gw_call *call)
  * A's offer answered with what B (@theirs; NULL: a resource, or nothing heard
  * yet that would bind us) accepted.  Sets A's local and remote.
  */
-static int answer_a(struct gw_call *call, const struct gw_sess *theirs,
-		    bool early)
+int gw_call_answer_a(struct gw_call *call, const struct gw_sess *theirs,
+		     bool early)
 {
 	struct side *a = &call->a;
 	struct gw_sess offer, content;
@@ -205,8 +225,8 @@ static int answer_a(struct gw_call *call, const struct gw_sess *theirs,
 
 /* Both sides are described: let media through, as far as @a_mask and @b_mask.
  */
-static void open_gates(struct gw_call *call, enum gw_gate a_mask,
-		       enum gw_gate b_mask)
+void gw_call_open_gates(struct gw_call *call, enum gw_gate a_mask,
+			enum gw_gate b_mask)
 {
 	struct gw_sess local, remote;
 
@@ -225,89 +245,33 @@ static void open_gates(struct gw_call *call, enum gw_gate a_mask,
 	gw_call_set_gates(call, &call->b, &local, &remote, b_mask);
 }
 
-static bool early_allowed(const struct gw_call *call, const struct gw_msg *msg)
-{
-	const char *policy = call->core->set->calls.early_media;
-
-	if (!strcmp(policy, "never"))
-		return false;
-	return !strcmp(policy, "always") || msg->early_media;
-}
-
-/* B's early answer: heard by A, who is not yet heard by B. */
-static int early_answer(struct gw_call *call, struct gw_msg *out)
-{
-	struct side *a = &call->a, *b = &call->b;
-	struct gw_sess local, answer;
-	int err;
-
-	err = take_answer(call, b, &call->said->desc, &answer,
-			  GW_OA_PEER_ANSWERS_EARLY);
-	if (err)
-		return err;
-	gw_call_reread(b, b->local, &local);
-	err = gw_call_configure(call, b, &local, &answer);
-	if (err)
-		return err;
-
-	if (a->pending && !call->a_early) {
-		err = answer_a(call, &answer, true);
-		if (err)
-			return err;
-		call->a_early = true;
-		out->desc = desc_of(GW_DESC_EARLY_ANSWER, a->local);
-	}
-	if (a->local && a->remote)
-		open_gates(call, GW_GATE_OUT, GW_GATE_IN);
-	out->early_media = true;
-	return 0;
-}
-
-int gw_call_progress(struct gw_call *call)
-{
-	const struct gw_msg *said = call->said;
-	struct gw_msg msg = {
-		.verb = GW_V_PROGRESS,
-		.asserted = said->asserted,
-		.alert = said->alert,
-	};
-
-	/* A description that may not be heard yet waits for the 200, which
-	 * repeats it (RFC 3261 13.2.1). */
-	if (said->desc.role == GW_DESC_EARLY_ANSWER && call->b.pending &&
-	    early_allowed(call, said)) {
-		/* What one early dialog describes badly is not heard; the 200
-		 * may be of another one. */
-		if (early_answer(call, &msg)) {
-			gw_info(&call->log, "early answer not used: %s",
-				call->cause.text ? call->cause.text : "media");
-			call->cause = (struct gw_cause){ 0 };
-			call->blamed = NULL;
-			msg.desc = desc_of(GW_DESC_NONE, NULL);
-		}
-	}
-	say(call, &call->a, &msg);
-	return 0;
-}
-
+/* The dialog that answered is the one that B is described by from now on. */
 static int take_b_answer(struct gw_call *call, struct gw_sess *answer)
 {
 	struct side *b = &call->b;
+	const struct gw_desc *desc = &call->said->desc;
+	struct early *e = gw_call_early_find(call, call->said->branch);
 	struct gw_sess local;
-	struct gw_desc desc = call->said->desc;
 	int err;
 
-	if (!desc.text && b->remote) {
-		/* Nothing new in the 200: the early answer holds. */
-		desc = desc_of(GW_DESC_ANSWER, b->remote);
-		desc.text = strdup(b->remote);
-		if (!desc.text)
-			return gw_call_because(call, 500, "out of memory");
-		err = take_answer(call, b, &desc, answer, GW_OA_PEER_ANSWERS);
-		gw_call_keep((char **)&desc.text, NULL);
-	} else {
-		err = take_answer(call, b, &desc, answer, GW_OA_PEER_ANSWERS);
+	if (e && e->oa.state == GW_OA_REMOTE_EARLY &&
+	    b->oa.state == GW_OA_IDLE) {
+		(void)gw_oa_event(&b->oa, GW_OA_PEER_OFFERS);
+		(void)gw_oa_event(&b->oa, GW_OA_WE_ANSWER);
+		b->described = true;
+		return gw_call_early_adopt(call, e, answer);
 	}
+	if (e && e->remote && (e->firm || !desc->text)) {
+		if (gw_oa_event(&b->oa, GW_OA_PEER_ANSWERS))
+			return gw_call_because(call, 500,
+					       "answer out of place");
+		gw_call_keep(&b->pending, NULL);
+		b->described = true;
+		return gw_call_early_adopt(call, e, answer);
+	}
+	/* Other dialogs may have heard more of us than this one. */
+	b->o_version = call->invite_version;
+	err = take_answer(call, b, desc, answer);
 	if (err)
 		return err;
 	gw_call_reread(b, b->local, &local);
@@ -317,8 +281,11 @@ static int take_b_answer(struct gw_call *call, struct gw_sess *answer)
 static void up(struct gw_call *call)
 {
 	gw_timer_stop(&call->watch);
+	gw_call_early_fini(call);
+	/* What is in use has its resources. */
+	call->a.qos = call->b.qos = (struct gw_precondition){ 0 };
 	call->answered_us = gw_timers_now_us(gw_loop_timers(call->core->loop));
-	open_gates(call, GW_GATE_BOTH, GW_GATE_BOTH);
+	gw_call_open_gates(call, GW_GATE_BOTH, GW_GATE_BOTH);
 
 	gw_call_expect_media(call);
 	gw_call_note_codec(call);
@@ -341,7 +308,7 @@ int gw_call_connect(struct gw_call *call)
 	}
 
 	if (a->pending && !call->a_early) {
-		err = answer_a(call, resource ? NULL : &answer, false);
+		err = gw_call_answer_a(call, resource ? NULL : &answer, false);
 		if (err)
 			return err;
 		msg.desc = desc_of(GW_DESC_ANSWER, a->local);
@@ -359,7 +326,7 @@ int gw_call_connect(struct gw_call *call)
 
 	up(call);
 	msg.held = b->held;
-	say(call, a, &msg);
+	gw_call_say(call, a, &msg);
 	gw_call_update_narrow(call);
 	return 0;
 }
@@ -444,8 +411,7 @@ int gw_call_finish(struct gw_call *call)
 	struct gw_msg msg = { .verb = GW_V_ANSWER };
 	int err;
 
-	err = take_answer(call, a, &call->said->desc, &answer,
-			  GW_OA_PEER_ANSWERS);
+	err = take_answer(call, a, &call->said->desc, &answer);
 	if (err)
 		return err;
 	gw_call_reread(a, a->local, &local);
@@ -457,7 +423,7 @@ int gw_call_finish(struct gw_call *call)
 
 	up(call);
 	if (a->profile != GW_PROFILE_CORE)
-		say(call, a, &msg);
+		gw_call_say(call, a, &msg);
 	gw_call_update_narrow(call);
 	return 0;
 }

@@ -252,24 +252,29 @@ static void proceed(struct gw_call *call)
 
 /* ---- must y be asked? ---- */
 
-static bool main_codec_lost(struct gw_call *call, const struct gw_sess *offer)
+/* What y sends now must be in what x will be told: an order of preference that
+ * changes is no reason to disturb y. */
+static bool codec_lost(struct gw_call *call, const struct gw_sess *offer)
 {
 	struct update *u = &call->upd;
 	struct gw_sess content, local, remote;
 
 	if (compose_answer(call, &content, offer))
 		return true;
-	gw_call_reread(u->x, u->x->local, &local);
-	gw_call_reread(u->x, u->x->remote, &remote);
+	gw_call_reread(u->y, u->y->local, &local);
+	gw_call_reread(u->y, u->y->remote, &remote);
 	for (unsigned i = 0; i < content.nstream; i++) {
-		const struct gw_sess_codec *is, *was;
+		const struct gw_sess_codec *was;
+		bool found = false;
 
 		if (!call_live(&content, i) || !call_live(&local, i) ||
 		    !call_live(&remote, i))
 			continue;
-		is = gw_sess_main_codec(&content.stream[i]);
 		was = gw_call_agreed(&local, &remote, i);
-		if (!is || (was && !gw_codec_same(is, was)))
+		for (unsigned c = 0; was && c < content.stream[i].ncodec; c++)
+			found |=
+				gw_codec_same(was, &content.stream[i].codec[c]);
+		if (was && !found)
 			return true;
 	}
 	return false;
@@ -307,7 +312,7 @@ static bool y_must_be_asked(struct gw_call *call, const struct gw_sess *offer,
 		    offer->stream[i].dir != before.stream[i].dir)
 			return true;
 	}
-	return main_codec_lost(call, offer);
+	return codec_lost(call, offer);
 }
 
 static void forward(struct gw_call *call, struct gw_sess *fwd,
@@ -341,7 +346,30 @@ static void forward(struct gw_call *call, struct gw_sess *fwd,
 	gw_metric_add(&m_forwarded, 1);
 }
 
-/* ---- x asks for our offer (re-INVITE without SDP) ---- */
+/* ---- x asks for our offer (re-INVITE without SDP, or a refresh) ---- */
+
+static const char *behind_origin(const char *text)
+{
+	const char *at = strstr(text, "\no=");
+
+	at = at ? strchr(at + 1, '\n') : NULL;
+	return at ? at : text;
+}
+
+/* RFC 3264 8: what says nothing new has the version that it had. */
+static char *unchanged(struct side *x, char *text)
+{
+	char *again;
+
+	if (strcmp(behind_origin(text), behind_origin(x->local)) != 0)
+		return text;
+	again = strdup(x->local);
+	if (!again)
+		return text;
+	free(text);
+	x->o_version--;
+	return again;
+}
 
 static void late_offer(struct gw_call *call, struct side *x)
 {
@@ -364,6 +392,8 @@ static void late_offer(struct gw_call *call, struct side *x)
 	err = gw_call_relay_offer(x, &content, &from, &previous);
 	if (!err)
 		text = gw_call_print(call, x, &content, NULL);
+	if (text && previous.version + 1 == x->o_version)
+		text = unchanged(x, text);
 	if (!text || gw_oa_event(&x->oa, GW_OA_WE_OFFER)) {
 		free(text);
 		refuse(call, x, &cause);
@@ -449,7 +479,8 @@ void gw_call_update_offer(struct gw_call *call, struct side *x,
 				  .text = "another change is under way" };
 	struct gw_sess offer;
 
-	if (call->fsm.state != GW_CALL_UP || u->state != UPD_IDLE) {
+	if (call->fsm.state != GW_CALL_UP || u->state != UPD_IDLE ||
+	    gw_call_transferring(call)) {
 		refuse(call, x, &cause);
 		return;
 	}
@@ -702,6 +733,21 @@ void gw_call_update_narrow(struct gw_call *call)
 	u->wanted = true;
 	u->tries = 0;
 	own_offer(call);
+}
+
+void gw_call_offer_again(struct gw_call *call, struct side *s)
+{
+	struct side *o = call_other(call, s);
+	struct gw_sess local, remote;
+
+	if (s->profile != GW_PROFILE_RESOURCE) {
+		restore(call, s);
+		return;
+	}
+	gw_call_reread(o, o->local, &local);
+	gw_call_reread(o, o->remote, &remote);
+	(void)gw_call_configure_resource(call, s, &local, &remote);
+	gw_call_set_gates(call, s, &remote, &local, GW_GATE_BOTH);
 }
 
 void gw_call_update_init(struct gw_call *call)

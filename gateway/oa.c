@@ -25,6 +25,21 @@ static const struct row table[GW_OA_NSTATES][GW_OA_NEVENTS] = {
 	[GW_OA_LOCAL_EARLY][GW_OA_PEER_ANSWERS]        = TO(STABLE),
 	[GW_OA_LOCAL_EARLY][GW_OA_PEER_ANSWERS_EARLY]  = TO(LOCAL_EARLY),
 
+	/* RFC 3311 5, RFC 6337 2.2: once an early dialog has its answer in a
+	 * reliable response, either end may offer anew in it. */
+	[GW_OA_LOCAL_EARLY][GW_OA_WE_OFFER]            = TO(LOCAL_EARLY_AGAIN),
+	[GW_OA_LOCAL_EARLY][GW_OA_PEER_OFFERS]         = TO(LOCAL_EARLY_ASKED),
+	[GW_OA_LOCAL_EARLY_AGAIN][GW_OA_PEER_ANSWERS]  = TO(LOCAL_EARLY),
+	[GW_OA_LOCAL_EARLY_AGAIN][GW_OA_PEER_REFUSES]  = TO(LOCAL_EARLY),
+	[GW_OA_LOCAL_EARLY_ASKED][GW_OA_WE_ANSWER]     = TO(LOCAL_EARLY),
+	[GW_OA_LOCAL_EARLY_ASKED][GW_OA_WE_REFUSE]     = TO(LOCAL_EARLY),
+	[GW_OA_REMOTE_EARLY][GW_OA_WE_OFFER]           = TO(REMOTE_EARLY_AGAIN),
+	[GW_OA_REMOTE_EARLY][GW_OA_PEER_OFFERS]        = TO(REMOTE_EARLY_ASKED),
+	[GW_OA_REMOTE_EARLY_AGAIN][GW_OA_PEER_ANSWERS] = TO(REMOTE_EARLY),
+	[GW_OA_REMOTE_EARLY_AGAIN][GW_OA_PEER_REFUSES] = TO(REMOTE_EARLY),
+	[GW_OA_REMOTE_EARLY_ASKED][GW_OA_WE_ANSWER]    = TO(REMOTE_EARLY),
+	[GW_OA_REMOTE_EARLY_ASKED][GW_OA_WE_REFUSE]    = TO(REMOTE_EARLY),
+
 	[GW_OA_REMOTE][GW_OA_WE_ANSWER]                = TO(STABLE),
 	[GW_OA_REMOTE][GW_OA_WE_ANSWER_EARLY]          = TO(REMOTE_EARLY),
 	[GW_OA_REMOTE][GW_OA_WE_REFUSE]                = TO(IDLE),
@@ -58,8 +73,18 @@ int gw_oa_event(struct gw_oa *oa, enum gw_oa_event ev)
 const char *gw_oa_state_name(enum gw_oa_state st)
 {
 	static const char *const names[GW_OA_NSTATES] = {
-		"idle",         "local",  "local-early", "remote",
-		"remote-early", "stable", "local-again", "remote-again",
+		"idle",
+		"local",
+		"local-early",
+		"local-early-again",
+		"local-early-asked",
+		"remote",
+		"remote-early",
+		"remote-early-again",
+		"remote-early-asked",
+		"stable",
+		"local-again",
+		"remote-again",
 	};
 
 	return names[st];

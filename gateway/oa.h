@@ -10,11 +10,15 @@
 #define GW_OA_H
 
 enum gw_oa_state {
-	GW_OA_IDLE,         /* nothing described yet */
-	GW_OA_LOCAL,        /* our first offer is out */
-	GW_OA_LOCAL_EARLY,  /* ... and has an answer that may be replaced */
-	GW_OA_REMOTE,       /* the peer's first offer waits for us */
+	GW_OA_IDLE,        /* nothing described yet */
+	GW_OA_LOCAL,       /* our first offer is out */
+	GW_OA_LOCAL_EARLY, /* ... and has an answer that may be replaced */
+	GW_OA_LOCAL_EARLY_AGAIN, /* ... and we offered again (UPDATE) */
+	GW_OA_LOCAL_EARLY_ASKED, /* ... or the peer did */
+	GW_OA_REMOTE,            /* the peer's first offer waits for us */
 	GW_OA_REMOTE_EARLY, /* ... and we gave an answer that we may repeat */
+	GW_OA_REMOTE_EARLY_AGAIN, /* ... and we offered */
+	GW_OA_REMOTE_EARLY_ASKED, /* ... or the peer did again */
 	GW_OA_STABLE,
 	GW_OA_LOCAL_AGAIN,  /* our offer within the session is out */
 	GW_OA_REMOTE_AGAIN, /* the peer's offer within the session waits */

@@ -136,8 +136,15 @@ struct gw_set_sip {
 	char username[64], password[64]; /* digest towards the core, "" none */
 	uint32_t ring_timeout_s;
 	uint32_t t1_ms, t1x64_ms; /* RFC 3261 17.1.1.1; tests shorten them */
-	char user_agent[64];      /* "" : no User-Agent/Server header */
-	char allow_from[4][64];   /* IPs that may send us requests; none: any */
+	/* RFC 3262: off, supported, required; of both sides of a call */
+	char reliable[12];
+	/* RFC 3312, in the same words; where not off, reliable is not either */
+	char precondition[12];
+	bool precondition_confirm;  /* ours is met by an UPDATE, not at once */
+	uint32_t session_expires_s; /* RFC 4028; 0: no timer */
+	uint32_t min_se_s;
+	char user_agent[64];    /* "" : no User-Agent/Server header */
+	char allow_from[4][64]; /* IPs that may send us requests; none: any */
 };
 
 /* Registration in an IMS core on behalf of clients; sip.core is for a plain
@@ -157,6 +164,7 @@ struct gw_set_ims {
 	bool reg_event;           /* subscribe to it (RFC 3680) */
 	bool contact_shared; /* endpoints of an identity have one contact */
 	bool pool_anonymous; /* lend to who does not say who it is */
+	uint32_t pool_anonymous_ip; /* to so many of one address */
 	size_t npool_user;
 	/* Patterns (fnmatch) of those without an identity of their own that
 	 * are lent one. */

@@ -499,6 +499,13 @@ static const char *check_sip(const struct gw_settings *set, const char **key)
 	*key = "sip.t1x64_ms";
 	if (sip->t1x64_ms < sip->t1_ms)
 		return "must not be below sip.t1_ms";
+	*key = "sip.precondition";
+	if (strcmp(sip->precondition, "off") != 0 &&
+	    !strcmp(sip->reliable, "off"))
+		return "needs sip.reliable (RFC 3312 4)";
+	*key = "sip.session_expires_s";
+	if (sip->session_expires_s && sip->session_expires_s < sip->min_se_s)
+		return "must be 0, or not below sip.min_se_s";
 	*key = "media.core_address";
 	if (sip->core[0] && !set->media.core_address[0] &&
 	    !set->media.core_address6[0])

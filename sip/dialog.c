@@ -27,6 +27,12 @@ static const char *method_name(sip_method_t method)
 		return "BYE";
 	case sip_method_info:
 		return "INFO";
+	case sip_method_notify:
+		return "NOTIFY";
+	case sip_method_update:
+		return "UPDATE";
+	case sip_method_prack:
+		return "PRACK";
 	default:
 		assert(!"a method that sessions send");
 		return NULL;
@@ -52,7 +58,7 @@ static int on_response(void *ref, nta_outgoing_t *orq, const sip_t *response)
 	if (response && !nta_sip_is_internal(response))
 		gw_stack_count_response(false, status);
 	kept = orq == s->bye || orq == s->re_invite ||
-	       method == sip_method_invite;
+	       method == sip_method_invite || method == sip_method_update;
 	gw_session_enter(s);
 	if (method == sip_method_invite && orq != s->re_invite)
 		gw_session_on_invite_response(s, orq, status, response);
@@ -98,6 +104,15 @@ static int on_ack_cancel(void *ref, nta_incoming_t *irq, const sip_t *request)
 		gw_session_on_ack(s, irq, request);
 	gw_session_leave(s);
 	return 0;
+}
+
+struct gw_session *gw_dialog_find(struct gw_sip *sip,
+				  const sip_replaces_t *replaces)
+{
+	nta_leg_t *leg =
+		nta_leg_by_replaces(sip->agent, (sip_replaces_t *)replaces);
+
+	return leg ? gw_session_find(nta_leg_magic(leg, on_request)) : NULL;
 }
 
 /* ---- bodies and credentials ---- */
@@ -204,6 +219,8 @@ int gw_dialog_invite(struct gw_session *s)
 	const struct gw_dialog_msg m = { .body = s->sdp.data,
 					 .len = s->sdp.len };
 	su_home_t home[1] = { SU_HOME_INIT(home) };
+	char lines[GW_TIMER_LINES];
+	const char *timer = gw_session_timer_ask(s, lines);
 	bool loose = strstr(s->next_hop, ";lr") != NULL;
 	const char *route = s->route;
 	sip_payload_t *pl;
@@ -228,6 +245,7 @@ int gw_dialog_invite(struct gw_session *s)
 		TAG_IF(*set->user_agent,
 		       SIPTAG_USER_AGENT_STR(set->user_agent)),
 		TAG_IF(s->headers, SIPTAG_HEADER_STR(s->headers)),
+		TAG_IF(timer, SIPTAG_HEADER_STR(timer)),
 		TAG_IF(s->charging, SIPTAG_HEADER_STR(s->charging)),
 		TAG_IF(auth, SIPTAG_HEADER_STR(auth)),
 		TAG_IF(pl, SIPTAG_CONTENT_TYPE_STR("application/sdp")),
@@ -259,7 +277,7 @@ struct gw_branch *gw_dialog_branch(struct gw_session *s, nta_outgoing_t *orq,
 	if (s->nbranch == GW_SESSION_BRANCHES)
 		return NULL;
 	b = &s->branch[s->nbranch];
-	*b = (struct gw_branch){ NULL, NULL, false };
+	*b = (struct gw_branch){ 0 };
 	b->leg = nta_leg_tcreate(s->sip->agent, on_request, gw_session_ref(s),
 				 SIPTAG_CALL_ID(response->sip_call_id),
 				 SIPTAG_FROM(response->sip_from),
@@ -391,31 +409,33 @@ void gw_dialog_watch(struct gw_session *s, nta_incoming_t *irq)
 
 /* ---- inside a dialog ---- */
 
-nta_outgoing_t *gw_dialog_request(struct gw_session *s, sip_method_t method,
+static nta_outgoing_t *request_in(struct gw_session *s, nta_leg_t *leg,
+				  sip_method_t method,
 				  const struct gw_dialog_msg *m, bool forget)
 {
 	const struct gw_set_sip *set = &s->sip->set->sip;
 	su_home_t home[1] = { SU_HOME_INIT(home) };
 	const char *name = method_name(method);
 	bool invite = method == sip_method_invite;
+	bool refresh = invite || method == sip_method_update;
 	sip_payload_t *pl;
 	nta_outgoing_t *orq;
 	const char *ident;
 	char *auth;
 
-	if (!s->dialog)
+	if (!leg)
 		return NULL;
 	su_home_init(home);
-	ident = leg_ident(s->dialog);
-	auth = credentials(s, home, name, target_uri(home, s->dialog));
+	ident = leg_ident(leg);
+	auth = credentials(s, home, name, target_uri(home, leg));
 	pl = payload(home, m);
 	orq = nta_outgoing_tcreate(
-		s->dialog, forget ? NULL : on_response,
+		leg, forget ? NULL : on_response,
 		forget ? NULL : gw_session_ref(s), NULL, method, name, NULL,
 		TAG_IF(ident, TPTAG_IDENT(ident)),
 		/* a target refresh must say where we are */
-		TAG_IF(invite, SIPTAG_CONTACT_STR(s->contact)),
-		TAG_IF(invite, SIPTAG_ALLOW_STR(GW_SIP_ALLOW)),
+		TAG_IF(refresh, SIPTAG_CONTACT_STR(s->contact)),
+		TAG_IF(refresh, SIPTAG_ALLOW_STR(GW_SIP_ALLOW)),
 		TAG_IF(*set->user_agent,
 		       SIPTAG_USER_AGENT_STR(set->user_agent)),
 		TAG_IF(m && m->headers,
@@ -435,6 +455,34 @@ nta_outgoing_t *gw_dialog_request(struct gw_session *s, sip_method_t method,
 	return orq;
 }
 
+nta_outgoing_t *gw_dialog_request(struct gw_session *s, sip_method_t method,
+				  const struct gw_dialog_msg *m, bool forget)
+{
+	return request_in(s, s->dialog, method, m, forget);
+}
+
+nta_outgoing_t *gw_dialog_request_in(struct gw_session *s, nta_leg_t *leg,
+				     sip_method_t method,
+				     const struct gw_dialog_msg *m)
+{
+	return request_in(s, leg, method, m, false);
+}
+
+/* By hand: nta_outgoing_prack() makes up a Route for a dialog that has none. */
+int gw_dialog_prack(struct gw_session *s, struct gw_branch *b, const void *sdp,
+		    size_t len)
+{
+	char rack[64];
+	const struct gw_dialog_msg m = { .headers = rack,
+					 .body = sdp,
+					 .len = len };
+
+	(void)snprintf(rack, sizeof(rack), "RAck: %u %u INVITE\r\n", b->rseq,
+		       nta_outgoing_cseq(s->invite));
+	b->prack = request_in(s, b->leg, sip_method_prack, &m, false);
+	return b->prack ? 0 : -ENOMEM;
+}
+
 int gw_dialog_ack_re(struct gw_session *s, nta_outgoing_t *re_invite,
 		     const struct gw_dialog_msg *m)
 {
@@ -450,6 +498,8 @@ int gw_dialog_reply(struct gw_session *s, nta_incoming_t *irq, int status,
 	bool refresh =
 		(method == sip_method_invite || method == sip_method_update) &&
 		status > 100 && status < 300;
+	bool timer = refresh && status >= 200 && *s->timer.line &&
+		     (method == sip_method_invite || s->state == GW_SES_UP);
 	sip_payload_t *pl;
 	int r;
 
@@ -460,6 +510,7 @@ int gw_dialog_reply(struct gw_session *s, nta_incoming_t *irq, int status,
 		TAG_IF(refresh, SIPTAG_CONTACT_STR(s->contact)),
 		TAG_IF(refresh, SIPTAG_ALLOW_STR(GW_SIP_ALLOW)),
 		TAG_IF(refresh, SIPTAG_HEADER_STR(RECV_INFO)),
+		TAG_IF(timer, SIPTAG_HEADER_STR(s->timer.line)),
 		TAG_IF(*set->user_agent && status > 100,
 		       SIPTAG_SERVER_STR(set->user_agent)),
 		TAG_IF(s->charging && status > 100,
@@ -473,6 +524,56 @@ int gw_dialog_reply(struct gw_session *s, nta_incoming_t *irq, int status,
 	if (status >= 200 && !keep)
 		nta_incoming_destroy(irq);
 	return r < 0 ? -ENOMEM : 0;
+}
+
+void gw_dialog_saw_rseq(struct gw_branch *b)
+{
+	if (b->tagged)
+		(void)nta_outgoing_setrseq(b->tagged, b->rseq);
+}
+
+static int on_prack(void *ref, nta_reliable_t *rel, nta_incoming_t *prack,
+		    const sip_t *request)
+{
+	struct gw_session *s = gw_session_find(ref);
+
+	/* At once: one that is left stops all that come after it. */
+	nta_reliable_destroy(rel);
+	if (prack)
+		gw_stack_count_request(false, sip_method_prack);
+	if (!s)
+		return prack ? 200 : 0;
+	gw_session_enter(s);
+	gw_session_on_prack(s, rel, prack, request);
+	gw_session_leave(s);
+	return 0;
+}
+
+nta_reliable_t *gw_dialog_reply_reliably(struct gw_session *s,
+					 nta_incoming_t *irq, int status,
+					 const struct gw_dialog_msg *m)
+{
+	const struct gw_set_sip *set = &s->sip->set->sip;
+	su_home_t home[1] = { SU_HOME_INIT(home) };
+	nta_reliable_t *rel;
+	sip_payload_t *pl;
+
+	su_home_init(home);
+	pl = payload(home, m);
+	rel = nta_reliable_treply(
+		irq, on_prack, gw_session_ref(s), status,
+		gw_ims_cause_phrase((unsigned)status),
+		SIPTAG_CONTACT_STR(s->contact), SIPTAG_ALLOW_STR(GW_SIP_ALLOW),
+		SIPTAG_REQUIRE_STR("100rel"), SIPTAG_HEADER_STR(RECV_INFO),
+		TAG_IF(*set->user_agent, SIPTAG_SERVER_STR(set->user_agent)),
+		TAG_IF(s->charging, SIPTAG_HEADER_STR(s->charging)),
+		TAG_IF(m->headers, SIPTAG_HEADER_STR(m->headers)),
+		TAG_IF(pl, SIPTAG_CONTENT_TYPE_STR(body_type(m))),
+		TAG_IF(pl, SIPTAG_PAYLOAD(pl)), TAG_END());
+	su_home_deinit(home);
+	if (rel)
+		gw_stack_count_response(true, status);
+	return rel;
 }
 
 void gw_dialog_refresh(struct gw_session *s, nta_leg_t *leg, bool from_request,
@@ -510,6 +611,10 @@ void gw_dialog_drop_incoming(nta_incoming_t **irq)
 
 void gw_dialog_drop_branch(struct gw_branch *b)
 {
+	gw_dialog_drop(&b->update);
+	free(b->offer);
+	b->offer = NULL;
+	b->prack = NULL;
 	gw_dialog_drop(&b->tagged);
 	if (b->leg)
 		nta_leg_destroy(b->leg);
@@ -523,12 +628,15 @@ void gw_dialog_drop_all(struct gw_session *s)
 
 	gw_dialog_drop_incoming(&s->inv_irq);
 	gw_dialog_drop_incoming(&s->upd_irq);
+	gw_dialog_drop_incoming(&s->refer_irq);
 	gw_dialog_drop(&s->bye);
 	gw_dialog_drop(&s->re_invite);
+	gw_dialog_drop(&s->timer.update);
 	for (i = 0; i < s->nbranch; i++)
 		gw_dialog_drop(&s->branch[i].tagged);
 	gw_dialog_drop(&s->invite);
 	s->dialog = NULL;
+	s->reliable = NULL;
 	for (i = 0; i < s->nbranch; i++)
 		gw_dialog_drop_branch(&s->branch[i]);
 	s->nbranch = 0;

@@ -14,6 +14,7 @@
 #include "gateway/base/buf.h"
 #include "gateway/base/check.h"
 #include "gateway/base/metrics.h"
+#include "sip/extension.h"
 #include "sip/ims_cause.h"
 #include "sip/regn.h"
 
@@ -183,18 +184,64 @@ static void tell(struct gw_session *s, const struct gw_msg *msg)
 	leg->handler(leg, msg, leg->arg);
 }
 
-void gw_ims_tell_progress(struct gw_session *s, int status, unsigned branch,
-			  const sip_t *response)
+bool gw_ims_allows_update(const sip_t *m)
+{
+	return m->sip_allow &&
+	       sip_is_allowed(m->sip_allow, sip_method_update, "UPDATE");
+}
+
+static enum gw_alert alert_of(int status)
+{
+	switch (status) {
+	case 180:
+		return GW_ALERT_RINGING;
+	case 181:
+		return GW_ALERT_FORWARDED;
+	case 182:
+		return GW_ALERT_QUEUED;
+	case 199:
+		return GW_ALERT_ENDED;
+	default:
+		return GW_ALERT_NO;
+	}
+}
+
+static int status_of(enum gw_alert alert)
+{
+	switch (alert) {
+	case GW_ALERT_RINGING:
+		return 180;
+	case GW_ALERT_FORWARDED:
+		return 181;
+	case GW_ALERT_QUEUED:
+		return 182;
+	default:
+		return 183;
+	}
+}
+
+void gw_ims_tell_progress(struct gw_session *s, int status,
+			  const struct gw_branch *b, const sip_t *response,
+			  bool fresh)
 {
 	const char *early = header(response, "P-Early-Media");
-	struct gw_msg msg = { .verb = GW_V_PROGRESS, .branch = branch };
+	struct gw_msg msg = { .verb = GW_V_PROGRESS };
 	struct who w;
 
+	/* Without a dialog there is nothing that could end. */
+	if (status == 199 && !b)
+		return;
+	msg.branch = b ? (unsigned)(b - s->branch) + 1 : 0;
+	msg.firm = b && b->firm;
 	msg.asserted = connected(&w, response);
-	msg.alert = status == 180 ? GW_ALERT_RINGING : GW_ALERT_NO;
+	msg.alert = alert_of(status);
 	/* An offer in an unreliable response does not exist (RFC 3262 5). */
-	if (!s->late)
+	if (!s->late && fresh)
 		msg.desc = desc(response, GW_DESC_EARLY_ANSWER);
+	else if (s->late && fresh && b && b->asks)
+		msg.desc = desc(response, GW_DESC_OFFER);
+	msg.no_early_media =
+		has_token(early, "inactive") || has_token(early, "recvonly");
 	/* RFC 5009 8: the direction is that of the network's media. */
 	msg.early_media =
 		has_token(early, "sendrecv") || has_token(early, "sendonly");
@@ -208,23 +255,46 @@ void gw_ims_tell_answer(struct gw_session *s, unsigned branch,
 	struct who w;
 
 	msg.asserted = connected(&w, response);
-	msg.desc = desc(response, role);
+	if (role != GW_DESC_NONE)
+		msg.desc = desc(response, role);
 	tell(s, &msg);
 }
 
-void gw_ims_tell_offer(struct gw_session *s, const sip_t *request)
+void gw_ims_tell_offer(struct gw_session *s, unsigned branch,
+		       const sip_t *request)
 {
 	const struct gw_msg msg = { .verb = GW_V_OFFER,
+				    .branch = branch,
 				    .desc = desc(request, GW_DESC_OFFER) };
 
 	tell(s, &msg);
 }
 
-void gw_ims_tell_accept(struct gw_session *s, const sip_t *message,
-			enum gw_desc_role role)
+void gw_ims_tell_refresh(struct gw_session *s)
+{
+	const struct gw_msg msg = { .verb = GW_V_OFFER };
+
+	tell(s, &msg);
+}
+
+void gw_ims_tell_accept(struct gw_session *s, unsigned branch,
+			const sip_t *message, enum gw_desc_role role)
 {
 	const struct gw_msg msg = { .verb = GW_V_ACCEPT,
+				    .branch = branch,
 				    .desc = desc(message, role) };
+
+	tell(s, &msg);
+}
+
+void gw_ims_tell_transfer(struct gw_session *s, const char *target,
+			  const char *replaces)
+{
+	const struct gw_msg msg = {
+		.verb = GW_V_TRANSFER,
+		.target = {target, NULL},
+		.replaces = replaces
+	};
 
 	tell(s, &msg);
 }
@@ -345,10 +415,10 @@ static void read_cause(struct gw_cause *c, char *text, size_t size,
 		c->text = text;
 }
 
-void gw_ims_tell_refuse(struct gw_session *s, unsigned status,
+void gw_ims_tell_refuse(struct gw_session *s, unsigned branch, unsigned status,
 			const sip_t *response)
 {
-	struct gw_msg msg = { .verb = GW_V_REFUSE };
+	struct gw_msg msg = { .verb = GW_V_REFUSE, .branch = branch };
 	char text[GW_IDENT_NAME_MAX + 1];
 
 	read_cause(&msg.cause, text, sizeof(text), status, response);
@@ -417,6 +487,25 @@ static void add_core_headers(struct gw_session *s, struct gw_buf *b)
 		      MMTEL, MMTEL_ESCAPED, access);
 }
 
+static void add_extensions(const struct gw_session *s, struct gw_buf *b)
+{
+	const struct gw_set_sip *set = &s->sip->set->sip;
+	unsigned ours = gw_ext_ours(set), demanded = gw_ext_demanded(set);
+	char tags[GW_EXT_SIZE];
+
+	/* RFC 3312 4: whoever offers says what it wants. */
+	if (s->late) {
+		ours &= ~(unsigned)GW_EXT_PRECONDITION;
+		demanded &= ~(unsigned)GW_EXT_PRECONDITION;
+	}
+	if (demanded)
+		gw_buf_printf(b, "Require: %s\r\n",
+			      gw_ext_print(tags, demanded));
+	if (ours & ~demanded)
+		gw_buf_printf(b, "Supported: %s\r\n",
+			      gw_ext_print(tags, ours & ~demanded));
+}
+
 static int setup_headers(struct gw_session *s, const struct gw_msg *msg,
 			 const struct gw_party *who)
 {
@@ -426,9 +515,12 @@ static int setup_headers(struct gw_session *s, const struct gw_msg *msg,
 	gw_buf_init(&b, HEADERS_MAX);
 	gw_buf_str(&b, "Accept: application/sdp\r\n"
 		       "P-Early-Media: supported\r\n");
+	add_extensions(s, &b);
 	if (*s->registration)
 		add_core_headers(s, &b);
 	add_asserted(&b, who, msg->privacy);
+	if (msg->replaces)
+		gw_buf_printf(&b, "Replaces: %s\r\n", msg->replaces);
 	err = gw_buf_error(&b);
 	s->headers = take(&b);
 	return err;
@@ -547,7 +639,7 @@ static int send_progress(struct gw_session *s, const struct gw_msg *msg)
 {
 	const struct gw_party who = here(s, msg);
 	const char *sdp = s->late ? NULL : text_of(msg);
-	int status = msg->alert == GW_ALERT_RINGING ? 180 : 183;
+	int status = status_of(msg->alert);
 	struct gw_buf b;
 	char *lines;
 	int r;
@@ -561,7 +653,7 @@ static int send_progress(struct gw_session *s, const struct gw_msg *msg)
 	free(lines);
 	if (!r)
 		gw_info(&s->log, "%d %s sent", status,
-			status == 180 ? "Ringing" : "Session Progress");
+			gw_ims_cause_phrase((unsigned)status));
 	return r;
 }
 
@@ -585,16 +677,30 @@ static int send_answer(struct gw_session *s, const struct gw_msg *msg)
 
 static int send_offer(struct gw_session *s, const struct gw_msg *msg)
 {
+	if (msg->branch)
+		return gw_session_offer_early(s, msg->branch, text_of(msg),
+					      msg->desc.len);
 	return gw_session_offer(s, text_of(msg), msg->desc.len);
 }
 
 static int send_accept(struct gw_session *s, const struct gw_msg *msg)
 {
+	if (s->state == GW_SES_CALLING && msg->branch &&
+	    gw_session_asks(s, msg->branch))
+		return gw_session_answer_early(s, msg->branch, text_of(msg),
+					       msg->desc.len);
 	return gw_session_accept_offer(s, text_of(msg), msg->desc.len);
 }
 
 static int send_refuse(struct gw_session *s, const struct gw_msg *msg)
 {
+	if (s->state == GW_SES_CALLING && msg->branch &&
+	    gw_session_asks(s, msg->branch)) {
+		/* Its PRACK has no way to say no (RFC 6337 3.1.1). */
+		gw_session_release(s, &msg->cause);
+		gw_session_fail_later(s, 488, NULL);
+		return 0;
+	}
 	return gw_session_refuse_offer(s, &msg->cause);
 }
 
@@ -608,6 +714,11 @@ static int send_info(struct gw_session *s, const struct gw_msg *msg)
 	return gw_session_info(s, type, msg->content, msg->content_len);
 }
 
+static int send_transfer(struct gw_session *s, const struct gw_msg *msg)
+{
+	return gw_refer_told(s, &msg->cause);
+}
+
 static int send_release(struct gw_session *s, const struct gw_msg *msg)
 {
 	gw_session_release(s, &msg->cause);
@@ -618,10 +729,11 @@ static int send_release(struct gw_session *s, const struct gw_msg *msg)
 typedef int(verb_h)(struct gw_session *s, const struct gw_msg *msg);
 
 static verb_h *const verbs[GW_NVERBS] = {
-	[GW_V_SETUP] = send_setup,   [GW_V_PROGRESS] = send_progress,
-	[GW_V_ANSWER] = send_answer, [GW_V_OFFER] = send_offer,
-	[GW_V_ACCEPT] = send_accept, [GW_V_REFUSE] = send_refuse,
-	[GW_V_INFO] = send_info,     [GW_V_RELEASE] = send_release,
+	[GW_V_SETUP] = send_setup,     [GW_V_PROGRESS] = send_progress,
+	[GW_V_ANSWER] = send_answer,   [GW_V_OFFER] = send_offer,
+	[GW_V_ACCEPT] = send_accept,   [GW_V_REFUSE] = send_refuse,
+	[GW_V_INFO] = send_info,       [GW_V_TRANSFER] = send_transfer,
+	[GW_V_RELEASE] = send_release,
 };
 
 static int ims_send(struct gw_leg *leg, const struct gw_msg *msg)
@@ -632,7 +744,7 @@ static int ims_send(struct gw_leg *leg, const struct gw_msg *msg)
 
 	GW_CHECK(l, LEG_MAGIC);
 	s = l->session;
-	if (s->released)
+	if (s->released || !verbs[msg->verb])
 		return msg->verb == GW_V_RELEASE ? 0 : -EPROTO;
 	gw_session_enter(s);
 	sync_log_id(s);
@@ -786,6 +898,7 @@ int gw_ims_leg_incoming(struct gw_session *s, const sip_t *request)
 
 	if (leg_new(&l, s))
 		return -ENOMEM;
+	setup.instead_of = s->instead_of;
 	setup.desc = desc(request, GW_DESC_OFFER);
 	setup.privacy = wants_privacy(request);
 	setup.asserted = originator(&calling, request);
@@ -794,6 +907,9 @@ int gw_ims_leg_incoming(struct gw_session *s, const sip_t *request)
 	gw_session_terminate(
 		s, request,
 		header(request, "P-Called-Party-ID") ? setup.target.uri : NULL);
+	setup.may_ask = s->late && s->peer_demands & GW_EXT_100REL;
+	setup.reliable =
+		s->peer_knows & gw_ext_ours(&s->sip->set->sip) & GW_EXT_100REL;
 	if (*s->registration) {
 		setup.registration = s->registration;
 		/* The token is nobody's name. */

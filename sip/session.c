@@ -118,6 +118,8 @@ bool gw_session_event(struct gw_session *s, enum gw_ses_event ev)
 	s->state = next;
 	if (s->state != GW_SES_CALLING && s->state != GW_SES_INCOMING)
 		gw_timer_stop(&s->ring);
+	if (s->state >= GW_SES_BYE_WAIT)
+		gw_timer_stop(&s->timer.timer);
 	return true;
 }
 
@@ -153,6 +155,7 @@ static void destroy(struct gw_session *s)
 	gw_timer_stop(&s->glare);
 	gw_timer_stop(&s->overdue);
 	gw_timer_stop(&s->later);
+	gw_timer_stop(&s->timer.timer);
 	gw_dialog_drop_all(s);
 	id_return(s);
 	*s->prev = s->next;
@@ -170,6 +173,7 @@ static void destroy(struct gw_session *s)
 	free(s->invite_auth);
 	free(s->route);
 	free(s->charging);
+	gw_session_drop_held(s);
 	s->magic = 0;
 	free(s);
 }
@@ -289,6 +293,16 @@ static void on_overdue(struct gw_timer *t, void *arg)
 	gw_session_leave(s);
 }
 
+static void on_session_timer(struct gw_timer *t, void *arg)
+{
+	struct gw_session *s = arg;
+
+	(void)t;
+	gw_session_enter(s);
+	gw_session_timer_due(s);
+	gw_session_leave(s);
+}
+
 static void on_later(struct gw_timer *t, void *arg)
 {
 	struct gw_session *s = arg;
@@ -331,6 +345,7 @@ int gw_session_new(struct gw_session **out, struct gw_sip *sip)
 	gw_timer_init(&s->glare, on_glare, s);
 	gw_timer_init(&s->overdue, on_overdue, s);
 	gw_timer_init(&s->later, on_later, s);
+	gw_timer_init(&s->timer.timer, on_session_timer, s);
 	s->next = sip->sessions;
 	s->prev = &sip->sessions;
 	if (s->next)
@@ -407,6 +422,13 @@ void gw_session_release(struct gw_session *s, const struct gw_cause *cause)
 {
 	enum gw_ses_state was = s->state;
 
+	if (s->answer_held) {
+		/* The peer knows nothing of the answer yet. */
+		s->answer_held = s->inv_answered = false;
+		(void)gw_session_event(s, GW_SEV_PEER_ENDS);
+		reject_invite(s, cause);
+		return;
+	}
 	if (!gw_session_event(s, GW_SEV_RELEASE))
 		return;
 	gw_timer_stop(&s->glare);

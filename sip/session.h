@@ -36,6 +36,10 @@ enum gw_offer_state {
 	GW_OFF_PEER,      /* the peer's, given to the call */
 	GW_OFF_PEER_LATE, /* the peer's INVITE asked for ours: it is in our
 			     200, the answer comes in the ACK */
+	GW_OFF_ASKED,     /* the call is asked what it would offer: a refresh
+			     by re-INVITE */
+	GW_OFF_EARLY,     /* ours, in a reliable 18x; the answer is in its
+			     PRACK */
 	GW_OFF_PEER_GONE, /* the peer's, cancelled while the call thinks: its
 			     ACCEPT or REFUSE will be dropped */
 };
@@ -46,11 +50,44 @@ struct gw_branch {
 	nta_leg_t *leg;         /* the dialog, one a To tag */
 	nta_outgoing_t *tagged; /* NULL: the original transaction serves */
 	bool acked;
+	bool firm;       /* its answer came reliably: it is the answer */
+	bool asks;       /* its reliable 18x offers; our PRACK answers */
+	bool ended;      /* 199 (RFC 6228) */
+	bool may_update; /* its Allow has UPDATE */
+	uint32_t rseq;   /* of the last response that was acknowledged */
+	const nta_outgoing_t *prack; /* the last one, until it is answered;
+					only compared */
+	nta_outgoing_t *update; /* ours, with an offer, before the answer */
+	char *offer; /* what it will carry, until the PRACK is answered; owned */
 };
+
+struct gw_dialog_msg;
 
 struct gw_body {
 	char *data; /* owned */
 	size_t len;
+};
+
+/* RFC 4028; session_timer.c. */
+#define GW_TIMER_LINES 96
+struct gw_session_timer {
+	uint32_t expires_s; /* 0: the session has none */
+	bool ours;          /* we refresh */
+	bool may_update;    /* the peer's Allow has UPDATE */
+	uint32_t min_se_s;  /* by a 422; 0: none */
+	unsigned raised, challenges;
+	char line[GW_TIMER_LINES]; /* what our 2xx says */
+	nta_outgoing_t *update;    /* our refresh */
+	uint64_t ends_us;
+	struct gw_timer timer;
+};
+
+/* A provisional response behind one that is not acknowledged yet. */
+#define GW_SESSION_HELD 4
+struct gw_held {
+	int status;
+	char *headers; /* owned, may be NULL */
+	struct gw_body body;
 };
 
 struct gw_session {
@@ -78,6 +115,12 @@ struct gw_session {
 	 * a header line, owned; NULL: none */
 	char *charging;
 
+	/* REFER of the peer (refer.c) */
+	nta_incoming_t *refer_irq;  /* not answered yet */
+	uint32_t refer_id;          /* its CSeq */
+	bool refer_on, refer_quiet; /* accepted; without NOTIFYs (RFC 4488) */
+	struct gw_leg *instead_of;  /* whose place its INVITE takes */
+
 	/* dialog */
 	nta_leg_t *dialog; /* the one that counts; NULL until there is one */
 	nta_leg_t *caller; /* UAC: the leg without To tag */
@@ -99,6 +142,20 @@ struct gw_session {
 	bool peer_late;        /* the peer's re-INVITE had none */
 	struct gw_body early;  /* UAS: the answer given in a 18x */
 	unsigned glares;
+
+	/* UAS: reliable provisional responses (RFC 3262) */
+	unsigned peer_knows, peer_demands; /* GW_EXT_... */
+	nta_reliable_t *reliable; /* the one that is not acknowledged */
+	bool describes;           /* and it has a description */
+	bool firm;                /* our description in one was acknowledged */
+	bool sdp_sent;            /* or is on its way: the 200 has none */
+	bool answer_held;         /* the 200 waits for that */
+	bool unpracked;           /* and nobody ever did */
+	struct gw_held held[GW_SESSION_HELD]; /* what comes behind */
+	unsigned nheld;
+	char *answer_headers; /* of the 200 that waits; owned, may be NULL */
+
+	struct gw_session_timer timer;
 
 	/* our request, kept for a challenge */
 	char *request_uri, *from, *to, *headers; /* owned */
@@ -183,9 +240,47 @@ int gw_session_progress(struct gw_session *s, int status, const char *headers,
 int gw_session_answer(struct gw_session *s, const char *headers,
 		      const void *sdp, size_t len);
 
+/* ---- session_early.c: before the call is answered ---- */
+
+/* A provisional response in the dialog @b: PRACK, if it is reliable.  True:
+ * what it describes is new, and counts. */
+bool gw_session_early_response(struct gw_session *s, struct gw_branch *b,
+			       const sip_t *response);
+/* UAC: does the PRACK of @branch wait for our answer?  And that. */
+bool gw_session_asks(const struct gw_session *s, unsigned branch);
+int gw_session_answer_early(struct gw_session *s, unsigned branch,
+			    const void *sdp, size_t len);
+/* UAC: our offer in the early dialog @branch (from 1), by UPDATE. */
+int gw_session_offer_early(struct gw_session *s, unsigned branch,
+			   const void *sdp, size_t len);
+void gw_session_on_update_response(struct gw_session *s, nta_outgoing_t *orq,
+				   int status, const sip_t *response);
+void gw_session_on_prack_response(struct gw_session *s,
+				  const nta_outgoing_t *orq, int status);
+/* UAS: a provisional response, reliable where it should be. */
+int gw_session_provisional(struct gw_session *s, int status,
+			   const struct gw_dialog_msg *m);
+/* The 200 has to wait.  0 or -ENOMEM. */
+bool gw_session_must_hold(const struct gw_session *s);
+int gw_session_hold_answer(struct gw_session *s, const char *headers);
+void gw_session_drop_held(struct gw_session *s);
+/* @prack NULL: nobody acknowledged @rel, or nobody needs to any more. */
+void gw_session_on_prack(struct gw_session *s, nta_reliable_t *rel,
+			 nta_incoming_t *prack, const sip_t *request);
+/* The number, from 1, of the early dialog @leg; 0: not one. */
+unsigned gw_session_branch_of(const struct gw_session *s, const nta_leg_t *leg);
+/* May the peer offer in @leg before the call is answered? */
+bool gw_session_early_may_offer(const struct gw_session *s,
+				const nta_leg_t *leg);
+
 /* ---- session_offer.c ---- */
 
 int gw_session_offer(struct gw_session *s, const void *sdp, size_t len);
+/* Is a body there that is no description?  Then it has been refused. */
+bool gw_session_body_understood(struct gw_session *s, nta_incoming_t *irq,
+				const sip_t *request);
+/* 500 with Retry-After: an offer of the peer waits already. */
+void gw_session_reply_later(struct gw_session *s, nta_incoming_t *irq);
 int gw_session_accept_offer(struct gw_session *s, const void *sdp, size_t len);
 int gw_session_refuse_offer(struct gw_session *s, const struct gw_cause *cause);
 int gw_session_info(struct gw_session *s, const char *type, const void *body,
@@ -200,6 +295,43 @@ void gw_session_peer_invite(struct gw_session *s, nta_leg_t *leg,
 			    nta_incoming_t *irq, const sip_t *request);
 void gw_session_peer_update(struct gw_session *s, nta_leg_t *leg,
 			    nta_incoming_t *irq, const sip_t *request);
+
+/* A refresh by re-INVITE: with what the call says that it offers. */
+void gw_session_ask_offer(struct gw_session *s);
+/* The peer does not know the dialog any more, or does not answer in it. */
+void gw_session_lost(struct gw_session *s, int status);
+
+/* ---- session_timer.c ---- */
+
+/* Header lines of our INVITE or UPDATE; NULL: none. */
+const char *gw_session_timer_ask(const struct gw_session *s,
+				 char buf[GW_TIMER_LINES]);
+/* 422: the interval is raised.  True: try again. */
+bool gw_session_timer_raised(struct gw_session *s, const sip_t *response);
+/* A 2xx to our INVITE or UPDATE. */
+void gw_session_timer_answered(struct gw_session *s, const sip_t *response);
+/* Was it a refresh of ours? */
+bool gw_session_timer_response(struct gw_session *s, nta_outgoing_t *orq,
+			       int status, const sip_t *response);
+/* The peer's INVITE or UPDATE: what our 2xx will say, in s->timer.line. */
+void gw_session_timer_asked(struct gw_session *s, const sip_t *request);
+/* It has been refused, because its interval is below ours. */
+bool gw_session_timer_too_short(struct gw_session *s, nta_incoming_t *irq,
+				const sip_t *request);
+/* And that 2xx is out. */
+void gw_session_timer_replied(struct gw_session *s);
+void gw_session_timer_due(struct gw_session *s);
+
+/* ---- refer.c: another party in place of one ---- */
+
+void gw_refer_incoming(struct gw_session *s, nta_leg_t *leg,
+		       nta_incoming_t *irq, const sip_t *request);
+/* The call says how it goes. */
+int gw_refer_told(struct gw_session *s, const struct gw_cause *cause);
+/* An INVITE with Replaces or Join: 0 with the leg it replaces (NULL: neither
+ * header is there), or the status that refuses it. */
+int gw_refer_replaces(struct gw_sip *sip, const sip_t *request,
+		      struct gw_leg **instead_of);
 
 /* ---- called by dialog.c, with the session entered ---- */
 
@@ -231,14 +363,20 @@ void gw_session_charge(struct gw_session *s, const sip_t *request);
 
 /* ---- ims_leg.c: what the peer did, told to the leg's owner ---- */
 
-void gw_ims_tell_progress(struct gw_session *s, int status, unsigned branch,
-			  const sip_t *response);
+/* @fresh: what it describes counts. */
+void gw_ims_tell_progress(struct gw_session *s, int status,
+			  const struct gw_branch *b, const sip_t *response,
+			  bool fresh);
 void gw_ims_tell_answer(struct gw_session *s, unsigned branch,
 			const sip_t *response, enum gw_desc_role role);
-void gw_ims_tell_offer(struct gw_session *s, const sip_t *request);
-void gw_ims_tell_accept(struct gw_session *s, const sip_t *message,
-			enum gw_desc_role role);
-void gw_ims_tell_refuse(struct gw_session *s, unsigned status,
+/* OFFER without description: what would the call offer? */
+void gw_ims_tell_refresh(struct gw_session *s);
+/* @branch: of an early dialog; 0: the session's. */
+void gw_ims_tell_offer(struct gw_session *s, unsigned branch,
+		       const sip_t *request);
+void gw_ims_tell_accept(struct gw_session *s, unsigned branch,
+			const sip_t *message, enum gw_desc_role role);
+void gw_ims_tell_refuse(struct gw_session *s, unsigned branch, unsigned status,
 			const sip_t *response);
 void gw_ims_tell_digit(struct gw_session *s, const struct gw_dtmf_relay *d);
 /* An INFO of another type that is taken, as it came. */
@@ -246,6 +384,8 @@ void gw_ims_tell_info(struct gw_session *s, const char *type, const void *body,
 		      size_t len);
 void gw_ims_tell_failure(struct gw_session *s, unsigned status,
 			 const char *text);
+void gw_ims_tell_transfer(struct gw_session *s, const char *target,
+			  const char *replaces);
 /* @message may be NULL.  @status 200: a normal end. */
 void gw_ims_tell_release(struct gw_session *s, unsigned status,
 			 const sip_t *message);
@@ -254,6 +394,9 @@ int gw_ims_leg_incoming(struct gw_session *s, const sip_t *request);
 
 /* Was another branch of the call that the core has forked to us answered? */
 bool gw_session_answered_elsewhere(const struct gw_session *s);
+
+/* Does its Allow have UPDATE (RFC 3311 4)? */
+bool gw_ims_allows_update(const sip_t *message);
 
 /* A MESSAGE for @regn (NULL: for a user of our domain), as @ask, to @handler. */
 void gw_ims_message(struct gw_sip *sip, const sip_t *request,

@@ -15,6 +15,7 @@
 #include "gateway/base/ids.h"
 #include "gateway/base/metrics.h"
 #include "sip/dialog.h"
+#include "sip/extension.h"
 #include "sip/ims_cause.h"
 
 #define GLARES_MAX 5
@@ -37,8 +38,12 @@ static bool may_send(const struct gw_session *s)
 
 static int send_offer(struct gw_session *s)
 {
-	const struct gw_dialog_msg m = { .body = s->queued.data,
-					 .len = s->queued.len };
+	char lines[GW_TIMER_LINES];
+	const struct gw_dialog_msg m = {
+		.headers = gw_session_timer_ask(s, lines),
+		.body = s->queued.data,
+		.len = s->queued.len,
+	};
 
 	if (!may_send(s))
 		return 0;
@@ -54,8 +59,28 @@ static int send_offer(struct gw_session *s)
 	return 0;
 }
 
+/* To an INVITE without one, whose sender acknowledges a 18x (RFC 3262 5). */
+static int offer_in_18x(struct gw_session *s, const void *sdp, size_t len)
+{
+	const struct gw_dialog_msg m = { .body = sdp, .len = len };
+	int r;
+
+	if (!s->late || !sdp || s->sdp_sent ||
+	    !(s->peer_knows & GW_EXT_100REL) ||
+	    !(gw_ext_ours(&s->sip->set->sip) & GW_EXT_100REL))
+		return -EPROTO;
+	r = gw_session_provisional(s, 183, &m);
+	if (r)
+		return r;
+	s->offer = GW_OFF_EARLY;
+	gw_info(&s->log, "183 sent with an offer");
+	return 0;
+}
+
 int gw_session_offer(struct gw_session *s, const void *sdp, size_t len)
 {
+	if (s->state == GW_SES_INCOMING)
+		return offer_in_18x(s, sdp, len);
 	if (s->state != GW_SES_UP && s->state != GW_SES_ANSWERED)
 		return -EPROTO;
 	if (s->offer == GW_OFF_PEER || s->offer == GW_OFF_PEER_LATE ||
@@ -75,7 +100,7 @@ int gw_session_offer(struct gw_session *s, const void *sdp, size_t len)
 void gw_session_flush_offer(struct gw_session *s)
 {
 	if (send_offer(s))
-		gw_ims_tell_refuse(s, 500, NULL);
+		gw_ims_tell_refuse(s, 0, 500, NULL);
 }
 
 void gw_session_glare_over(struct gw_session *s)
@@ -97,8 +122,7 @@ static void wait_after_glare(struct gw_session *s)
 	gw_session_start_timer(s, &s->glare, ms);
 }
 
-/* The peer does not know the dialog any more, or does not answer in it. */
-static void lost(struct gw_session *s, int status)
+void gw_session_lost(struct gw_session *s, int status)
 {
 	const struct gw_cause cause = { .status = (uint16_t)status };
 
@@ -117,9 +141,10 @@ static void on_offer_taken(struct gw_session *s, const sip_t *response)
 
 	gw_timer_stop(&s->overdue);
 	gw_dialog_refresh(s, s->dialog, false, response);
+	gw_session_timer_answered(s, response);
 	if (s->state == GW_SES_UP && s->queued_late && has_sdp) {
 		s->offer = GW_OFF_LATE;
-		gw_ims_tell_accept(s, response, GW_DESC_OFFER);
+		gw_ims_tell_accept(s, 0, response, GW_DESC_OFFER);
 		return;
 	}
 	(void)gw_dialog_ack_re(s, s->re_invite, NULL);
@@ -128,9 +153,9 @@ static void on_offer_taken(struct gw_session *s, const sip_t *response)
 		return;
 	s->offer = GW_OFF_NONE;
 	if (has_sdp)
-		gw_ims_tell_accept(s, response, GW_DESC_ANSWER);
+		gw_ims_tell_accept(s, 0, response, GW_DESC_ANSWER);
 	else
-		gw_ims_tell_refuse(s, 488, NULL);
+		gw_ims_tell_refuse(s, 0, 488, NULL);
 }
 
 static void on_offer_refused(struct gw_session *s, int status,
@@ -153,6 +178,12 @@ static void on_offer_refused(struct gw_session *s, int status,
 			return;
 		}
 	}
+	if (status == 422 && !internal &&
+	    gw_session_timer_raised(s, response)) {
+		s->offer = GW_OFF_QUEUED;
+		gw_session_flush_offer(s);
+		return;
+	}
 	if (status == 491 && ++s->glares <= GLARES_MAX) {
 		gw_metric_add(&m_glare_in, 1);
 		wait_after_glare(s);
@@ -160,11 +191,11 @@ static void on_offer_refused(struct gw_session *s, int status,
 	}
 	s->offer = GW_OFF_NONE;
 	if (gw_ims_cause_ends_dialog((unsigned)status)) {
-		lost(s, status);
+		gw_session_lost(s, status);
 		return;
 	}
 	gw_info(&s->log, "re-INVITE refused: %d", status);
-	gw_ims_tell_refuse(s, (unsigned)status, response);
+	gw_ims_tell_refuse(s, 0, (unsigned)status, response);
 }
 
 /*
@@ -213,16 +244,22 @@ void gw_session_on_response(struct gw_session *s, nta_outgoing_t *orq,
 			on_offer_refused(s, status, response);
 		else if (status >= 200 && s->offer != GW_OFF_LATE)
 			on_offer_taken(s, response);
+	} else if (gw_session_timer_response(s, orq, status, response)) {
+		return;
+	} else if (method == sip_method_update) {
+		gw_session_on_update_response(s, orq, status, response);
+	} else if (method == sip_method_prack) {
+		gw_session_on_prack_response(s, orq, status);
 	} else if (method == sip_method_info && status >= 300) {
 		gw_info(&s->log, "INFO refused: %d", status);
 		if (s->state == GW_SES_UP && (status == 408 || status == 481))
-			lost(s, status);
+			gw_session_lost(s, status);
 	}
 }
 
 /* ---- the peer's ---- */
 
-static void reply_later(struct gw_session *s, nta_incoming_t *irq)
+void gw_session_reply_later(struct gw_session *s, nta_incoming_t *irq)
 {
 	char line[32];
 	struct gw_dialog_msg m = { .headers = line };
@@ -246,13 +283,15 @@ static bool peer_may_offer(struct gw_session *s, nta_leg_t *leg,
 {
 	enum gw_ses_state st = s->state;
 
+	if (gw_session_early_may_offer(s, leg))
+		return true;
 	if (st == GW_SES_CALLING || st == GW_SES_ACKING ||
 	    (st == GW_SES_ANSWERED && s->late) || s->offer == GW_OFF_SENT ||
 	    s->offer == GW_OFF_LATE || s->offer == GW_OFF_PEER_LATE) {
 		reply_glare(s, irq);
 	} else if (st == GW_SES_INCOMING || st == GW_SES_ANSWERED ||
 		   s->offer == GW_OFF_PEER || s->offer == GW_OFF_PEER_GONE) {
-		reply_later(s, irq);
+		gw_session_reply_later(s, irq);
 	} else if (st != GW_SES_UP || leg != s->dialog) {
 		(void)gw_dialog_reply(s, irq, 481, NULL, false);
 	} else {
@@ -261,8 +300,8 @@ static bool peer_may_offer(struct gw_session *s, nta_leg_t *leg,
 	return false;
 }
 
-static bool body_understood(struct gw_session *s, nta_incoming_t *irq,
-			    const sip_t *request)
+bool gw_session_body_understood(struct gw_session *s, nta_incoming_t *irq,
+				const sip_t *request)
 {
 	const struct gw_dialog_msg m = {
 		.headers = "Accept: application/sdp\r\n"
@@ -282,13 +321,24 @@ static void give_back(struct gw_session *s)
 		return;
 	gw_timer_stop(&s->glare);
 	s->offer = GW_OFF_NONE;
-	gw_ims_tell_refuse(s, 491, NULL);
+	gw_ims_tell_refuse(s, 0, 491, NULL);
 }
 
 void gw_session_peer_invite(struct gw_session *s, nta_leg_t *leg,
 			    nta_incoming_t *irq, const sip_t *request)
 {
-	if (!peer_may_offer(s, leg, irq) || !body_understood(s, irq, request))
+	/* RFC 3261 14.2: while the first one is unanswered. */
+	if (s->state == GW_SES_INCOMING) {
+		gw_session_reply_later(s, irq);
+		return;
+	}
+	if (s->state == GW_SES_CALLING) {
+		reply_glare(s, irq);
+		return;
+	}
+	if (!peer_may_offer(s, leg, irq) ||
+	    !gw_session_body_understood(s, irq, request) ||
+	    gw_session_timer_too_short(s, irq, request))
 		return;
 	give_back(s);
 	if (s->state != GW_SES_UP) {
@@ -300,30 +350,38 @@ void gw_session_peer_invite(struct gw_session *s, nta_leg_t *leg,
 	gw_dialog_refresh(s, leg, true, request);
 	s->inv_irq = irq;
 	s->inv_answered = false;
+	gw_session_timer_asked(s, request);
 	gw_dialog_watch(s, irq);
 	(void)gw_dialog_reply(s, irq, 100, NULL, true);
 	s->peer_late = !gw_ims_has_sdp(request);
 	s->offer = GW_OFF_PEER;
 	gw_info(&s->log, "re-INVITE received%s",
 		s->peer_late ? " without offer" : "");
-	gw_ims_tell_offer(s, request);
+	gw_ims_tell_offer(s, 0, request);
 }
 
 void gw_session_peer_update(struct gw_session *s, nta_leg_t *leg,
 			    nta_incoming_t *irq, const sip_t *request)
 {
-	if (!body_understood(s, irq, request))
+	bool early = s->state == GW_SES_CALLING || s->state == GW_SES_INCOMING;
+
+	if (!gw_session_body_understood(s, irq, request) ||
+	    gw_session_timer_too_short(s, irq, request))
 		return;
 	if (!gw_ims_has_sdp(request)) {
 		/* A target or session refresh: nothing for the call. */
 		gw_dialog_refresh(s, leg, true, request);
+		if (!early)
+			gw_session_timer_asked(s, request);
 		(void)gw_dialog_reply(s, irq, 200, NULL, false);
+		if (!early)
+			gw_session_timer_replied(s);
 		return;
 	}
 	if (!peer_may_offer(s, leg, irq))
 		return;
 	give_back(s);
-	if (s->state != GW_SES_UP) {
+	if (s->state != GW_SES_UP && !early) {
 		(void)gw_dialog_reply(s, irq, 481, NULL, false);
 		return;
 	}
@@ -331,8 +389,10 @@ void gw_session_peer_update(struct gw_session *s, nta_leg_t *leg,
 	s->upd_irq = irq;
 	s->peer_late = false;
 	s->offer = GW_OFF_PEER;
+	if (!early)
+		gw_session_timer_asked(s, request);
 	gw_info(&s->log, "UPDATE received with an offer");
-	gw_ims_tell_offer(s, request);
+	gw_ims_tell_offer(s, early ? gw_session_branch_of(s, leg) : 0, request);
 }
 
 /* ---- the call's replies ---- */
@@ -348,11 +408,33 @@ static int accept_peer_offer(struct gw_session *s, const void *sdp, size_t len)
 		s->offer = GW_OFF_NONE;
 		r = gw_dialog_reply(s, s->upd_irq, 200, &m, false);
 		s->upd_irq = NULL;
-		return r;
+	} else {
+		s->inv_answered = true;
+		s->offer = s->peer_late ? GW_OFF_PEER_LATE : GW_OFF_NONE;
+		r = gw_dialog_reply(s, s->inv_irq, 200, &m, true);
 	}
-	s->inv_answered = true;
-	s->offer = s->peer_late ? GW_OFF_PEER_LATE : GW_OFF_NONE;
-	return gw_dialog_reply(s, s->inv_irq, 200, &m, true);
+	if (s->state == GW_SES_UP)
+		gw_session_timer_replied(s);
+	return r;
+}
+
+void gw_session_ask_offer(struct gw_session *s)
+{
+	if (s->state != GW_SES_UP)
+		return;
+	s->offer = GW_OFF_ASKED;
+	gw_ims_tell_refresh(s);
+	if (s->offer == GW_OFF_ASKED)
+		s->offer = GW_OFF_NONE;
+}
+
+/* What the call would offer, for a refresh by re-INVITE. */
+static int offer_asked(struct gw_session *s, const void *sdp, size_t len)
+{
+	if (!sdp)
+		return -EPROTO;
+	s->offer = GW_OFF_NONE;
+	return gw_session_offer(s, sdp, len);
 }
 
 static int accept_late_offer(struct gw_session *s, const void *sdp, size_t len)
@@ -377,6 +459,8 @@ int gw_session_accept_offer(struct gw_session *s, const void *sdp, size_t len)
 		return accept_peer_offer(s, sdp, len);
 	case GW_OFF_LATE:
 		return accept_late_offer(s, sdp, len);
+	case GW_OFF_ASKED:
+		return offer_asked(s, sdp, len);
 	case GW_OFF_PEER_GONE:
 		/* Cancelled: the peer still has the session as it was. */
 		s->offer = GW_OFF_NONE;
@@ -427,7 +511,7 @@ int gw_session_refuse_offer(struct gw_session *s, const struct gw_cause *cause)
 	}
 	if (s->offer == GW_OFF_PEER)
 		refuse_peer_offer(s, cause);
-	else if (s->offer != GW_OFF_PEER_GONE)
+	else if (s->offer != GW_OFF_PEER_GONE && s->offer != GW_OFF_ASKED)
 		return -EPROTO;
 	s->offer = GW_OFF_NONE;
 	return 0;

@@ -59,7 +59,7 @@ void gw_session_drop_branches(struct gw_session *s)
 	if (s->won) {
 		struct gw_branch won = s->branch[s->won];
 
-		s->branch[s->won] = (struct gw_branch){ NULL, NULL, false };
+		s->branch[s->won] = (struct gw_branch){ 0 };
 		s->branch[0] = won;
 		s->won = 0;
 	}
@@ -94,13 +94,15 @@ bool gw_session_challenged(struct gw_session *s, const sip_t *response,
 	return true;
 }
 
-/* 401 or 407: the same call again, with credentials.  True when it is on its
- * way. */
+/* 401 or 407: the same call again, with credentials; 422: with a longer
+ * interval.  True when it is on its way. */
 static bool try_again(struct gw_session *s, const sip_t *response)
 {
 	unsigned i;
 
-	if (!gw_session_challenged(s, response, s->challenges++))
+	if (response->sip_status->st_status == 422
+		    ? !gw_session_timer_raised(s, response)
+		    : !gw_session_challenged(s, response, s->challenges++))
 		return false;
 	for (i = 0; i < s->nbranch; i++)
 		gw_dialog_drop(&s->branch[i].tagged);
@@ -117,7 +119,8 @@ static void on_final_failure(struct gw_session *s, int status,
 	bool internal = !response || nta_sip_is_internal(response);
 
 	if (s->state == GW_SES_CALLING && !internal &&
-	    (status == 401 || status == 407) && try_again(s, response))
+	    (status == 401 || status == 407 || status == 422) &&
+	    try_again(s, response))
 		return;
 	/* A losing fork's end, or what came after our own. */
 	if (!gw_session_event(s, GW_SEV_FAIL))
@@ -132,20 +135,33 @@ static void on_final_failure(struct gw_session *s, int status,
 	gw_ims_tell_release(s, (unsigned)status, response);
 }
 
+/* What other early dialogs still ask for has no more use. */
+static void end_early_offers(struct gw_session *s)
+{
+	if (s->upd_irq)
+		(void)gw_dialog_reply(s, s->upd_irq, 487, NULL, false);
+	s->upd_irq = NULL;
+	if (s->offer == GW_OFF_PEER)
+		s->offer = GW_OFF_NONE;
+}
+
 static void on_first_ok(struct gw_session *s, struct gw_branch *b,
 			const sip_t *response)
 {
-	bool offer = s->late;
+	bool offer = s->late && !b->firm;
 
 	s->won = (unsigned)(b - s->branch);
 	s->dialog = b->leg;
 	gw_dialog_confirm(b, response);
 	gw_session_start_timer(s, &s->guard, gw_session_t1x64(s));
+	end_early_offers(s);
+	gw_session_timer_answered(s, response);
 	(void)gw_session_event(s, offer ? GW_SEV_OK_OFFER : GW_SEV_OK);
 	gw_info(&s->log, "answered");
 	if (!offer) {
 		(void)gw_dialog_ack(s, b, NULL);
-		gw_ims_tell_answer(s, s->won + 1, response, GW_DESC_ANSWER);
+		gw_ims_tell_answer(s, s->won + 1, response,
+				   b->firm ? GW_DESC_NONE : GW_DESC_ANSWER);
 	} else if (!gw_ims_has_sdp(response)) {
 		const struct gw_cause cause = { .status = 488,
 						.text = "no offer in the 200" };
@@ -201,6 +217,7 @@ void gw_session_on_invite_response(struct gw_session *s, nta_outgoing_t *orq,
 				   int status, const sip_t *response)
 {
 	struct gw_branch *b;
+	bool fresh = true;
 
 	if (!response || status >= 300) {
 		on_final_failure(s, status, response);
@@ -216,8 +233,9 @@ void gw_session_on_invite_response(struct gw_session *s, nta_outgoing_t *orq,
 	b = gw_dialog_branch(s, orq, response);
 	gw_info(&s->log, "%d %s", status,
 		gw_ims_cause_phrase((unsigned)status));
-	gw_ims_tell_progress(s, status, b ? (unsigned)(b - s->branch) + 1 : 0,
-			     response);
+	if (b)
+		fresh = gw_session_early_response(s, b, response);
+	gw_ims_tell_progress(s, status, b, response, fresh);
 }
 
 void gw_session_uac_failed(struct gw_session *s, int status)

@@ -8,6 +8,7 @@
 #include "gateway/base/media_control.h"
 #include "gateway/base/metrics.h"
 #include "sip/dialog.h"
+#include "sip/extension.h"
 #include "sip/ims_cause.h"
 
 GW_COUNTER(m_bad_info, "isthmus_sip_rejected_total",
@@ -39,6 +40,9 @@ int gw_session_accept_invite(struct gw_session *s, nta_incoming_t *irq,
 	if (r)
 		return r;
 	s->late = !gw_ims_has_sdp(request);
+	s->peer_demands = gw_ext_read(request->sip_require);
+	gw_session_timer_asked(s, request);
+	s->peer_knows = s->peer_demands | gw_ext_read(request->sip_supported);
 	(void)gw_session_event(s, GW_SEV_INVITE);
 	(void)gw_dialog_reply(s, irq, 100, NULL, true);
 	gw_session_start_timer(
@@ -55,9 +59,11 @@ int gw_session_progress(struct gw_session *s, int status, const char *headers,
 
 	if (s->state != GW_SES_INCOMING)
 		return -EPROTO;
-	if (sdp && gw_body_set(&s->early, sdp, len))
+	if (s->sdp_sent)
+		m.body = NULL; /* once, when it cannot get lost */
+	else if (sdp && gw_body_set(&s->early, sdp, len))
 		return -ENOMEM;
-	return gw_dialog_reply(s, s->inv_irq, status, &m, true);
+	return gw_session_provisional(s, status, &m);
 }
 
 int gw_session_answer(struct gw_session *s, const char *headers,
@@ -66,19 +72,26 @@ int gw_session_answer(struct gw_session *s, const char *headers,
 	struct gw_dialog_msg m = { .headers = headers,
 				   .body = sdp,
 				   .len = len };
+	int r;
 
 	if (s->state != GW_SES_INCOMING)
 		return -EPROTO;
-	/* Our 18x are not reliable, so the answer is only given by the 200
+	/* An answer in a 18x that was not reliable is only given by the 200
 	 * (RFC 3261 13.2.1): it is repeated there. */
-	if (!m.body) {
+	if (s->sdp_sent) {
+		m.body = NULL;
+	} else if (!m.body) {
 		m.body = s->early.data;
 		m.len = s->early.len;
 	}
 	(void)gw_session_event(s, GW_SEV_ANSWER);
 	s->inv_answered = true;
+	if (gw_session_must_hold(s))
+		return gw_session_hold_answer(s, headers);
 	gw_info(&s->log, "200 sent");
-	return gw_dialog_reply(s, s->inv_irq, 200, &m, true);
+	r = gw_dialog_reply(s, s->inv_irq, 200, &m, true);
+	gw_session_timer_replied(s);
+	return r;
 }
 
 /* The ACK never came, 64*T1 long (RFC 3261 13.3.1.4): hang up. */
@@ -94,6 +107,22 @@ static void on_no_ack(struct gw_session *s)
 	gw_session_bye(s);
 	if (was != GW_SES_BYE_WAIT)
 		gw_ims_tell_release(s, 408, NULL);
+}
+
+/*
+ * A reliable response of ours was never acknowledged (RFC 3262 3): the INVITE
+ * fails, answered or not, for NTA has kept a 200 back.
+ */
+static void on_unpracked(struct gw_session *s)
+{
+	bool told = s->state == GW_SES_BYE_WAIT;
+
+	gw_warn(&s->log, "no PRACK: 504");
+	(void)gw_dialog_reply(s, s->inv_irq, 504, NULL, false);
+	s->inv_irq = NULL;
+	s->inv_answered = s->answer_held = false;
+	if (gw_session_event(s, GW_SEV_PEER_ENDS) && !told)
+		gw_ims_tell_release(s, 504, NULL);
 }
 
 static void on_initial_ack(struct gw_session *s, const sip_t *request)
@@ -112,7 +141,7 @@ static void on_initial_ack(struct gw_session *s, const sip_t *request)
 	if (!s->late)
 		return;
 	if (gw_ims_has_sdp(request)) {
-		gw_ims_tell_accept(s, request, GW_DESC_ANSWER);
+		gw_ims_tell_accept(s, 0, request, GW_DESC_ANSWER);
 		return;
 	}
 	gw_session_release(s, &no_answer);
@@ -129,7 +158,7 @@ static void on_re_ack(struct gw_session *s, const sip_t *request)
 		return;
 	s->offer = GW_OFF_NONE;
 	if (gw_ims_has_sdp(request)) {
-		gw_ims_tell_accept(s, request, GW_DESC_ANSWER);
+		gw_ims_tell_accept(s, 0, request, GW_DESC_ANSWER);
 		return;
 	}
 	/* Both sides now believe in different sessions. */
@@ -145,6 +174,10 @@ void gw_session_on_ack(struct gw_session *s, nta_incoming_t *irq,
 
 	if (irq == s->upd_irq || irq != s->inv_irq)
 		return;
+	if (!request && s->unpracked) {
+		on_unpracked(s);
+		return;
+	}
 	if (!request && !s->inv_answered) {
 		/* NTA gave up the transaction before any final response. */
 		gw_session_on_cancel(s, irq, NULL);
@@ -164,11 +197,14 @@ void gw_session_on_ack(struct gw_session *s, nta_incoming_t *irq,
 void gw_session_on_cancel(struct gw_session *s, nta_incoming_t *irq,
 			  const sip_t *request)
 {
-	if (irq != s->inv_irq || s->inv_answered)
+	bool initial = s->state == GW_SES_INCOMING || s->answer_held;
+
+	if (irq != s->inv_irq || (s->inv_answered && !s->answer_held))
 		return;
 	s->inv_irq = NULL;
+	s->inv_answered = s->answer_held = false;
 	(void)gw_dialog_reply(s, irq, 487, NULL, false);
-	if (s->state == GW_SES_INCOMING) {
+	if (initial) {
 		(void)gw_session_event(s, GW_SEV_PEER_ENDS);
 		gw_info(&s->log, "cancelled by the peer");
 		gw_ims_tell_release(s, 487, request);
@@ -186,9 +222,10 @@ static void on_bye(struct gw_session *s, nta_leg_t *leg, nta_incoming_t *irq,
 
 	(void)gw_dialog_reply(s, irq, 200, NULL, false);
 	/* RFC 3261 15.1.2: what is pending gets 487. */
-	if (s->inv_irq && !s->inv_answered) {
+	if (s->inv_irq && (!s->inv_answered || s->answer_held)) {
 		(void)gw_dialog_reply(s, s->inv_irq, 487, NULL, false);
 		s->inv_irq = NULL;
+		s->answer_held = false;
 	}
 	if (s->upd_irq) {
 		(void)gw_dialog_reply(s, s->upd_irq, 487, NULL, false);
@@ -317,6 +354,9 @@ void gw_session_on_request(struct gw_session *s, nta_leg_t *leg,
 		break;
 	case sip_method_info:
 		on_info(s, irq, request);
+		break;
+	case sip_method_refer:
+		gw_refer_incoming(s, leg, irq, request);
 		break;
 	case sip_method_message:
 		if (gw_message_incoming(s->sip, irq, request))

@@ -20,6 +20,7 @@
 #include "gateway/base/check.h"
 #include "gateway/base/loop.h"
 #include "gateway/base/metrics.h"
+#include "sip/extension.h"
 #include "sip/ims_cause.h"
 #include "sip/regn.h"
 #include "sip/session.h"
@@ -30,6 +31,8 @@
 #define UDP_BUFFER  (4 << 20)
 /* Unanswered INVITEs at most, above which NTA says 503 by itself. */
 #define PROCEEDING_MAX 20000
+
+#define OPTIONS_HEADERS "Allow: " GW_SIP_ALLOW "\r\nAccept: application/sdp\r\n"
 
 /* No listener yet: each is added by itself, so that a failure has a name. */
 #define NO_URL ((url_string_t *)(intptr_t)-1)
@@ -67,6 +70,7 @@ GW_COUNTER(m_out_6xx, RES, RES_HELP, "direction=\"out\",class=\"6xx\"");
 GW_COUNTER(m_source, REJ, REJ_HELP, "reason=\"source\"");
 GW_COUNTER(m_hops, REJ, REJ_HELP, "reason=\"hops\"");
 GW_COUNTER(m_extension, REJ, REJ_HELP, "reason=\"extension\"");
+GW_COUNTER(m_timer, REJ, REJ_HELP, "reason=\"timer\"");
 GW_COUNTER(m_draining, REJ, REJ_HELP, "reason=\"draining\"");
 GW_COUNTER(m_malformed, REJ, REJ_HELP, "reason=\"malformed\"");
 GW_COUNTER(m_contact, REJ, REJ_HELP, "reason=\"contact\"");
@@ -325,11 +329,18 @@ bool gw_stack_is_ours(const struct gw_sip *sip, const char *host)
 int gw_stack_check(struct gw_sip *sip, nta_incoming_t *irq,
 		   const sip_t *request)
 {
+	su_home_t home[1] = { SU_HOME_INIT(home) };
+	char tags[GW_EXT_SIZE];
+	sip_supported_t *ours;
 	int status;
 
-	(void)sip;
-	/* We support no extension yet that a peer may require. */
-	status = nta_check_required(irq, request, NULL, TAG_END());
+	if (!request->sip_require)
+		return 0;
+	su_home_init(home);
+	(void)gw_ext_print(tags, gw_ext_ours(&sip->set->sip));
+	ours = *tags ? sip_supported_make(home, tags) : NULL;
+	status = nta_check_required(irq, request, ours, TAG_END());
+	su_home_deinit(home);
 	if (status) {
 		gw_metric_add(&m_extension, 1);
 		gw_stack_count_response(true, status);
@@ -396,11 +407,38 @@ int gw_stack_refuse_method(struct gw_sip *sip, nta_incoming_t *irq,
 	}
 }
 
+/* What the configuration demands of a caller (RFC 3261 21.4.16), and a timer
+ * that is too short (RFC 4028 9). */
+static int check_extensions(struct gw_sip *sip, nta_incoming_t *irq,
+			    const sip_t *request)
+{
+	const struct gw_set_sip *set = &sip->set->sip;
+	unsigned theirs = gw_ext_read(request->sip_supported) |
+			  gw_ext_read(request->sip_require);
+	unsigned missing = gw_ext_demanded(set) & ~theirs;
+	char line[GW_EXT_SIZE + 16], tags[GW_EXT_SIZE];
+
+	if (missing) {
+		(void)snprintf(line, sizeof(line), "Require: %s\r\n",
+			       gw_ext_print(tags, missing));
+		return refuse(sip, irq, 421, line, &m_extension);
+	}
+	if (gw_ext_ours(set) & theirs & GW_EXT_TIMER &&
+	    request->sip_session_expires &&
+	    request->sip_session_expires->x_delta < set->min_se_s) {
+		(void)snprintf(line, sizeof(line), "Min-SE: %u\r\n",
+			       set->min_se_s);
+		return refuse(sip, irq, 422, line, &m_timer);
+	}
+	return 0;
+}
+
 static int check_invite(struct gw_sip *sip, nta_incoming_t *irq,
 			const sip_t *request)
 {
 	const url_t *url = request->sip_request->rq_url;
 	char line[40];
+	int status;
 
 	if (request->sip_max_forwards &&
 	    request->sip_max_forwards->mf_count == 0)
@@ -415,6 +453,9 @@ static int check_invite(struct gw_sip *sip, nta_incoming_t *irq,
 	    !gw_ims_has_sdp(request))
 		return refuse(sip, irq, 415, "Accept: application/sdp\r\n",
 			      &m_malformed);
+	status = check_extensions(sip, irq, request);
+	if (status)
+		return status;
 	if (sip->draining_s) {
 		(void)snprintf(line, sizeof(line), "Retry-After: %u\r\n",
 			       sip->draining_s);
@@ -429,11 +470,15 @@ static int on_invite(struct gw_sip *sip, nta_incoming_t *irq,
 	bool sips = request->sip_request->rq_url->url_type == url_sips;
 	struct gw_session *s;
 	struct gw_regn *regn;
+	struct gw_leg *instead_of;
 	int r;
 
 	r = check_invite(sip, irq, request);
 	if (r)
 		return r;
+	r = gw_refer_replaces(sip, request, &instead_of);
+	if (r)
+		return refuse(sip, irq, r, NULL, NULL);
 	/* A core that still believes in a contact that is gone is told so, and
 	 * its caller, at once. */
 	if (gw_regn_route(sip, request, &regn) < 0)
@@ -441,6 +486,7 @@ static int on_invite(struct gw_sip *sip, nta_incoming_t *irq,
 	if (gw_session_new(&s, sip))
 		return refuse(sip, irq, 503, NULL, &m_memory);
 	gw_session_enter(s);
+	s->instead_of = instead_of;
 	r = gw_stack_contact(sip, s->contact, sizeof(s->contact), NULL, irq,
 			     sips);
 	if (!r)
@@ -464,6 +510,7 @@ int gw_stack_on_request(void *arg, nta_leg_t *leg, nta_incoming_t *irq,
 {
 	struct gw_sip *sip = arg;
 	sip_method_t method = request->sip_request->rq_method;
+	char supported[192], tags[GW_EXT_SIZE];
 	int status;
 
 	(void)leg;
@@ -490,6 +537,10 @@ int gw_stack_on_request(void *arg, nta_leg_t *leg, nta_incoming_t *irq,
 	case sip_method_prack:
 	case sip_method_cancel:
 		return refuse(sip, irq, 481, NULL, &m_dialogless);
+	case sip_method_refer:
+		/* RFC 4538: who is in no dialog with us tells us nothing. */
+		return refuse(sip, irq, request->sip_to->a_tag ? 481 : 403,
+			      NULL, &m_dialogless);
 	case sip_method_message:
 		return gw_message_incoming(sip, irq, request);
 	case sip_method_options:
@@ -497,11 +548,10 @@ int gw_stack_on_request(void *arg, nta_leg_t *leg, nta_incoming_t *irq,
 		 * must learn it. */
 		if (request->sip_to->a_tag)
 			return refuse(sip, irq, 481, NULL, &m_dialogless);
-		return refuse(sip, irq, 200,
-			      "Allow: " GW_SIP_ALLOW "\r\n"
-			      "Accept: application/sdp\r\n"
-			      "Supported: \r\n",
-			      NULL);
+		(void)snprintf(supported, sizeof(supported),
+			       OPTIONS_HEADERS "Supported: %s\r\n",
+			       gw_ext_print(tags, gw_ext_ours(&sip->set->sip)));
+		return refuse(sip, irq, 200, supported, NULL);
 	default:
 		return gw_stack_refuse_method(sip, irq, request);
 	}

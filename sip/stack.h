@@ -23,7 +23,9 @@ struct gw_session;
 struct gw_regns;
 struct gw_messages;
 
-#define GW_SIP_ALLOW "INVITE, ACK, BYE, CANCEL, UPDATE, INFO, OPTIONS, MESSAGE"
+#define GW_SIP_ALLOW                                                           \
+	"INVITE, ACK, BYE, CANCEL, PRACK, UPDATE, INFO, OPTIONS, MESSAGE, "    \
+	"REFER"
 /* Of DTMF; the one that we take (RFC 6086). */
 #define GW_SIP_INFO_PACKAGE "infoDtmf"
 

@@ -22,6 +22,42 @@ async function callAndHangUp(web) {
 	await web.hangUp(id);
 }
 
+/**
+ * Whatever the IMS does, the browser gets one description, is offered nothing,
+ * and hears @state before it is connected.
+ */
+function callCalmly(state, ms = 150) {
+	return async (web) => {
+		const id = await web.call(BOB);
+		const told = await web.until(id, (m) => m.mediaSessionState === 'connected');
+
+		assert.ok(told.some((m) => m.mediaSessionState === state), `told: ${state}`);
+		assert.equal(told.filter((m) => m.sdpAnswer).length, 1, 'one description');
+		assert.ok(told.every((m) => !m.sdpOffer), 'no offer');
+		await pause(ms);
+		await web.hangUp(id);
+	};
+}
+
+/** The IMS hangs up, and nothing has been offered to the browser before. */
+async function callUntilEnd(web) {
+	const id = await web.call(BOB);
+	const told = await web.until(id, (m) => m.method === 'mdisc');
+
+	assert.ok(told.every((m) => !m.sdpOffer), 'no offer');
+}
+
+/** The browser's page has no offer, and answers what the IMS offers. */
+async function answerLateOffer(web) {
+	const id = await web.call(BOB, null);
+	const m = await web.next('an offer', (x) => x.mediaSessionId === id && x.sdpOffer);
+
+	await web.update(id, { sdpAnswer: answer(m.sdpOffer) });
+	await web.state(id, 'connected');
+	await pause(200);
+	await web.hangUp(id);
+}
+
 function failsWith(status) {
 	return async (web) => {
 		const id = await web.call(BOB);
@@ -216,16 +252,36 @@ export const groups = [
 		name: 'late',
 		options: { core: core(PORT.peer, ';transport=udp'), noOffer: 'late_offer' },
 		cases: named([
-			{ scenario: 'orig_late_offer', async web(web) {
-				const id = await web.call(BOB, null);
-				const m = await web.next('an offer', (x) => x.mediaSessionId === id &&
-					x.sdpOffer);
+			{ scenario: 'orig_late_offer', web: answerLateOffer },
+			{ scenario: 'orig_offer_183', web: answerLateOffer },
+		]),
+	},
+	{
+		// As an IMS core and its phones do it, message by message.
+		name: 'traces',
+		options: { core: core(PORT.peer, ';transport=udp'),
+			sip: '  precondition: supported\n  precondition_confirm: true\n' },
+		cases: named([
+			{ scenario: 'orig_volte', web: callCalmly('alerting') },
+			{ scenario: 'orig_announcement', web: callCalmly('early') },
+			{ scenario: 'orig_forked', web: callCalmly('early') },
+			{ scenario: 'orig_forwarded', web: callCalmly('alerting') },
+			{ scenario: 'orig_refresh', web: callUntilEnd },
+			{ scenario: 'orig_conference', async web(web) {
+				const id = await web.call(BOB);
 
-				await web.update(id, { sdpAnswer: answer(m.sdpOffer) });
 				await web.state(id, 'connected');
-				await pause(200);
+				await pause(400);
 				await web.hangUp(id);
 			} },
+			{ scenario: 'orig_srvcc', async web(web) {
+				await followUntilEnd(web, await web.call(BOB));
+			} },
+			{ scenario: 'orig_early_update', web: callCalmly('early') },
+			{ scenario: 'orig_580', web: failsWith(580) },
+			{ scenario: 'term_volte', web: acceptAndWait },
+			{ scenario: 'term_late_prack', web: acceptAndWait },
+			{ scenario: 'term_interval', web: acceptAndWait },
 		]),
 	},
 	{

@@ -41,7 +41,7 @@ ims:
   domain: ims.example
 ${Object.entries(ims).map(([key, value]) => `  ${key}: ${JSON.stringify(value)}\n`).join('')}`;
 
-function configuration(dir, { core, noOffer = 'gateway_offer', tls = false, core6 = false, ims }) {
+function configuration(dir, { core, noOffer = 'gateway_offer', tls = false, core6 = false, ims, sip = '' }) {
 	return `state_dir: ${dir}
 log: { level: debug }
 web:
@@ -64,7 +64,7 @@ ${core6 ? `    - sip:[::1]:${PORT.sip};transport=udp\n` : ''}${
   t1_ms: 100
   t1x64_ms: 6400
   user_agent: Isthmus
-media:
+${sip}media:
   workers: 1
   web_address: [ 127.0.0.1 ]
   core_address: 127.0.0.1

@@ -118,6 +118,16 @@ export class Web {
 		}
 	}
 
+	/** All that is said of session @id, up to what @matches. */
+	async until(id, matches) {
+		const told = [];
+
+		do
+			told.push(await this.next('something', (m) => m.mediaSessionId === id));
+		while (!matches(told.at(-1)));
+		return told;
+	}
+
 	/** Before the next case: no session of the last one, and no message. */
 	async forget() {
 		for (const id of this.#sessions)

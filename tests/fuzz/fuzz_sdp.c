@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "sdp/precondition.h"
 #include "sdp/session.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -117,8 +118,33 @@ static void relay(const char *text, size_t size, bool web)
 	assert(gw_sess_is_refresh(&from, &from));
 }
 
+/* What a peer wants, learnt and said back, says the same. */
+static void preconditions(const char *text, size_t size)
+{
+	struct gw_precondition theirs, ours = { .have_local = GW_DIR_SENDRECV },
+				       back;
+	static const char plain[] =
+		"v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nt=0 0\r\n"
+		"c=IN IP4 192.0.2.1\r\nm=audio 4000 RTP/AVP 0\r\n";
+	char *out;
+
+	gw_precondition_read(&theirs, text, size);
+	gw_precondition_learn(&ours, &theirs);
+	if (!ours.present)
+		return;
+	out = gw_precondition_print(plain, &ours);
+	assert(out);
+	gw_precondition_read(&back, out, strlen(out));
+	assert(back.present && !back.impossible);
+	assert(back.have_local == ours.have_local);
+	assert(back.have_remote == ours.have_remote);
+	assert(!ours.must_remote == !back.must_remote);
+	free(out);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+	preconditions((const char *)data, size);
 	round_trip((const char *)data, size);
 	relay((const char *)data, size, true);
 	relay((const char *)data, size, false);

@@ -43,7 +43,7 @@ function may_see(from, path)
 		return 0
 	if (from == "sip" || from == "webrtc")
 		return path ~ /^gateway\/(leg|message|settings|registration)\.h$/
-	return path ~ /^(sdp\/(sdp|session)|media\/media|sip\/sip|webrtc\/web)\.h$/
+	return path ~ /^(sdp\/(sdp|session|precondition)|media\/media|sip\/sip|webrtc\/web)\.h$/
 }
 
 !angled {

@@ -44,7 +44,7 @@ struct told {
 	enum gw_desc_role role;
 	char sdp[256];
 	char asserted[256], display[128], target[256];
-	bool privacy, early_media, elsewhere, sip;
+	bool privacy, early_media, elsewhere, sip, firm, may_ask;
 	enum gw_alert alert;
 	unsigned status, retry_after_s;
 	char text[160];
@@ -67,6 +67,8 @@ struct fix {
 	char call_id[128], local_tag[32], remote_tag[64], target[160];
 	unsigned cseq;
 	bool refuse_at_once;
+	const char *answers; /* what an OFFER without description gets, at
+				once; NULL: the test does it */
 };
 
 /* Value of the metric @name{labels}. */
@@ -114,6 +116,8 @@ static inline void note(struct fix *f, const struct gw_msg *m)
 			       m->registration);
 	t->privacy = m->privacy;
 	t->early_media = m->early_media;
+	t->firm = m->firm;
+	t->may_ask = m->may_ask;
 	t->alert = m->alert;
 	t->status = m->cause.status;
 	t->retry_after_s = m->cause.retry_after_s;
@@ -133,6 +137,15 @@ static inline void on_leg(struct gw_leg *leg, const struct gw_msg *m, void *arg)
 	struct fix *f = arg;
 
 	note(f, m);
+	if (m->verb == GW_V_OFFER && !m->desc.text && f->answers) {
+		const struct gw_msg yes = {
+			.verb = GW_V_ACCEPT,
+			.desc = {GW_DESC_OFFER, f->answers,
+                                 strlen(f->answers)},
+		};
+
+		assert_int_equal(gw_leg_send(leg, &yes), 0);
+	}
 	if (m->verb == GW_V_RELEASE && leg == f->leg) {
 		f->leg = NULL;
 		gw_leg_free(leg);
