@@ -7,7 +7,7 @@ Q := $(if $(V),,@)
 say = $(if $(V),,@printf '  %-4s %s\n' $(1) $(2))
 
 # These come before the libraries, and start a make of their own behind them.
-ifneq ($(filter-out deps demo check format clean lab lab-stop lab-check,$(or $(MAKECMDGOALS),all)),)
+ifneq ($(filter-out deps demo demo-ims check format clean lab lab-stop lab-check,$(or $(MAKECMDGOALS),all)),)
 ifeq ($(wildcard configure)$(shell (command -v autoreconf && \
 	pkg-config --exists sofia-sip-ua libwebsockets libuv json-c openssl \
 	libsrtp2 libnghttp2 nice yaml-0.1 expat libcrypt sqlite3 libcurl) >/dev/null 2>&1 && echo there),)
@@ -118,6 +118,11 @@ $(BUILD)/bench/%: $(BUILD)/tests/bench/%.o $(BUILD)/tests/bench/ng.o $(LIB)
 	$(wildcard $(BUILD)/tests/unit/*.d)
 .SECONDARY:
 
+# Everything that unit and net run, for who runs them beside something else.
+unit-bins: $(TEST_BINS)
+net-bins: $(NET_BINS)
+test-bins: unit-bins net-bins
+
 deps:
 	@tests/deps.sh
 
@@ -149,6 +154,12 @@ check:
 demo: deps
 	@$(MAKE) -s $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$$(nproc)) all
 	@web/demo.sh $(BUILD)/isthmus
+
+# The same with an IMS core between them: the lab's.
+demo-ims: deps
+	@lab/deps.sh
+	@$(MAKE) -s $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$$(nproc)) all
+	@web/demo.sh $(BUILD)/isthmus ims
 
 # An IMS core and two phones on loopback; see docs/lab.md.
 lab:
@@ -191,4 +202,4 @@ install: all
 clean:
 	rm -rf build
 
-.PHONY: all deps bench bench-bins unit net sipp e2e ims check demo lab lab-stop lab-check fuzz asan tsan lint format install clean
+.PHONY: all deps bench bench-bins unit-bins net-bins test-bins unit net sipp e2e ims check demo demo-ims lab lab-stop lab-check fuzz asan tsan lint format install clean

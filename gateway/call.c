@@ -10,6 +10,7 @@
 #include "gateway/call_priv.h"
 #include "gateway/cdr.h"
 #include "gateway/echo_leg.h"
+#include "gateway/fork_leg.h"
 #include "gateway/route.h"
 
 #define RESERVE_MS       5000
@@ -316,6 +317,8 @@ static void on_info(struct gw_call *call, struct side *s,
 		.content_len = msg->content_len,
 	};
 
+	if (gw_call_video_info(call, s, msg))
+		return;
 	if (to->leg && call->fsm.state == GW_CALL_UP &&
 	    !gw_leg_send(to->leg, &out))
 		return;
@@ -407,10 +410,10 @@ static int make_b(struct gw_call *call, const struct gw_route *route)
 	case GW_ROUTE_ECHO:
 		return gw_echo_leg_new(&call->b.leg, core->loop);
 	case GW_ROUTE_USER:
-		return gw_respect_leg_new(&call->b.leg, core->web, call->to,
-					  call->a.profile == GW_PROFILE_CORE
-						  ? registration_of(call)
-						  : NULL);
+		return gw_fork_leg_new(&call->b.leg, core->web, call->to,
+				       call->a.profile == GW_PROFILE_CORE
+					       ? registration_of(call)
+					       : NULL);
 	case GW_ROUTE_CORE:
 		if (!core->sip)
 			return -ENOENT;

@@ -37,21 +37,26 @@ int gw_call_relay_offer(const struct side *to, struct gw_sess *out,
 void gw_call_note_codec(struct gw_call *call)
 {
 	struct gw_sess local, remote;
+	const struct gw_sess_codec *noted = NULL;
+	bool audio = false;
 
 	gw_call_reread(&call->a, call->a.local, &local);
 	gw_call_reread(&call->a, call->a.remote, &remote);
-	for (unsigned i = 0; i < remote.nstream; i++) {
+	for (unsigned i = 0; i < remote.nstream && !audio; i++) {
 		const struct gw_sess_codec *c;
 
 		if (!call_live(&local, i) || !call_live(&remote, i))
 			continue;
 		c = gw_call_agreed(&local, &remote, i);
-		if (!c)
+		audio = c && remote.stream[i].kind == GW_KIND_AUDIO;
+		if (!c || (noted && !audio))
 			continue;
-		(void)snprintf(call->codec, sizeof(call->codec), "%.15s",
-			       c->name);
-		return;
+		noted = c;
+		call->audio = (uint8_t)i;
 	}
+	if (noted)
+		(void)snprintf(call->codec, sizeof(call->codec), "%.15s",
+			       noted->name);
 }
 
 bool gw_call_too_wide(struct gw_call *call, struct side *s)

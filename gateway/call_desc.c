@@ -41,6 +41,21 @@ char *gw_call_dup(const struct gw_desc *desc)
 	return desc->text ? strndup(desc->text, desc->len) : NULL;
 }
 
+/* m-lines of video as those that nobody can serve.  Is one of audio left? */
+static bool drop_video(struct gw_sess *sess)
+{
+	bool left = false;
+
+	for (unsigned i = 0; i < sess->nstream; i++) {
+		struct gw_sess_stream *st = &sess->stream[i];
+
+		if (st->kind == GW_KIND_VIDEO)
+			st->ncodec = 0;
+		left |= !st->refused && gw_sess_main_codec(st);
+	}
+	return left;
+}
+
 int gw_call_read(struct gw_call *call, struct side *s,
 		 const struct gw_desc *desc, struct gw_sess *out,
 		 struct gw_cause *cause)
@@ -49,6 +64,12 @@ int gw_call_read(struct gw_call *call, struct side *s,
 	enum gw_sess_fault fault;
 
 	fault = gw_sess_read(out, desc->text, desc->len, is_web(s), &err);
+	if (fault == GW_SESS_OK && !call->core->set->media.video &&
+	    !drop_video(out)) {
+		(void)snprintf(err.text, sizeof(err.text),
+			       "no m-line with audio is alive");
+		fault = GW_SESS_UNUSABLE;
+	}
 	if (fault == GW_SESS_OK)
 		return 0;
 
@@ -76,6 +97,8 @@ void gw_call_reread(const struct side *s, const char *text, struct gw_sess *out)
 	fault = gw_sess_read(out, text, strlen(text), is_web(s), NULL);
 	/* It was read, or printed by us, before: our own invariant. */
 	assert(fault != GW_SESS_BROKEN);
+	if (s->no_video)
+		(void)drop_video(out);
 }
 
 int gw_call_default_offer(struct gw_call *call, struct gw_sess *out)
@@ -171,6 +194,22 @@ static void put_mid(struct gw_sess_stream *st, unsigned i,
 		(void)snprintf(st->mid, sizeof(st->mid), "%u", i);
 }
 
+/* What the writer takes of video: not more than the operator allows, and
+ * never left open, since it fills any line. */
+static uint32_t video_bps(const struct gw_call *call, uint32_t asked_bps)
+{
+	uint32_t most = call->core->set->media.video_kbps * 1000;
+
+	return asked_bps && asked_bps < most ? asked_bps : most;
+}
+
+static bool is_reserved(const struct side *s, unsigned i)
+{
+	if (!s->end || i >= s->end->nstream)
+		return false;
+	return s->profile != GW_PROFILE_CORE || s->end->stream[i].rtp.family;
+}
+
 static char *with_preconditions(const struct side *s, char *text)
 {
 	char *more;
@@ -204,15 +243,15 @@ char *gw_call_print(struct gw_call *call, struct side *s,
 		if (is_web(s))
 			put_mid(st, i, o, s->local ? &before : NULL);
 		/* An m-line that came later than the reservation. */
-		if (!st->refused &&
-		    (i >= s->end->nstream ||
-		     (!is_web(s) && !s->end->stream[i].rtp.family))) {
+		if (!st->refused && !is_reserved(s, i)) {
 			st->refused = true;
 			st->dir = GW_DIR_INACTIVE;
 		}
 		if (st->refused)
 			continue;
 		alive++;
+		if (st->kind == GW_KIND_VIDEO)
+			st->bandwidth_bps = video_bps(call, st->bandwidth_bps);
 		if (is_web(s)) {
 			put_web_transport(call, s, st, i, o);
 			st->bundled = content->bundle && (!o || o->bundled);
@@ -242,6 +281,20 @@ static uint8_t media_kind(enum gw_kind kind)
 	}
 }
 
+static uint8_t dscp_of(const struct gw_call *call, uint8_t kind)
+{
+	const struct gw_set_media *set = &call->core->set->media;
+
+	switch (kind) {
+	case GW_MEDIA_AUDIO:
+		return set->dscp_audio;
+	case GW_MEDIA_VIDEO:
+		return set->dscp_video;
+	default:
+		return set->dscp_other;
+	}
+}
+
 static void lower(char *out, size_t size, const char *in)
 {
 	size_t i;
@@ -267,11 +320,38 @@ static void put_codecs(struct gw_stream *out,
 			c->rx_pt = local->codec[k].pt;
 			c->channels = r->channels;
 			c->clock_hz = r->clock_hz;
+			c->variant = gw_codec_variant(r);
 			lower(c->name, sizeof(c->name), r->name);
+			out->feedback |= r->fb & local->codec[k].fb;
 			out->ncodec++;
 			break;
 		}
 	}
+}
+
+/* Two names for the same few things, because media does not know sdp. */
+static_assert((int)GW_FB_NACK == (int)GW_MEDIA_FB_NACK &&
+		      (int)GW_FB_PLI == (int)GW_MEDIA_FB_PLI &&
+		      (int)GW_FB_FIR == (int)GW_MEDIA_FB_FIR &&
+		      (int)GW_FB_REMB == (int)GW_MEDIA_FB_REMB,
+	      "feedback");
+static_assert((int)GW_SESS_EXT_MID == (int)GW_HDREXT_MID &&
+		      (int)GW_SESS_EXT_LEVEL == (int)GW_HDREXT_LEVEL &&
+		      (int)GW_SESS_EXT_CVO == (int)GW_HDREXT_CVO &&
+		      (int)GW_SESS_NEXT == (int)GW_NHDREXTS,
+	      "header extensions");
+
+/* What tells the m-line's packets in a bundle, and what may stand in them. */
+static void put_extensions(struct gw_stream *out,
+			   const struct gw_sess_stream *local,
+			   const struct gw_sess_stream *remote)
+{
+	for (unsigned e = 0; e < GW_SESS_NEXT; e++) {
+		if (local->ext[e] == remote->ext[e])
+			out->ext[e] = remote->ext[e];
+	}
+	(void)snprintf(out->mid, sizeof(out->mid), "%s", local->mid);
+	out->ssrc = remote->ssrc;
 }
 
 static void put_candidates(struct gw_end *end, const struct gw_sess_stream *st)
@@ -371,6 +451,25 @@ bool gw_call_speaks(struct gw_call *call, const struct gw_sess *offer)
 				  : set->core_address[0] != '\0';
 }
 
+static bool needs_media(const struct gw_sess *sess, unsigned i)
+{
+	const struct gw_sess_stream *st = &sess->stream[i];
+
+	if (st->refused)
+		return false;
+	return st->kind == GW_KIND_AUDIO ||
+	       (st->kind == GW_KIND_VIDEO && gw_sess_main_codec(st));
+}
+
+bool gw_call_lacks_streams(const struct side *s, const struct gw_sess *offer)
+{
+	for (unsigned i = 0; i < offer->nstream; i++) {
+		if (needs_media(offer, i) && !is_reserved(s, i))
+			return true;
+	}
+	return false;
+}
+
 int gw_call_reserve(struct gw_call *call, struct side *s,
 		    const struct gw_sess *like, bool offerer)
 {
@@ -382,16 +481,21 @@ int gw_call_reserve(struct gw_call *call, struct side *s,
 	cmd->end.resource = GW_RES_ECHO;
 	cmd->end.controlling = offerer; /* RFC 8445 6.1.1 */
 	/* Only the peer's own description says which family it speaks. */
-	cmd->end.family = family_of(call, offerer ? NULL : like);
+	cmd->end.family = s->end && s->end->family
+				  ? s->end->family
+				  : family_of(call, offerer ? NULL : like);
 	cmd->end.nstream = like ? like->nstream : 1;
+	if (s->end && s->end->nstream > cmd->end.nstream)
+		cmd->end.nstream = s->end->nstream;
+	s->no_video = !call->core->set->media.video;
 	for (unsigned i = 0; i < cmd->end.nstream; i++) {
 		struct gw_stream *st = &cmd->end.stream[i];
 
-		st->dscp = call->core->set->media.dscp_audio;
-		if (like && like->stream[i].kind != GW_KIND_AUDIO)
+		if (like && i < like->nstream)
 			st->kind = media_kind(like->stream[i].kind);
-		else if (!like || !like->stream[i].refused)
+		if (!like || (i < like->nstream && needs_media(like, i)))
 			st->ncodec = 1; /* alive: which ones comes later */
+		st->dscp = dscp_of(call, st->kind);
 	}
 	err = gw_media_post(call->core->media, cmd);
 	if (!err)
@@ -407,6 +511,13 @@ int gw_call_restart(struct gw_call *call, struct side *s)
 	if (!err)
 		s->serial = cmd->serial;
 	return err;
+}
+
+int gw_call_keyframe(struct gw_call *call, struct side *s)
+{
+	struct gw_media_cmd *cmd = command(call, s, GW_M_KEYFRAME);
+
+	return gw_media_post(call->core->media, cmd);
 }
 
 int gw_call_configure(struct gw_call *call, struct side *s,
@@ -425,13 +536,18 @@ int gw_call_configure(struct gw_call *call, struct side *s,
 		struct gw_stream *st = &end->stream[i];
 
 		st->kind = media_kind(r->kind);
-		st->dscp = call->core->set->media.dscp_audio;
+		st->dscp = dscp_of(call, st->kind);
 		if (l->refused || r->refused)
 			continue;
 		put_codecs(st, l, r);
+		put_extensions(st, l, r);
+		if (!is_web(s))
+			st->feedback &= GW_MEDIA_FB_PLI | GW_MEDIA_FB_FIR;
 		st->rtp = r->rtp;
 		st->rtcp = r->rtcp;
 		st->bandwidth_bps = r->bandwidth_bps;
+		if (r->kind == GW_KIND_VIDEO)
+			st->bandwidth_bps = video_bps(call, r->bandwidth_bps);
 		if (is_web(s) && !transport_done)
 			put_web_end(s, end, l, r);
 		transport_done = true;
@@ -475,13 +591,19 @@ enum gw_gate gw_call_gate_of(const struct gw_sess *local,
 
 bool gw_call_holds(const struct gw_sess *said)
 {
+	const struct gw_sess_stream *tells = NULL;
+
 	for (unsigned i = 0; i < said->nstream; i++) {
 		const struct gw_sess_stream *st = &said->stream[i];
 
-		if (!st->refused && st->ncodec)
-			return !(st->dir & GW_DIR_RECVONLY);
+		if (st->refused || !st->ncodec)
+			continue;
+		/* Pictures that stop do not put a party on hold. */
+		if (!tells ||
+		    (tells->kind != GW_KIND_AUDIO && st->kind == GW_KIND_AUDIO))
+			tells = st;
 	}
-	return false;
+	return tells && !(tells->dir & GW_DIR_RECVONLY);
 }
 
 void gw_call_set_gates(struct gw_call *call, struct side *s,

@@ -9,12 +9,6 @@
 #include "gateway/base/metrics.h"
 #include "gateway/call_priv.h"
 
-/* Browsers give ICE up after 15 to 30 s; then the page may restart it once. */
-#define PATH_MS 60000
-/* Consent has lasted up to 30 s (RFC 7675 5.1) by then.  As much again for a
- * page to be loaded anew, or to restart ICE on another network. */
-#define LOST_MS 30000
-
 GW_COUNTER(m_dtls_fingerprint, "isthmus_calls_media_failed_total",
 	   "Calls whose web media could not be secured, by reason",
 	   "reason=\"fingerprint\"");
@@ -50,7 +44,7 @@ static void on_reserved(struct gw_call *call, struct side *s,
 	*s->end = ev->end;
 
 	if (call->fsm.state == GW_CALL_UP) {
-		gw_call_update_restarted(call, s);
+		gw_call_update_reserved(call, s);
 		return;
 	}
 	if (call->fsm.state != GW_CALL_NEW || call->a.serial || call->b.serial)
@@ -75,6 +69,9 @@ static void on_failed(struct gw_call *call, struct side *s,
 {
 	gw_warn(&call->log, "media of the %s leg failed: %s", s->kind,
 		strerror(-ev->error));
+	/* The call goes on without the m-lines that were to come. */
+	if (s->serial == ev->serial && gw_call_update_not_reserved(call))
+		return;
 	gw_call_end(call, "gateway", s->serial == ev->serial ? 503 : 500,
 		    "no media resources");
 }
@@ -108,14 +105,16 @@ static void on_dtls(struct gw_call *call, struct side *s, uint8_t state)
 	}
 }
 
-/* The side that was lost first sets the time. */
+/* Consent has lasted media.consent_s by then.  As much again, as a rule, for a
+ * page to be loaded anew, or to restart ICE on another network; the side that
+ * was lost first sets the time. */
 static void watch_lost(struct gw_call *call)
 {
 	if (!call->a.lost && !call->b.lost)
 		gw_timer_stop(&call->lost);
 	else if (!gw_timer_running(&call->lost))
 		gw_timer_start_ms(gw_loop_timers(call->core->loop), &call->lost,
-				  LOST_MS);
+				  call->core->set->calls.path_lost_s * 1000ull);
 }
 
 static void on_lost(struct gw_timer *t, void *arg)
@@ -198,20 +197,8 @@ static void on_dtmf(struct gw_call *call, struct side *s,
 
 static void keep_stats(struct gw_call *call, const struct gw_media_event *ev)
 {
-	/* The stream that was heard or spoken most: the audio, wherever its
-	 * m-line stands. */
-	for (unsigned t = 0; t < GW_NTERMS; t++) {
-		unsigned best = 0;
-
-		for (unsigned i = 1; i < GW_MAX_STREAMS; i++) {
-			if (ev->stats[t][i].rx.packets +
-				    ev->stats[t][i].tx.packets >
-			    ev->stats[t][best].rx.packets +
-				    ev->stats[t][best].tx.packets)
-				best = i;
-		}
-		call->stats[t] = ev->stats[t][best];
-	}
+	for (unsigned t = 0; t < GW_NTERMS; t++)
+		call->stats[t] = ev->stats[t][call->audio];
 	if (call->answered_us)
 		gw_quality_take(&call->quality, call->stats, call->codec);
 }
@@ -223,7 +210,8 @@ static bool lacks_path(const struct side *s)
 
 /*
  * A call that connected but never had media would last until somebody looks
- * at the screen.  A path that was there and is lost is another matter, of
+ * at the screen.  Browsers give ICE up after 15 to 30 s; then the page may
+ * restart it once.  A path that was there and is lost is another matter, of
  * on_lost(): the page may be loading again, or the network changing.
  */
 static void on_path(struct gw_timer *t, void *arg)
@@ -249,7 +237,7 @@ void gw_call_expect_media(struct gw_call *call)
 {
 	if (lacks_path(&call->a) || lacks_path(&call->b))
 		gw_timer_start_ms(gw_loop_timers(call->core->loop), &call->path,
-				  PATH_MS);
+				  call->core->set->calls.no_path_s * 1000ull);
 }
 
 void gw_call_media_event(struct gw_call *call, const struct gw_media_event *ev)
@@ -275,6 +263,9 @@ void gw_call_media_event(struct gw_call *call, const struct gw_media_event *ev)
 		return;
 	case GW_E_DTMF:
 		on_dtmf(call, s, ev);
+		return;
+	case GW_E_KEYFRAME:
+		gw_call_video_ask(call, s);
 		return;
 	case GW_E_INACTIVE:
 		if (ev->state != GW_SILENCE_ALL) {

@@ -45,14 +45,16 @@ struct side {
 	bool connected;  /* ICE found a path, once at least */
 	bool lost;       /* and consent to use it has run out since */
 	bool held;       /* the peer does not listen */
+	bool answered;   /* remote is an answer, cut by what local offered */
+	bool no_video;   /* the operator wants none */
 	/* What our descriptions say of resources, until the call is up. */
 	struct gw_precondition qos;
-	bool answered; /* remote is an answer, cut by what local offered */
 };
 
 /* An offer within the session on its way: one a call, gateway/call_update.c. */
 enum update_state {
 	UPD_IDLE,
+	UPD_RESERVING,  /* x offered m-lines that media has to make first */
 	UPD_FORWARDED,  /* x offered; y has our offer, its answer is awaited */
 	UPD_RESTARTING, /* x offered new ICE credentials; media makes ours */
 	UPD_LATE,       /* x asked for an offer and has it; answer awaited */
@@ -134,7 +136,8 @@ struct gw_call {
 	uint64_t began_us, answered_us, ended_us;
 	int64_t began_wall_s;
 	char codec[16];
-	struct gw_stream_stats stats[GW_NTERMS]; /* of stream 0, the latest */
+	uint8_t audio; /* the m-line that codec and stats are of */
+	struct gw_stream_stats stats[GW_NTERMS]; /* the latest */
 	struct gw_quality quality;
 };
 
@@ -174,7 +177,11 @@ int gw_call_default_offer(struct gw_call *call, struct gw_sess *out);
 /* Post a command; failures of the mailbox are -EAGAIN. */
 int gw_call_reserve(struct gw_call *call, struct side *s,
 		    const struct gw_sess *like, bool offerer);
+/* Has @offer m-lines that media has not made at @s' termination? */
+bool gw_call_lacks_streams(const struct side *s, const struct gw_sess *offer);
 int gw_call_restart(struct gw_call *call, struct side *s);
+/* @s' peer shall send a key frame of each of its pictures. */
+int gw_call_keyframe(struct gw_call *call, struct side *s);
 int gw_call_configure(struct gw_call *call, struct side *s,
 		      const struct gw_sess *local,
 		      const struct gw_sess *remote);
@@ -184,7 +191,7 @@ int gw_call_configure_resource(struct gw_call *call, struct side *s,
 			       const struct gw_sess *other_remote);
 enum gw_gate gw_call_gate_of(const struct gw_sess *local,
 			     const struct gw_sess *remote, unsigned stream);
-/* Does who wrote @said not listen?  The first m-line that we serve tells. */
+/* Does who wrote @said not listen?  The first m-line of audio tells. */
 bool gw_call_holds(const struct gw_sess *said);
 /* Gates of all streams as the two descriptions allow, and @mask too. */
 void gw_call_set_gates(struct gw_call *call, struct side *s,
@@ -283,6 +290,14 @@ void gw_call_qos_init(struct gw_call *call);
 void gw_call_expect_media(struct gw_call *call);
 void gw_call_media_init(struct gw_call *call);
 
+/* ---- gateway/call_video.c: key frames asked for by SIP INFO ---- */
+
+/* Does @msg (INFO) ask for a key frame?  Then the other side was asked. */
+bool gw_call_video_info(struct gw_call *call, struct side *s,
+			const struct gw_msg *msg);
+/* Media wants one of @s' peer, which knows no RTCP feedback. */
+void gw_call_video_ask(struct gw_call *call, struct side *s);
+
 /* ---- gateway/call_compare.c: the two sides laid side by side ---- */
 
 static inline bool call_live(const struct gw_sess *s, unsigned i)
@@ -319,8 +334,10 @@ void gw_call_update_accept(struct gw_call *call, struct side *s,
 			   const struct gw_msg *msg);
 void gw_call_update_refuse(struct gw_call *call, struct side *s,
 			   const struct gw_msg *msg);
-/* Media has new ICE credentials for @s. */
-void gw_call_update_restarted(struct gw_call *call, struct side *s);
+/* Media has new ICE credentials, or further m-lines, for @s. */
+void gw_call_update_reserved(struct gw_call *call, struct side *s);
+/* It has not.  False: nobody waits for that here. */
+bool gw_call_update_not_reserved(struct gw_call *call);
 /* When both sides are described: does the browser's codec suit the other?  If
  * not, offer it fewer. */
 void gw_call_update_narrow(struct gw_call *call);

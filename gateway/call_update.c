@@ -1,6 +1,6 @@
 /*
- * Offers within the session: hold and resume, ICE restart, a reloaded page, a
- * refresh, and our own.  One at a time a call; a second one meets 491 (RFC 3261
+ * Offers within the session: hold and resume, m-lines that come and go, ICE
+ * restart, a reloaded page, a refresh, and our own.  One at a time a call; a second one meets 491 (RFC 3261
  * 14.1).  x is the side whose offer is being answered, y the other.
  *
  * y is asked only when its own description would change: streams, direction,
@@ -250,12 +250,6 @@ static void proceed(struct gw_call *call)
 	complete(call);
 }
 
-void gw_call_update_restarted(struct gw_call *call, struct side *s)
-{
-	if (call->upd.state == UPD_RESTARTING && call->upd.x == s)
-		complete(call);
-}
-
 /* ---- must y be asked? ---- */
 
 /* What y sends now must be in what x will be told: an order of preference that
@@ -286,19 +280,33 @@ static bool codec_lost(struct gw_call *call, const struct gw_sess *offer)
 	return false;
 }
 
+/* m-line @i comes, goes, or is tried again after y had refused it. */
+static bool stream_changes(const struct gw_sess *fwd,
+			   const struct gw_sess *before,
+			   const struct gw_sess *y_local,
+			   const struct gw_sess *y_remote, unsigned i)
+{
+	bool was = call_live(y_local, i) && call_live(y_remote, i);
+
+	if (!call_live(fwd, i))
+		return was;
+	return !was && (!call_live(y_local, i) || !call_live(before, i));
+}
+
 static bool y_must_be_asked(struct gw_call *call, const struct gw_sess *offer,
 			    const struct gw_sess *fwd)
 {
 	struct update *u = &call->upd;
-	struct gw_sess before, y_local;
+	struct gw_sess before, y_local, y_remote;
 	unsigned n = offer->nstream;
 
 	if (u->y->profile == GW_PROFILE_RESOURCE)
 		return false;
 	gw_call_reread(u->x, u->x->remote, &before);
 	gw_call_reread(u->y, u->y->local, &y_local);
+	gw_call_reread(u->y, u->y->remote, &y_remote);
 	for (unsigned i = 0; i < n; i++) {
-		if (call_live(fwd, i) != call_live(&y_local, i))
+		if (stream_changes(fwd, &before, &y_local, &y_remote, i))
 			return true;
 		if (call_live(fwd, i) && call_live(&before, i) &&
 		    offer->stream[i].dir != before.stream[i].dir)
@@ -404,14 +412,72 @@ static void late_offer(struct gw_call *call, struct side *x)
 	gw_call_keep(&x->pending, text);
 }
 
+/* Every m-line of x's @offer has its media. */
+static void consider(struct gw_call *call, const struct gw_sess *offer)
+{
+	struct update *u = &call->upd;
+	struct gw_sess y_local, fwd;
+	bool have_fwd;
+
+	have_fwd = u->y->profile != GW_PROFILE_RESOURCE;
+	if (have_fwd) {
+		gw_call_reread(u->y, u->y->local, &y_local);
+		if (gw_call_relay_offer(u->y, &fwd, offer, &y_local)) {
+			refuse_pending(call, 488, "no media in common");
+			return;
+		}
+	}
+	if (have_fwd && y_must_be_asked(call, offer, &fwd)) {
+		forward(call, &fwd, offer);
+		return;
+	}
+	gw_metric_add(&m_local, 1);
+	proceed(call);
+}
+
+/* m-lines that are new, or come back from the dead (RFC 3264 8.1). */
+static void reserve(struct gw_call *call, const struct gw_sess *offer)
+{
+	struct update *u = &call->upd;
+
+	u->state = UPD_RESERVING;
+	if (gw_call_reserve(call, u->x, offer, false) ||
+	    gw_call_reserve(call, u->y, offer, true)) {
+		u->x->serial = u->y->serial = 0;
+		refuse_pending(call, 503, "media workers are overloaded");
+	}
+}
+
+void gw_call_update_reserved(struct gw_call *call, struct side *s)
+{
+	struct update *u = &call->upd;
+	struct gw_sess offer;
+
+	if (u->state == UPD_RESTARTING && u->x == s) {
+		complete(call);
+	} else if (u->state == UPD_RESERVING && !u->x->serial &&
+		   !u->y->serial) {
+		gw_call_reread(u->x, u->offer_x, &offer);
+		consider(call, &offer);
+	}
+}
+
+bool gw_call_update_not_reserved(struct gw_call *call)
+{
+	if (call->upd.state != UPD_RESERVING)
+		return false;
+	call->a.serial = call->b.serial = 0;
+	refuse_pending(call, 503, "no media resources");
+	return true;
+}
+
 void gw_call_update_offer(struct gw_call *call, struct side *x,
 			  const struct gw_msg *msg)
 {
 	struct update *u = &call->upd;
 	struct gw_cause cause = { .status = 491,
 				  .text = "another change is under way" };
-	struct gw_sess offer, y_local, fwd;
-	bool have_fwd;
+	struct gw_sess offer;
 
 	if (call->fsm.state != GW_CALL_UP || u->state != UPD_IDLE) {
 		refuse(call, x, &cause);
@@ -437,20 +503,11 @@ void gw_call_update_offer(struct gw_call *call, struct side *x,
 		refuse_pending(call, 500, "out of memory");
 		return;
 	}
-	have_fwd = u->y->profile != GW_PROFILE_RESOURCE;
-	if (have_fwd) {
-		gw_call_reread(u->y, u->y->local, &y_local);
-		if (gw_call_relay_offer(u->y, &fwd, &offer, &y_local)) {
-			refuse_pending(call, 488, "no media in common");
-			return;
-		}
-	}
-	if (have_fwd && y_must_be_asked(call, &offer, &fwd)) {
-		forward(call, &fwd, &offer);
-		return;
-	}
-	gw_metric_add(&m_local, 1);
-	proceed(call);
+	if (gw_call_lacks_streams(u->x, &offer) ||
+	    gw_call_lacks_streams(u->y, &offer))
+		reserve(call, &offer);
+	else
+		consider(call, &offer);
 }
 
 /* ---- answers to what we offered ---- */

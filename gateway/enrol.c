@@ -11,6 +11,7 @@
 #include "gateway/base/check.h"
 #include "gateway/base/metrics.h"
 #include "gateway/enrol_pool.h"
+#include "gateway/enrol_share.h"
 #include "gateway/enrol_who.h"
 #include "gateway/registration.h"
 #include "gateway/store.h"
@@ -33,6 +34,7 @@ struct enrol {
 	struct gw_enrols *all;
 	struct gw_store_req *asked; /* of the store; NULL: nothing */
 	struct gw_regn *regn;
+	struct gw_share_use share; /* instead of regn: with other endpoints */
 	bool registered;
 	struct gw_loan_use loan;    /* its identity is of the pool */
 	struct gw_enrol_wish *wish; /* until it is registered; owned */
@@ -44,6 +46,7 @@ struct enrol {
 struct gw_enrols {
 	struct gw_core *core;
 	struct gw_loans *loans;
+	struct gw_shares *shares;
 	struct enrol *by_key;
 	struct gw_store_req *listing; /* the pool, at the beginning */
 };
@@ -70,6 +73,7 @@ static void bury(struct enrol *e)
 {
 	if (e->asked)
 		gw_store_cancel(e->asked);
+	gw_share_leave(&e->share);
 	if (e->regn)
 		gw_regn_end(e->regn);
 	if (e->registered)
@@ -119,6 +123,7 @@ static void on_registered(struct enrol *e, const struct gw_regn_event *ev)
 {
 	const struct gw_web_enrolled res = {
 		.status = 200,
+		.registration = gw_share_key(&e->share),
 		.impi = e->who.impi,
 		.nimpu = ev->nimpu,
 		.impu = ev->impu,
@@ -189,6 +194,22 @@ static enum gw_regn_how how_of(enum gw_enrol how)
 				      : GW_REGN_TRUSTED;
 }
 
+static void on_share(const struct gw_regn_event *ev, void *arg)
+{
+	on_regn(NULL, ev, arg);
+}
+
+static int start(struct enrol *e, const struct gw_regn_request *req)
+{
+	struct gw_core *core = e->all->core;
+
+	/* Each client answers the core's challenges for itself. */
+	if (!core->set->ims.contact_shared || req->how == GW_REGN_CLIENT)
+		return gw_regn_start(&e->regn, core->sip, req, on_regn, e);
+	return gw_share_join(e->all->shares, &e->share, core->sip, req,
+			     on_share, e);
+}
+
 static void start_regn(struct enrol *e)
 {
 	struct gw_core *core = e->all->core;
@@ -205,9 +226,11 @@ static void start_regn(struct enrol *e)
 	memcpy(req.key, e->key, sizeof(req.key));
 	(void)snprintf(req.log_id, sizeof(req.log_id), "%.*s",
 		       (int)sizeof(req.log_id) - 1, e->key);
-	err = gw_regn_start(&e->regn, core->sip, &req, on_regn, e);
+	err = start(e, &req);
 	wipe_secret(e);
-	if (err == -EAGAIN)
+	if (err > 0)
+		gw_share_tell(&e->share);
+	else if (err == -EAGAIN)
 		refuse(e, 503, 5, "too many registrations at once");
 	else if (err)
 		refuse(e, 503, 0, "the core cannot be asked");
@@ -427,8 +450,11 @@ int gw_enrols_new(struct gw_enrols **out, struct gw_core *core)
 	all->core = core;
 	err = gw_loans_new(&all->loans, core);
 	if (!err)
+		err = gw_shares_new(&all->shares);
+	if (!err)
 		err = list_pool(all, "");
 	if (err) {
+		gw_shares_free(all->shares);
 		gw_loans_free(all->loans);
 		free(all);
 		return err;
@@ -448,6 +474,7 @@ void gw_enrols_free(struct gw_enrols *all)
 	bury(e);
 	if (all->listing)
 		gw_store_cancel(all->listing);
+	gw_shares_free(all->shares);
 	gw_loans_free(all->loans);
 	free(all);
 }

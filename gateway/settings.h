@@ -86,8 +86,9 @@ struct gw_set_claims {      /* of bearer tokens: what they are called */
 
 struct gw_set_auth {
 	char realm[64];
-	uint32_t expiration_s; /* of a registration */
-	uint32_t ttl_max_s;    /* disconnection time to live, upper bound */
+	uint32_t expiration_s;  /* of a registration */
+	uint32_t ttl_max_s;     /* disconnection time to live, upper bound */
+	uint32_t max_endpoints; /* of one user */
 	char issuer[128], audience[128]; /* bearer tokens; "": not checked is
 				  refused: both must be set if keys are */
 	uint32_t leeway_s;
@@ -161,7 +162,8 @@ struct gw_set_ims {
 	uint32_t register_timeout_ms;
 	uint32_t dead_s, probe_s; /* of a core; probe_s 0: no OPTIONS */
 	bool reg_event;           /* subscribe to it (RFC 3680) */
-	bool pool_anonymous;      /* lend to who does not say who it is */
+	bool contact_shared; /* endpoints of an identity have one contact */
+	bool pool_anonymous; /* lend to who does not say who it is */
 	size_t npool_user;
 	/* Patterns (fnmatch) of those without an identity of their own that
 	 * are lent one. */
@@ -178,10 +180,13 @@ struct gw_set_media {
 	uint16_t web_port_min, web_port_max;
 	uint16_t lite_port; /* worker i takes this + i */
 	char stun_server[64];
+	uint32_t consent_s; /* web side, RFC 7675 */
 	uint32_t learn_ms, inactivity_s, quality_ms, tick_ms;
 	uint32_t certificate_days;
 	bool inactivity_release; /* end a call that carries nothing */
-	uint8_t dscp_audio;
+	uint8_t dscp_audio, dscp_video, dscp_other;
+	bool video;          /* else m-lines of video are refused */
+	uint32_t video_kbps; /* of one m-line at most */
 	size_t ncodec;
 	char codec[GW_SET_CODECS][16]; /* offered when the gateway offers */
 };
@@ -203,8 +208,9 @@ struct gw_set_calls {
 	char early_media[8]; /* auto: as P-Early-Media says; always; never */
 	char no_offer[16];   /* msetup without preOffer: gateway_offer,
 				late_offer */
-	uint32_t drain_s;    /* SIGTERM: wait for calls at most */
-	char cdr_file[256];  /* "": the log */
+	uint32_t no_path_s, path_lost_s; /* to a browser: patience with them */
+	uint32_t drain_s;                /* SIGTERM: wait for calls at most */
+	char cdr_file[256];              /* "": the log */
 };
 
 struct gw_set_messages {     /* text outside of calls (RFC 3428) */

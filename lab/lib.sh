@@ -61,6 +61,17 @@ start()
 	echo "$! $(born $!)" >"$LAB_RUN/pid/$name"
 }
 
+# kamailio NAME: in the foreground of its session, so that its id is known.
+kamailio()
+{
+	start "$1" /usr/sbin/kamailio -DD -E -m 64 -M 8 -Y "$LAB_RUN/kamailio" \
+		-f "$LAB_DIR/kamailio/$1.cfg" \
+		--substdef="|LAB_DIR|$LAB_DIR|g" \
+		--substdef="|LAB_RUN|$LAB_RUN|g" \
+		--substdef="|LAB_NODE|$1|g" \
+		--substdef="!WEB_IMPIS!$(node "$LAB_DIR/hss/web-users.mjs")!g"
+}
+
 # stop NAME: by its id, and only if it is still the same process.  A phone with
 # unfinished business ends at the second signal; what ends at none is killed,
 # with what it started (it leads a group of its own).

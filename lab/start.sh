@@ -62,17 +62,6 @@ registered()
 	./hss-ctl list "$1@ims.test" | grep -q ' registered '
 }
 
-# kamailio NAME: in the foreground of its session, so that its id is known.
-kamailio()
-{
-	start "$1" /usr/sbin/kamailio -DD -E -m 64 -M 8 -Y "$LAB_RUN/kamailio" \
-		-f "$LAB_DIR/kamailio/$1.cfg" \
-		--substdef="|LAB_DIR|$LAB_DIR|g" \
-		--substdef="|LAB_RUN|$LAB_RUN|g" \
-		--substdef="|LAB_NODE|$1|g" \
-		--substdef="!WEB_IMPIS!$(node hss/web-users.mjs)!g"
-}
-
 start hss node hss/hss.mjs "$LAB_RUN/hss.sock"
 until_true 10 "the HSS answers" hss_settled && running hss ||
 	fail "the HSS does not start"

@@ -9,14 +9,15 @@
 #include "gateway/base/ids.h"
 #include "gateway/base/metrics.h"
 
-/* RFC 7675 5.1: every 5 s, each time by a factor of 0.8 to 1.2; 30 s. */
-#define INTERVAL_MS 4000
-#define SPREAD_MS   2000
+/* RFC 7675 5.1: consent lasts 30 s and is asked for every 5 s, each time by a
+ * factor of 0.8 to 1.2.  Shorter consent is asked for as many times. */
+#define PATIENCE_MS     30000u
+#define INTERVAL(of_ms) ((of_ms) / 30 * 4)
+#define SPREAD(of_ms)   ((of_ms) / 30 * 2)
 /* Where no answer has come, like a browser: at 30 % loss each way half of the
  * checks have none, and six in a row would end a call in fifty. */
-#define AGAIN_MS        1000
-#define AGAIN_SPREAD_MS 500
-#define PATIENCE_US     30000000u
+#define AGAIN(of_ms)        ((of_ms) / 30)
+#define AGAIN_SPREAD(of_ms) ((of_ms) / 60)
 
 /* What the peer would rank the pair by, could it still be selected: of a
  * peer-reflexive candidate (RFC 8445 5.1.2). */
@@ -40,6 +41,7 @@ static void ask(struct gw_consent *c)
 		.controlling = c->controlling,
 		.tie = c->tie,
 		.priority = PRIORITY,
+		.mark = c->mark,
 	};
 	uint8_t out[GW_STUN_REQUEST];
 	size_t len = gw_stun_ask(c->stun, &what, out,
@@ -54,10 +56,12 @@ static void ask(struct gw_consent *c)
 
 static void arm(struct gw_consent *c)
 {
+	const uint32_t all = c->patience_ms;
 	uint64_t us =
-		1000u * (c->waits ? AGAIN_MS + gw_random_u32() % AGAIN_SPREAD_MS
-				  : INTERVAL_MS + gw_random_u32() % SPREAD_MS);
-	uint64_t over = c->heard_us + PATIENCE_US;
+		1000u *
+		(c->waits ? AGAIN(all) + gw_random_u32() % AGAIN_SPREAD(all)
+			  : INTERVAL(all) + gw_random_u32() % SPREAD(all));
+	uint64_t over = c->heard_us + all * 1000ull;
 	uint64_t now = gw_timers_now_us(c->timers);
 
 	if (now + us < over)
@@ -77,16 +81,20 @@ static void lose(struct gw_consent *c, const char *why)
 static void due(struct gw_timer *t, void *arg)
 {
 	struct gw_consent *c = arg;
+	char why[32];
 
 	(void)t;
-	if (gw_timers_now_us(c->timers) - c->heard_us < PATIENCE_US) {
+	if (gw_timers_now_us(c->timers) - c->heard_us <
+	    c->patience_ms * 1000ull) {
 		ask(c);
 		/* Else it was answered at once, or is gone. */
 		if (c->waits && c->names)
 			arm(c);
 		return;
 	}
-	lose(c, "no consent for 30 s");
+	(void)snprintf(why, sizeof(why), "no consent for %u s",
+		       c->patience_ms / 1000);
+	lose(c, why);
 }
 
 void gw_consent_init(struct gw_consent *c, struct gw_stun *stun,
@@ -133,6 +141,8 @@ int gw_consent_start(struct gw_consent *c, const struct gw_consent_keys *keys)
 	if (err)
 		return err;
 	c->controlling = keys->controlling;
+	c->mark = keys->mark;
+	c->patience_ms = keys->patience_ms ? keys->patience_ms : PATIENCE_MS;
 	c->refused = false;
 	c->waits = false;
 	c->heard_us = gw_timers_now_us(c->timers);
@@ -213,6 +223,11 @@ static bool take_reply(struct gw_consent *c, uint8_t *data, size_t len)
 		return true;
 	}
 	return false;
+}
+
+bool gw_consent_reply(struct gw_consent *c, uint8_t *data, size_t len)
+{
+	return c->names && len >= 20 && take_reply(c, data, len);
 }
 
 bool gw_consent_take(struct gw_consent *c, const struct gw_addr *from,

@@ -2,8 +2,9 @@
  * media/consent.h - consent to go on sending on a selected pair (RFC 7675)
  *
  * When a pair is selected ICE has nothing left to decide: from then on there is
- * a check of ours every five seconds (every
- * one, while they are not answered), the peer's answers, and its own checks.
+ * a check of ours every five seconds (every one, while they are not answered;
+ * more often where consent is given less time), the peer's answers, and its own
+ * checks.
  * They are done here and not by libnice, because a turn of a GMainContext costs
  * ten times what the messages do, and calls on hold are many.  What is not
  * known here (other users, as after a restart; nominations of other pairs)
@@ -30,11 +31,13 @@ struct gw_consent_keys {
 	const char *ufrag, *pwd;               /* ours */
 	const char *remote_ufrag, *remote_pwd; /* theirs */
 	bool controlling;
+	uint32_t mark;        /* of our transactions (stun.h) */
+	uint32_t patience_ms; /* 0: RFC 7675's 30 s */
 };
 
 struct gw_consent_handlers {
 	void (*send)(const void *data, size_t len, void *arg);
-	/* 30 s without an answer, or one of 403: nothing may be sent any more
+	/* So long without an answer, or one of 403: nothing may be sent any more
 	 * (5.1).  It has stopped; may start it anew. */
 	void (*lost)(void *arg);
 	void *arg;
@@ -53,6 +56,8 @@ struct gw_consent {
 	bool controlling;
 	bool refused; /* said once */
 	bool waits;   /* the last check has not been answered */
+	uint32_t mark;
+	uint32_t patience_ms;
 	uint64_t tie;
 	uint64_t heard_us;
 	uint8_t asked[GW_CONSENT_ASKED][GW_STUN_ID];
@@ -73,5 +78,7 @@ void gw_consent_stop(struct gw_consent *c); /* legal when stopped */
  * False: it is libnice's. */
 bool gw_consent_take(struct gw_consent *c, const struct gw_addr *from,
 		     uint8_t *data, size_t len);
+/* The same of what can only be an answer to a check of ours. */
+bool gw_consent_reply(struct gw_consent *c, uint8_t *data, size_t len);
 
 #endif

@@ -45,6 +45,7 @@ static void free_stream(struct gw_ctx_stream *st)
 {
 	if (!st)
 		return;
+	gw_context_feedback_fini(st);
 	gw_rtpsock_free(st->sock);
 	free(st->to_peer);
 	free(st);
@@ -127,13 +128,18 @@ static void route(struct gw_term_side *t, unsigned i)
 	struct gw_term_side *to = gw_context_dest(t);
 	struct gw_ctx_stream *src = t->stream[i];
 	struct gw_ctx_stream *dst = to->stream[i];
+	bool was_open;
 
 	if (!src || !dst || !dst->to_peer)
 		return;
 	if (t->configured && to->configured)
 		gw_flow_configure(dst->to_peer, &src->remote, &dst->remote);
+	was_open = gw_flow_is_open(dst->to_peer);
 	gw_flow_gate(dst->to_peer,
 		     (src->gate & GW_GATE_IN) && (dst->gate & GW_GATE_OUT));
+	/* Its key frame was sent to a closed gate. */
+	if (!was_open)
+		gw_context_feedback_want(dst);
 }
 
 void gw_context_reroute(struct gw_context *ctx)
@@ -204,7 +210,7 @@ static int add_sock(struct gw_term_side *t, struct gw_ctx_stream *st,
 		.ports = env->ports,
 		.address = end->family == AF_INET6 ? env->cfg->core_address6
 						   : env->cfg->core_address,
-		.dscp = end->stream[st->index].dscp,
+		.dscp = st->dscp,
 		.video = end->stream[st->index].kind == GW_MEDIA_VIDEO,
 		.learn_ms = env->cfg->learn_ms,
 		.discarded = st->discarded,
@@ -225,6 +231,8 @@ static int add_stream(struct gw_term_side *t, uint8_t i,
 		return -ENOMEM;
 	st->index = i;
 	st->term = t;
+	st->dscp = end->stream[i].dscp;
+	gw_context_feedback_init(st);
 	st->to_peer = calloc(1, sizeof(*st->to_peer));
 	if (!st->to_peer)
 		err = -ENOMEM;
@@ -327,28 +335,35 @@ static int reserve(struct gw_term_side *t, const struct gw_media_cmd *cmd)
 
 /* A quarter on top: phones announce 64 kbit/s for G.711 and mean its payload,
  * and policing is against floods, not against them. */
-static void set_rate(struct gw_police *p, uint32_t bandwidth_bps)
+static void set_rate(struct gw_police *p, uint32_t bandwidth_bps, bool video)
 {
 	uint64_t rate = (uint64_t)bandwidth_bps * 5 / 4;
+	int64_t burst;
 
-	*p = (struct gw_police){ .rate_bps = rate > UINT32_MAX
-						     ? UINT32_MAX
-						     : (uint32_t)rate };
+	if (rate > UINT32_MAX)
+		rate = UINT32_MAX;
+	/* Half a second.  An encoder keeps its rate over seconds only, and a
+	 * key frame alone may be 60 KB. */
+	burst = video ? (int64_t)rate * 2 + 480000 : (int64_t)rate / 2 + 12000;
+	*p = (struct gw_police){ .rate_bps = (uint32_t)rate, .burst = burst };
 }
 
 static void configure_stream(struct gw_ctx_stream *st,
 			     const struct gw_stream *remote)
 {
 	if (st->remote.bandwidth_bps != remote->bandwidth_bps)
-		set_rate(&st->police, remote->bandwidth_bps);
+		set_rate(&st->police, remote->bandwidth_bps,
+			 remote->kind == GW_MEDIA_VIDEO);
 	st->remote = *remote;
 	if (st->remote.ncodec > GW_MAX_CODECS)
 		st->remote.ncodec = GW_MAX_CODECS;
+	if (remote->dscp) /* else RESERVE's stays */
+		st->dscp = remote->dscp;
+	gw_context_feedback_configure(st);
 	if (!st->sock)
 		return;
 	gw_rtpsock_remote(st->sock, &remote->rtp, &remote->rtcp);
-	if (remote->dscp) /* else RESERVE's stays */
-		gw_rtpsock_set_dscp(st->sock, remote->dscp);
+	gw_rtpsock_set_dscp(st->sock, st->dscp);
 }
 
 static int configure(struct gw_term_side *t, const struct gw_media_cmd *cmd)
@@ -374,6 +389,15 @@ static int configure(struct gw_term_side *t, const struct gw_media_cmd *cmd)
 	ev.term = t->side;
 	ev.serial = cmd->serial;
 	gw_context_emit(t->ctx, &ev);
+	return 0;
+}
+
+static int keyframe(struct gw_term_side *t)
+{
+	if (t->transport == GW_TP_NONE)
+		return -EINVAL;
+	for (unsigned i = 0; i < t->nstream; i++)
+		gw_context_feedback_ask(t->stream[i]);
 	return 0;
 }
 
@@ -420,6 +444,9 @@ bool gw_context_command(struct gw_context *ctx, const struct gw_media_cmd *cmd)
 			break;
 		case GW_M_GATE:
 			err = gate(t, cmd);
+			break;
+		case GW_M_KEYFRAME:
+			err = keyframe(t);
 			break;
 		case GW_M_RESTART:
 			err = t->transport == GW_TP_DTLS

@@ -103,6 +103,7 @@ static void dtls_state(enum gw_dtls_state state,
 	t->unheard = state == GW_DTLS_UP;
 	if (state == GW_DTLS_UP) {
 		gw_context_report_start(t);
+		gw_context_feedback_keys(t);
 		gw_context_warm(t->ctx);
 	}
 }

@@ -149,9 +149,8 @@ static void srtp_in(struct gw_term_side *t, bool rtcp, uint8_t *data,
 		gw_context_rtcp_in(t, NULL, data, len);
 		return;
 	}
-	/* BUNDLE: payload types are unique over the m-lines (RFC 9143 9.2). */
-	i = t->stream_of[data[1] & 0x7f];
-	if (i == GW_CTX_NO_STREAM || i >= t->nstream)
+	i = gw_context_bundle_find(t, data, len);
+	if (i == GW_CTX_NO_STREAM)
 		gw_context_drop(NULL, GW_DISCARD_NO_STREAM);
 	else
 		gw_context_rtp_in(t, t->stream[i], data, len, cap);
@@ -181,16 +180,16 @@ static void ice_packet(const struct gw_addr *from, uint8_t *data, size_t len,
 	}
 }
 
-int gw_context_dtls_send(struct gw_term_side *t, bool rtcp, uint8_t *data,
-			 size_t len, size_t cap)
+int gw_context_dtls_send(struct gw_term_side *t, const struct gw_ctx_stream *st,
+			 bool rtcp, uint8_t *data, size_t *len, size_t cap)
 {
 	int err;
 
 	if (!t->srtp)
 		return -ENOKEY;
-	err = rtcp ? gw_srtp_protect_rtcp(t->srtp, data, &len, cap)
-		   : gw_srtp_protect(t->srtp, data, &len, cap);
-	return err ? err : gw_ice_send(t->ice, NULL, data, len);
+	err = rtcp ? gw_srtp_protect_rtcp(t->srtp, data, len, cap)
+		   : gw_srtp_protect(t->srtp, data, len, cap);
+	return err ? err : gw_ice_send_marked(t->ice, st->dscp, data, *len);
 }
 
 /* ---- ICE ---- */
@@ -264,6 +263,7 @@ static int make_ice(struct gw_term_side *t, const struct gw_end *end)
 		.port_max = env->cfg->web_port_max,
 		.stun_server = env->cfg->stun_server,
 		.controlling = end->controlling,
+		.consent_ms = env->cfg->consent_ms,
 		.lite = env->lite,
 		.stun = env->stun,
 		.no_split = env->cfg->no_split,
@@ -303,20 +303,6 @@ int gw_context_dtls_reserve(struct gw_term_side *t,
 	return err;
 }
 
-static void map_payload_types(struct gw_term_side *t,
-			      const struct gw_end *remote)
-{
-	memset(t->stream_of, GW_CTX_NO_STREAM, sizeof(t->stream_of));
-	for (unsigned i = t->nstream; i-- > 0;) {
-		const struct gw_stream *s = &remote->stream[i];
-
-		if (i >= remote->nstream)
-			continue;
-		for (unsigned c = 0; c < s->ncodec && c < GW_MAX_CODECS; c++)
-			t->stream_of[s->codec[c].rx_pt & 0x7f] = (uint8_t)i;
-	}
-}
-
 int gw_context_dtls_configure(struct gw_term_side *t,
 			      const struct gw_end *remote)
 {
@@ -327,7 +313,7 @@ int gw_context_dtls_configure(struct gw_term_side *t,
 
 	if (t->pending)
 		return -EBUSY;
-	map_payload_types(t, remote);
+	gw_context_bundle_configure(t, remote);
 	/* All m-lines refused: no transport is described. */
 	if (!remote->ufrag[0])
 		return 0;

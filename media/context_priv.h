@@ -8,15 +8,19 @@
 #include "media/discard.h"
 #include "media/flow.h"
 #include "media/ice.h"
+#include "media/rtx.h"
 #include "media/srtp.h"
 
-#define GW_CTX_MAGIC     0xc047e476
-#define GW_CTX_EARLY_MAX 4 /* DTLS datagrams kept until they can be used */
-#define GW_CTX_NO_STREAM 0xff
+#define GW_CTX_MAGIC      0xc047e476
+#define GW_CTX_EARLY_MAX  4 /* DTLS datagrams kept until they can be used */
+#define GW_CTX_NO_STREAM  0xff
+#define GW_CTX_ANY_STREAM 0xfe /* a payload type of several m-lines */
+#define GW_CTX_SOURCES    16   /* of a bundle that are told apart */
 
 /* Token bucket, in bits (TS 23.334 5.9). */
 struct gw_police {
 	uint32_t rate_bps; /* 0: none */
+	int64_t burst;
 	int64_t tokens;
 	uint64_t last_us;
 };
@@ -24,7 +28,8 @@ struct gw_police {
 /* One m-line at one termination. */
 struct gw_ctx_stream {
 	uint8_t index;
-	uint8_t gate;  /* enum gw_gate */
+	uint8_t gate; /* enum gw_gate */
+	uint8_t dscp;
 	bool was_open; /* RTCP never speaks before the gate first opened */
 	bool reserved;
 	struct gw_term_side *term;
@@ -34,6 +39,12 @@ struct gw_ctx_stream {
 	struct gw_police police;
 	uint32_t discarded[GW_NDISCARDS]; /* before a flow saw them */
 	uint32_t unsent[GW_NDISCARDS];    /* made by to_peer, and not sent */
+
+	/* Video (context_feedback.c) */
+	struct gw_rtx *rtx;       /* what the peer may ask for; NULL: nothing */
+	struct gw_timer keyframe; /* one that is wanted, and was so just now */
+	uint64_t keyframe_us;     /* when the peer was last asked; 0: never */
+	uint8_t fir_seq;
 };
 
 struct gw_early {
@@ -75,6 +86,11 @@ struct gw_term_side {
 	bool in_turns; /* what is in @early can be used */
 	TAILQ_ENTRY(gw_term_side) turn;
 	uint8_t stream_of[128]; /* payload type -> stream */
+	struct {
+		uint32_t ssrc;
+		uint8_t stream;
+	} source[GW_CTX_SOURCES]; /* where stream_of says ANY */
+	uint8_t nsource, next_source;
 
 	/* reports */
 	struct gw_timer rtcp;
@@ -124,9 +140,16 @@ int gw_context_dtls_configure(struct gw_term_side *t,
 int gw_context_dtls_restart(struct gw_term_side *t,
 			    const struct gw_media_cmd *cmd);
 void gw_context_dtls_close(struct gw_term_side *t);
-/* Protects in place and sends; 0 or -errno. */
-int gw_context_dtls_send(struct gw_term_side *t, bool rtcp, uint8_t *data,
-			 size_t len, size_t cap);
+/* Protects in place and sends; 0, with the length it then has, or -errno. */
+int gw_context_dtls_send(struct gw_term_side *t, const struct gw_ctx_stream *st,
+			 bool rtcp, uint8_t *data, size_t *len, size_t cap);
+
+/* context_bundle.c: whose packet is it? (RFC 9143 9.2) */
+void gw_context_bundle_configure(struct gw_term_side *t,
+				 const struct gw_end *remote);
+/* Stream of a decrypted RTP packet; GW_CTX_NO_STREAM. */
+uint8_t gw_context_bundle_find(struct gw_term_side *t, const uint8_t *data,
+			       size_t len);
 
 /* context_assoc.c: who holds the keys */
 void gw_context_assoc_init(struct gw_term_side *t);
@@ -163,12 +186,35 @@ int gw_context_send(struct gw_term_side *t, struct gw_ctx_stream *st, bool rtcp,
 /* @st may be NULL. */
 void gw_context_drop(struct gw_ctx_stream *st, enum gw_discard why);
 
+/* context_feedback.c: what is asked for about video */
+void gw_context_feedback_init(struct gw_ctx_stream *st);
+void gw_context_feedback_configure(struct gw_ctx_stream *st);
+void gw_context_feedback_fini(struct gw_ctx_stream *st);
+/* New keys at @t: what was sent is void, and its pictures begin anew. */
+void gw_context_feedback_keys(struct gw_term_side *t);
+/* What @st's peer asks of us. */
+void gw_context_feedback_in(struct gw_ctx_stream *st,
+			    const struct gw_rtcp_info *info, uint64_t now_us);
+/* @st's peer would be shown a key frame. */
+void gw_context_feedback_want(struct gw_ctx_stream *st);
+/* @st's peer shall send one; not more often than it can. */
+void gw_context_feedback_ask(struct gw_ctx_stream *st);
+/* What goes with each report to @st's peer, behind @len bytes; the new
+ * length. */
+int gw_context_feedback_add(struct gw_ctx_stream *st, uint8_t *out, size_t size,
+			    int len);
+#define GW_CTX_FEEDBACK_MAX 48
+
 /* context_report.c: RTCP, statistics, inactivity */
 uint64_t gw_context_ntp(void);
 void gw_context_report_init(struct gw_term_side *t);
 void gw_context_report_start(struct gw_term_side *t);
 void gw_context_report_stop(struct gw_term_side *t);
 void gw_context_bye(struct gw_term_side *t);
+/* A report at once, with a request for a key frame of source @media: FIR with
+ * the number @fir_seq, or PLI. */
+void gw_context_report_asking(struct gw_ctx_stream *st, uint32_t media,
+			      bool fir);
 void gw_context_heard(struct gw_term_side *t, bool rtcp, uint64_t now_us);
 void gw_context_watch_inactivity(struct gw_term_side *t);
 void gw_context_quality_due(struct gw_timer *timer, void *arg);

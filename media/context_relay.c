@@ -109,26 +109,25 @@ void gw_context_digit_due(struct gw_timer *timer, void *arg)
 /* ---- RTP ---- */
 
 /*
- * What an end says it takes bounds what is sent to it.  Half a second of burst:
- * a key frame passes, a flood does not.
+ * What an end says it takes bounds what is sent to it.  There is room for a
+ * burst: a key frame passes, a flood does not.
  */
 static bool within_rate(struct gw_police *p, size_t len, uint64_t now_us)
 {
-	int64_t burst = (int64_t)p->rate_bps / 2 + 12000;
 	int64_t bits = (int64_t)len * 8;
 	uint64_t gap;
 
 	if (!p->rate_bps)
 		return true;
 	if (!p->last_us) {
-		p->tokens = burst;
+		p->tokens = p->burst;
 	} else {
 		gap = now_us - p->last_us;
 		if (gap > 1000000)
 			gap = 1000000;
 		p->tokens += (int64_t)(gap * p->rate_bps / 1000000);
-		if (p->tokens > burst)
-			p->tokens = burst;
+		if (p->tokens > p->burst)
+			p->tokens = p->burst;
 	}
 	p->last_us = now_us;
 	if (p->tokens < bits)
@@ -140,28 +139,34 @@ static bool within_rate(struct gw_police *p, size_t len, uint64_t now_us)
 int gw_context_send(struct gw_term_side *t, struct gw_ctx_stream *st, bool rtcp,
 		    uint8_t *data, size_t len, size_t cap)
 {
+	size_t wire = len;
 	int err;
 
 	if (t->transport == GW_TP_DTLS)
-		err = gw_context_dtls_send(t, rtcp, data, len, cap);
+		err = gw_context_dtls_send(t, st, rtcp, data, &wire, cap);
 	else if (st->sock)
 		err = gw_rtpsock_send(st->sock, rtcp, data, len);
 	else
 		err = -ENOTCONN;
-	if (!err && !rtcp)
-		count(t, false, len);
-	return err;
+	if (err || rtcp)
+		return err;
+	count(t, false, len);
+	if (st->rtx)
+		gw_rtx_put(st->rtx, data, wire,
+			   gw_timers_now_us(t->ctx->env->timers));
+	return 0;
 }
 
 /* What a flow made, and takes back if it does not get away. */
 static void send_made(struct gw_term_side *to, struct gw_ctx_stream *st,
-		      struct gw_flow *f, uint8_t *data, size_t len, size_t cap)
+		      struct gw_flow *f, uint8_t *data,
+		      const struct gw_flow_result *res, size_t cap)
 {
-	int err = gw_context_send(to, st, false, data, len, cap);
+	int err = gw_context_send(to, st, false, data, res->len, cap);
 
 	if (!err)
 		return;
-	gw_flow_unsent(f, len);
+	gw_flow_unsent(f, res);
 	gw_discard(st->unsent, err == -ENOKEY     ? GW_DISCARD_NO_KEYS
 			       : err == -ENOTCONN ? GW_DISCARD_NO_PEER
 						  : GW_DISCARD_SEND);
@@ -192,7 +197,7 @@ void gw_context_rtp_in(struct gw_term_side *t, struct gw_ctx_stream *st,
 	}
 	/* The gate is in the flow, which also counts what it drops. */
 	if (gw_flow_packet(f, data, len, now, &res) == GW_FLOW_SEND)
-		send_made(to, to->stream[st->index], f, data, res.len, cap);
+		send_made(to, to->stream[st->index], f, data, &res, cap);
 	for (unsigned i = 0; i < res.ndigit; i++)
 		tell_digit(t, st->index, &res.digit[i]);
 	await_digit(t->ctx, f, now);
@@ -205,6 +210,7 @@ void gw_context_rtcp_in(struct gw_term_side *t, struct gw_ctx_stream *st,
 {
 	uint64_t now = gw_timers_now_us(t->ctx->env->timers);
 	uint64_t ntp = gw_context_ntp();
+	struct gw_rtcp_info info;
 	bool ok = false;
 
 	for (unsigned i = 0; i < t->nstream; i++) {
@@ -212,9 +218,12 @@ void gw_context_rtcp_in(struct gw_term_side *t, struct gw_ctx_stream *st,
 
 		if (st && st != s)
 			continue;
-		if (!gw_flow_rtcp_in(gw_context_from(t, i), s->to_peer, data,
-				     len, now, ntp, NULL))
-			ok = true;
+		if (gw_flow_rtcp_in(gw_context_from(t, i), s->to_peer, data,
+				    len, now, ntp, &info))
+			continue;
+		ok = true;
+		if (info.nnack || info.npli || info.nfir)
+			gw_context_feedback_in(s, &info, now);
 	}
 	if (ok)
 		gw_context_heard(t, true, now);

@@ -3,18 +3,55 @@
 #include <errno.h>
 #include <string.h>
 
+/* A datagram that the kernel refuses is a lost one: the handshake's own
+ * retransmission covers it. */
+static void emit(struct gw_dtls_bio *st, const void *data, size_t len)
+{
+	if (st->copy)
+		gw_dtls_flight_add(st->copy, data, len);
+	if (!st->held)
+		st->send_h(data, len, st->arg);
+	/* Whichever comes first, the other is a replay and dropped (RFC 6347
+	 * 4.1.2.6). */
+	if (!st->held && st->twice)
+		st->send_h(data, len, st->arg);
+}
+
+static void emit_joined(struct gw_dtls_bio *st)
+{
+	size_t len = st->joined_len;
+
+	st->joined_len = 0;
+	if (len)
+		emit(st, st->joined, len);
+}
+
+void gw_dtls_bio_join(struct gw_dtls_bio *st, uint8_t room[GW_DTLS_MTU])
+{
+	st->joined = room;
+	st->joined_len = 0;
+}
+
+void gw_dtls_bio_part(struct gw_dtls_bio *st)
+{
+	emit_joined(st);
+	st->joined = NULL;
+}
+
 static int bio_write(BIO *b, const char *data, size_t len, size_t *written)
 {
 	struct gw_dtls_bio *st = BIO_get_data(b);
 
 	BIO_clear_retry_flags(b);
-	/* A datagram that the kernel refuses is a lost one: the handshake's
-	 * own retransmission covers it. */
-	if (st->copy)
-		gw_dtls_flight_add(st->copy, data, len);
-	if (!st->held)
-		st->send_h(data, len, st->arg);
 	*written = len;
+	if (st->joined && st->joined_len + len > GW_DTLS_MTU)
+		emit_joined(st);
+	if (st->joined && len <= GW_DTLS_MTU) {
+		memcpy(st->joined + st->joined_len, data, len);
+		st->joined_len += len;
+	} else {
+		emit(st, data, len);
+	}
 	return 1;
 }
 

@@ -55,7 +55,16 @@ struct gw_dtls_bio {
 	void *arg;
 	struct gw_dtls_flight *copy; /* of what is written; or NULL */
 	bool held;                   /* only copied, not sent */
+	bool twice;
+	uint8_t *joined; /* GW_DTLS_MTU bytes; NULL: not now */
+	size_t joined_len;
 };
+
+/* From here to part, records share datagrams as far as they fit.  OpenSSL does
+ * so with a new flight, but one that it sends again has a datagram for each of
+ * its four or five messages, and all of them must get there. */
+void gw_dtls_bio_join(struct gw_dtls_bio *st, uint8_t room[GW_DTLS_MTU]);
+void gw_dtls_bio_part(struct gw_dtls_bio *st);
 
 int gw_dtls_bio_method_new(BIO_METHOD **out);
 BIO *gw_dtls_bio_new(BIO_METHOD *method, struct gw_dtls_bio *state);

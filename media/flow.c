@@ -74,6 +74,17 @@ uint32_t gw_flow_ssrc(const struct gw_flow *f)
 	return f->ssrc;
 }
 
+bool gw_flow_is_open(const struct gw_flow *f)
+{
+	return f->open;
+}
+
+bool gw_flow_source(const struct gw_flow *f, uint32_t *ssrc)
+{
+	*ssrc = f->src.ssrc;
+	return f->src.started;
+}
+
 void gw_flow_gate(struct gw_flow *f, bool open)
 {
 	if (open == f->open)
@@ -249,7 +260,13 @@ static enum gw_flow_verdict emit(struct gw_flow *f, struct transit *k,
 	f->mark = false;
 	f->sent_us = k->now_us;
 
-	k->res->len = gw_rtp_strip(k->data, &k->h);
+	/* An event is made anew behind the bare header. */
+	if (f->keeps_ext && k->h.extension && !k->row->event) {
+		k->res->len = gw_rtp_ext_map(k->data, &k->h, f->ext_of);
+		k->res->ext_bytes = (unsigned)(k->h.payload_at - GW_RTP_HEADER);
+	} else {
+		k->res->len = gw_rtp_strip(k->data, &k->h);
+	}
 	gw_rtp_rewrite(k->data, &k->h);
 	f->tx_packets++;
 	f->tx_bytes += k->res->len;
@@ -501,6 +518,7 @@ enum gw_flow_verdict gw_flow_packet(struct gw_flow *f, uint8_t *data,
 
 	res->len = 0;
 	res->ndigit = 0;
+	res->ext_bytes = 0;
 	f->rx_packets++;
 	f->rx_bytes += len;
 	v = take(f, &k, len);
@@ -509,12 +527,12 @@ enum gw_flow_verdict gw_flow_packet(struct gw_flow *f, uint8_t *data,
 	return v;
 }
 
-void gw_flow_unsent(struct gw_flow *f, size_t len)
+void gw_flow_unsent(struct gw_flow *f, const struct gw_flow_result *res)
 {
-	assert(f->tx_packets && len >= GW_RTP_HEADER);
+	assert(f->tx_packets && res->len >= GW_RTP_HEADER + res->ext_bytes);
 	f->tx_packets--;
-	f->tx_bytes -= len;
-	f->tx_octets -= len - GW_RTP_HEADER;
+	f->tx_bytes -= res->len;
+	f->tx_octets -= res->len - GW_RTP_HEADER - res->ext_bytes;
 }
 
 bool gw_flow_poll_digit(struct gw_flow *f, uint64_t now_us,

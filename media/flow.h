@@ -8,6 +8,9 @@
  * that never slips.  No output sequence number is ever used twice, which
  * SRTP's key stream depends on.
  *
+ * Header extensions that both ends agreed to are carried on, under the to-end's
+ * ids; all others, and CSRCs, are of the from-end's session only.
+ *
  * What stays visible: packets lost before us are a gap of the same size,
  * reordering stays reordering (up to GW_RTP_MAX_MISORDER).  What is dropped on
  * purpose (no codec for it, empty) leaves no gap.
@@ -33,6 +36,7 @@
 #include "media/media.h"
 #include "media/rtcp.h"
 #include "media/rtp.h"
+#include "media/rtp_ext.h"
 
 enum gw_flow_verdict {
 	GW_FLOW_SEND,
@@ -84,8 +88,9 @@ struct gw_flow {
 	bool resync; /* the next packet starts a new segment ... */
 	bool mark;   /* ... and carries the marker bit */
 
-	bool audio;
-	uint8_t nevent; /* events of the to-end, by clock */
+	bool audio : 1;
+	bool keeps_ext : 1; /* some header extension goes on */
+	uint8_t nevent;     /* events of the to-end, by clock */
 	uint8_t nrow;
 	uint32_t old_ssrc;
 	uint32_t src_clock_hz; /* of its last ordinary packet */
@@ -111,6 +116,7 @@ struct gw_flow {
 		uint32_t clock_hz;
 	} event[GW_MAX_CODECS];
 	uint32_t main_clock_hz; /* of the to-end's first audio codec */
+	uint8_t ext_of[GW_RTP_EXT_MAX_ID + 1]; /* from-end's id -> to-end's */
 
 	struct gw_flow_segment prev;
 	uint32_t last_sr; /* middle 32 bits of NTP; 0: none */
@@ -129,6 +135,9 @@ void gw_flow_init_with(struct gw_flow *f, uint32_t ssrc, uint16_t seq,
 		       uint32_t timestamp);
 
 uint32_t gw_flow_ssrc(const struct gw_flow *f);
+bool gw_flow_is_open(const struct gw_flow *f);
+/* Who feeds it, by SSRC.  False: nothing was heard yet. */
+bool gw_flow_source(const struct gw_flow *f, uint32_t *ssrc);
 
 /*
  * @from: what the from-end sends (its codecs' rx_pt); @to: what the to-end
@@ -158,8 +167,9 @@ bool gw_flow_is_stale(const struct gw_flow *f, const uint8_t *data, size_t len,
 
 /* What a packet came to, beside the verdict. */
 struct gw_flow_result {
-	size_t len;      /* SEND: bytes to send, in place */
-	unsigned ndigit; /* DTMF digits that ended, whatever the verdict */
+	size_t len;         /* SEND: bytes to send, in place */
+	unsigned ndigit;    /* DTMF digits that ended, whatever the verdict */
+	unsigned ext_bytes; /* SEND: of header extensions in it */
 	struct gw_dtmf_digit digit[2];
 };
 
@@ -172,9 +182,9 @@ enum gw_flow_verdict gw_flow_packet(struct gw_flow *f, uint8_t *data,
 				    size_t len, uint64_t now_us,
 				    struct gw_flow_result *res);
 
-/* The packet of @len bytes that was just made did not get away: it is not
- * counted as sent.  Its number stays used. */
-void gw_flow_unsent(struct gw_flow *f, size_t len);
+/* The packet that was just made, and is told of in @res, did not get away: it
+ * is not counted as sent.  Its number stays used. */
+void gw_flow_unsent(struct gw_flow *f, const struct gw_flow_result *res);
 
 /* Digits whose end was lost: see gw_dtmf_poll(). */
 bool gw_flow_poll_digit(struct gw_flow *f, uint64_t now_us,

@@ -21,11 +21,12 @@ static bool same_codec(const struct gw_codec *a, const struct gw_codec *b)
 	unsigned bch = b->channels ? b->channels : 1;
 
 	return a->clock_hz == b->clock_hz && ach == bch &&
+	       a->variant == b->variant &&
 	       !strncasecmp(a->name, b->name, sizeof(a->name));
 }
 
-/* The to-end's codec for @c.  Several of one name differ in parameters that
- * are not known here; then equal numbers are the best hint. */
+/* The to-end's codec for @c.  Several of one name may differ in parameters that
+ * do not matter between codecs; then equal numbers are the best hint. */
 static const struct gw_codec *find_codec(const struct gw_stream *to,
 					 const struct gw_codec *c)
 {
@@ -65,6 +66,25 @@ static void add_row(struct gw_flow *f, const struct gw_codec *c,
 	f->row_of[c->rx_pt] = ++f->nrow;
 }
 
+/* A header extension goes on where both ends have it; the m-line's name is
+ * each session's own. */
+static void map_extensions(struct gw_flow *f, const struct gw_stream *from,
+			   const struct gw_stream *to)
+{
+	unsigned e;
+
+	memset(f->ext_of, 0, sizeof(f->ext_of));
+	f->keeps_ext = false;
+	for (e = 0; e < GW_NHDREXTS; e++) {
+		if (e == GW_HDREXT_MID || !from->ext[e] || !to->ext[e] ||
+		    from->ext[e] > GW_RTP_EXT_MAX_ID ||
+		    to->ext[e] > GW_RTP_EXT_MAX_ID)
+			continue;
+		f->ext_of[from->ext[e]] = to->ext[e];
+		f->keeps_ext = true;
+	}
+}
+
 void gw_flow_configure(struct gw_flow *f, const struct gw_stream *from,
 		       const struct gw_stream *to)
 {
@@ -77,6 +97,7 @@ void gw_flow_configure(struct gw_flow *f, const struct gw_stream *from,
 	f->nevent = 0;
 	f->main_clock_hz = 0;
 	f->audio = from->kind == GW_MEDIA_AUDIO;
+	map_extensions(f, from, to);
 
 	for (i = 0; i < from->ncodec; i++)
 		add_row(f, &from->codec[i], to);

@@ -1,6 +1,8 @@
 /* media/ice.c - which of the two it is */
 #include "media/ice_ops.h"
 
+#include "media/tos.h"
+
 int gw_ice_new(struct gw_ice **out, const struct gw_ice_options *opt,
 	       const struct gw_ice_handlers *h)
 {
@@ -52,7 +54,13 @@ bool gw_ice_accepts(struct gw_ice *ice, const struct gw_addr *from)
 int gw_ice_send(struct gw_ice *ice, const struct gw_addr *to, const void *data,
 		size_t len)
 {
-	return ice->ops->send(ice, to, data, len);
+	return ice->ops->send(ice, to, GW_TOS_SOCKETS, data, len);
+}
+
+int gw_ice_send_marked(struct gw_ice *ice, uint8_t dscp, const void *data,
+		       size_t len)
+{
+	return ice->ops->send(ice, NULL, dscp << 2, data, len);
 }
 
 void gw_ice_set_hot(struct gw_ice *ice, const struct gw_hot *hot)

@@ -47,10 +47,11 @@ struct gw_ice_options {
 	uint16_t port_min, port_max; /* 0: any */
 	const char *stun_server;     /* "host:port", "" none */
 	bool controlling;
+	uint32_t consent_ms;  /* 0: RFC 7675's 30 s */
 	struct gw_stun *stun; /* the worker's; full ICE; outlives the agent */
 	bool no_split; /* all packets through libnice: the fall-back path */
-	/* ICE-lite on this port, which outlives the agent; the rest but timers
-	 * and log is not looked at.  NULL: full ICE. */
+	/* ICE-lite on this port, which outlives the agent; the rest but timers,
+	 * log and consent_ms is not looked at.  NULL: full ICE. */
 	struct gw_lite_port *lite;
 };
 
@@ -90,11 +91,18 @@ bool gw_ice_accepts(struct gw_ice *ice, const struct gw_addr *from);
 int gw_ice_send(struct gw_ice *ice, const struct gw_addr *to, const void *data,
 		size_t len);
 
+/* To the selected pair, with a DSCP of its own: bundled media have one transport
+ * and may each have another (RFC 8837 5).  By way of libnice it has that of
+ * gw_ice_set_dscp(). */
+int gw_ice_send_marked(struct gw_ice *ice, uint8_t dscp, const void *data,
+		       size_t len);
+
 /* What the packet handler will need (worker_poll.h); outlives the agent. */
 void gw_ice_set_hot(struct gw_ice *ice, const struct gw_hot *hot);
 /* What accepting and sending need. */
 void gw_ice_add_hot(const struct gw_ice *ice, struct gw_hot *hot);
 
+/* Of all that is not marked: checks, DTLS. */
 void gw_ice_set_dscp(struct gw_ice *ice, uint8_t dscp);
 
 #endif

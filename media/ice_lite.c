@@ -4,8 +4,9 @@
  * The session's part; the sockets, and who is meant by a check, are in
  * lite_port.c.  A pair is the peer's address, as we have one of each family.
  * An address is accepted once a check with our password came from it, and sent
- * to once the peer has nominated it; the latest nomination counts, for a
- * browser moves from one network to another by just that.
+ * to once the peer has nominated it, or has begun to use it; the latest
+ * nomination counts, for a browser moves from one network to another by just
+ * that.
  *
  * Consent (RFC 7675) of a lite agent is that it is asked for it: as long as
  * valid checks come, the peer is there and wants what it gets.
@@ -25,7 +26,13 @@
 /* Addresses of one peer: what is heard least gives way. */
 #define MAX_PAIRS 8
 /* RFC 7675 5.1: "consent expires 30 seconds" after the last one. */
-#define CONSENT_US 30000000u
+#define CONSENT_MS 30000u
+/* Chromium nominates a pair of a lite agent's once it has chosen it, by the
+ * next check that is due: 900 ms later, and later still where that is lost.
+ * Its data does not wait for that; and ours goes, after this long, where it
+ * was last checked from.  That the nomination then moves it is no harm: who
+ * checks with our password hears us on any of its addresses. */
+#define UNNOMINATED_US 200000u
 /* A peer that nominates this and that in turn is followed, and not echoed in
  * the log. */
 #define NEWS_US 1000000u
@@ -54,7 +61,11 @@ struct lite {
 	bool news_pair;
 	uint64_t news_us;  /* when PAIR_CHANGED was last told */
 	uint64_t begun_us; /* of waiting for the first check */
+	/* The first check under our credentials, while no pair is selected; 0:
+	 * none, or it has been waited for long enough. */
+	uint64_t checked_us;
 	struct gw_timer wake;
+	uint64_t consent_us; /* what it lasts */
 
 	bool told; /* who the peer is, since the last restart */
 	char ufrag[257], pwd[257];
@@ -88,7 +99,7 @@ static void watch(struct lite *ice, uint64_t now)
 {
 	uint64_t since =
 		ice->selected ? ice->selected->heard_us : ice->begun_us;
-	uint64_t due = since + CONSENT_US;
+	uint64_t due = since + ice->consent_us;
 
 	if (!ice->connected && ice->told_failed) {
 		gw_timer_stop(&ice->wake);
@@ -96,6 +107,8 @@ static void watch(struct lite *ice, uint64_t now)
 	}
 	if (ice->news_pair && ice->news_us + NEWS_US < due)
 		due = ice->news_us + NEWS_US;
+	if (ice->checked_us && ice->checked_us + UNNOMINATED_US < due)
+		due = ice->checked_us + UNNOMINATED_US;
 	wake_in(ice, due > now ? due - now : 0);
 }
 
@@ -123,6 +136,7 @@ static void select_pair(struct lite *ice, struct gw_lite_pair *pair,
 		return;
 	ice->selected = pair;
 	ice->connected = true;
+	ice->checked_us = 0;
 	ice->told_failed = false;
 	ice->news_pair = true;
 	tell_pair(ice, now);
@@ -170,11 +184,29 @@ static struct gw_lite_pair *nominee(struct lite *ice, bool any)
 	return best;
 }
 
+/* Checked, but not nominated for too long; NULL: not yet, or none. */
+static struct gw_lite_pair *unnominated(struct lite *ice, uint64_t now)
+{
+	struct gw_lite_pair *best = NULL;
+
+	if (!ice->checked_us || now - ice->checked_us < UNNOMINATED_US)
+		return NULL;
+	ice->checked_us = 0;
+	for (unsigned i = 0; i < MAX_PAIRS; i++) {
+		struct gw_lite_pair *p = &ice->pair[i];
+
+		if (p->client && p->generation == ice->generation &&
+		    (!best || p->heard_us > best->heard_us))
+			best = p;
+	}
+	return best;
+}
+
 static void expire_pairs(struct lite *ice, uint64_t now)
 {
 	for (unsigned i = 0; i < MAX_PAIRS; i++)
 		if (ice->pair[i].client &&
-		    age(&ice->pair[i], now) >= CONSENT_US)
+		    age(&ice->pair[i], now) >= ice->consent_us)
 			forget_pair(ice, &ice->pair[i]);
 }
 
@@ -193,9 +225,11 @@ static void review(struct lite *ice)
 	} else if (!ice->connected && ice->told && !ice->told_failed) {
 		/* Nominated before we knew whose checks they were. */
 		pair = nominee(ice, false);
+		if (!pair)
+			pair = unnominated(ice, now);
 		if (pair)
 			select_pair(ice, pair, now);
-		else if (now - ice->begun_us >= CONSENT_US)
+		else if (now - ice->begun_us >= ice->consent_us)
 			fail(ice);
 	}
 	if (ice->news_pair)
@@ -252,6 +286,11 @@ static bool on_check(struct gw_lite_user *user, struct gw_lite_pair *pair,
 	}
 	pair->heard_us = now;
 	pair->generation = user->generation;
+	if (!ice->connected && is_current && !ice->checked_us) {
+		ice->checked_us = now;
+		if (ice->told)
+			watch(ice, now);
+	}
 	if (!nominates)
 		return true;
 	pair->nominated_us = now;
@@ -265,12 +304,29 @@ static bool on_check(struct gw_lite_user *user, struct gw_lite_pair *pair,
 	return true;
 }
 
+/* Who sends data has a valid pair and has chosen it (RFC 8445 12.1.1), though
+ * the check that says so was lost or is still to come. */
+static void select_speaker(struct lite *ice, const struct gw_addr *from)
+{
+	for (unsigned i = 0; i < MAX_PAIRS; i++) {
+		struct gw_lite_pair *p = &ice->pair[i];
+
+		if (p->client && p->generation == ice->generation &&
+		    gw_addr_equal(from, &p->addr)) {
+			select_pair(ice, p, gw_timers_now_us(ice->timers));
+			return;
+		}
+	}
+}
+
 static void on_packet(const struct gw_addr *from, uint8_t *data, size_t len,
 		      size_t cap, void *arg)
 {
 	struct lite *ice = arg;
 
 	GW_CHECK(ice, LITE_MAGIC);
+	if (!ice->connected && ice->told)
+		select_speaker(ice, from);
 	ice->h.packet(from, data, len, cap, ice->h.arg);
 }
 
@@ -355,6 +411,7 @@ static int lite_restart(struct gw_ice *base)
 	memset(ice->ufrag, 0, sizeof(ice->ufrag));
 	memset(ice->pwd, 0, sizeof(ice->pwd));
 	ice->told = false;
+	ice->checked_us = 0;
 	return 0;
 }
 
@@ -370,6 +427,7 @@ static void lite_forget_peer(struct gw_ice *base)
 	gw_lite_port_del_user(ice->port, &ice->user[!ice->current]);
 	ice->selected = NULL;
 	ice->connected = false;
+	ice->checked_us = 0;
 	ice->news_pair = false;
 	ice->told = false;
 }
@@ -392,19 +450,19 @@ static bool lite_accepts(struct gw_ice *base, const struct gw_addr *from)
 	return false;
 }
 
-static int lite_send(struct gw_ice *base, const struct gw_addr *to,
+static int lite_send(struct gw_ice *base, const struct gw_addr *to, int tos,
 		     const void *data, size_t len)
 {
 	struct lite *ice = (struct lite *)base;
 
 	if (!ice->connected || !ice->selected)
 		return -ENOTCONN;
-	return gw_lite_port_send(ice->port, to ? to : &ice->selected->addr,
+	return gw_lite_port_send(ice->port, to ? to : &ice->selected->addr, tos,
 				 data, len);
 }
 
-/* The sockets are everybody's, and so is their DSCP: the configuration has one
- * for all calls. */
+/* The sockets are everybody's, and so is their DSCP: the configuration has the
+ * same for all calls. */
 static void lite_set_dscp(struct gw_ice *base, uint8_t dscp)
 {
 	gw_lite_port_set_tos(lite_of(base)->port, dscp << 2);
@@ -461,6 +519,8 @@ int gw_ice_lite_new(struct gw_ice **out, const struct gw_ice_options *opt,
 	ice->port = opt->lite;
 	ice->timers = opt->timers;
 	ice->log = opt->log;
+	ice->consent_us =
+		(opt->consent_ms ? opt->consent_ms : CONSENT_MS) * 1000ull;
 	ice->h = *h;
 	ice->client.check = on_check;
 	ice->client.packet = on_packet;

@@ -6,6 +6,15 @@
 
 #define MAX_ROUNDS 64 /* of one context in one turn */
 
+/* GLib reads whatever has come by now, wherever, and not only from the socket
+ * that woke us: the rest is asked about first. */
+static void take_others(struct gw_ice_loop *l, int but_fd)
+{
+	for (size_t i = 0; i < GW_ICE_LOOP_FDS; i++)
+		if (l->fd[i].poller && l->fd[i].fd != but_fd)
+			(void)l->take(l->fd[i].fd, l->arg);
+}
+
 static void run(struct gw_ice_loop *l)
 {
 	for (int i = 0; i < MAX_ROUNDS; i++)
@@ -19,13 +28,16 @@ static void readable(struct gw_poll *p, void *arg)
 {
 	struct gw_ice_loop *l = arg;
 
-	if (!l->take(p->fd, l->arg))
-		run(l);
+	if (l->take(p->fd, l->arg))
+		return;
+	take_others(l, p->fd);
+	run(l);
 }
 
 static void due(struct gw_timer *t, void *arg)
 {
 	(void)t;
+	take_others(arg, -1);
 	run(arg);
 }
 

@@ -18,8 +18,8 @@
 #define GW_ICE_LOOP_FDS 32 /* sockets, and the context's own wake-up */
 
 typedef void(gw_ice_loop_h)(void *arg);
-/* @fd is readable, and one of GLib's.  True: what was there has been read, and
- * GLib need not be woken. */
+/* @fd may be readable, and is one of GLib's, which is about to read it.  True:
+ * what was there has been read, and GLib need not be woken for it. */
 typedef bool(gw_ice_loop_take_h)(int fd, void *arg);
 
 /* Embedded in the agent; one thread. */

@@ -14,7 +14,7 @@ struct gw_ice_ops {
 	void (*forget_peer)(struct gw_ice *ice);
 	bool (*is_connected)(const struct gw_ice *ice);
 	bool (*accepts)(struct gw_ice *ice, const struct gw_addr *from);
-	int (*send)(struct gw_ice *ice, const struct gw_addr *to,
+	int (*send)(struct gw_ice *ice, const struct gw_addr *to, int tos,
 		    const void *data, size_t len);
 	/* May be NULL: its packets come for all sessions on one socket. */
 	void (*set_hot)(struct gw_ice *ice, const struct gw_hot *hot);

@@ -2,12 +2,12 @@
 
 #include <errno.h>
 #include <linux/filter.h>
-#include <netinet/ip.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "gateway/base/metrics.h"
 #include "media/discard.h"
+#include "media/tos.h"
 
 /* About 100 ms of video, more of audio: a longer queue is delay, not
  * quality. */
@@ -40,15 +40,24 @@ static void readable(struct gw_poll *p, void *arg)
 	if (n > GW_ICE_PACKET_MAX)
 		gw_discard(NULL, GW_DISCARD_OVERSIZED);
 	else if (!gw_addr_from_sockaddr(&from, (struct sockaddr *)&ss))
-		all->handler(&from, buf, (size_t)n, sizeof(buf), all->arg);
+		all->handler((unsigned)(s - all->split), &from, buf, (size_t)n,
+			     sizeof(buf), all->arg);
 }
 
-static int attach_program(int fd)
+/* A load beyond the end of a datagram ends the program with 0: libnice. */
+static int attach_program(int fd, uint32_t mark)
 {
 	struct sock_filter code[] = {
-		/* An empty datagram ends the program with 0: libnice. */
+		/* RFC 7983 7 */
 		BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 0),
-		BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, 20, 0, 1),
+		BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, 20, 5, 0),
+		/* Success or error of a Binding (RFC 8489 6)... */
+		BPF_STMT(BPF_LD | BPF_H | BPF_ABS, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0x0101, 1, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0x0111, 0, 3),
+		/* ... and of a transaction of ours */
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 8),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, mark, 0, 1),
 		BPF_STMT(BPF_RET | BPF_K, 1),
 		BPF_STMT(BPF_RET | BPF_K, 0),
 	};
@@ -64,7 +73,7 @@ static int attach_program(int fd)
 }
 
 /* A second socket at the address of @nice_fd; its fd, or -errno. */
-static int join(int nice_fd, struct gw_addr *local)
+static int join(int nice_fd, uint32_t mark, struct gw_addr *local)
 {
 	const int one = 1;
 	struct sockaddr_storage ss;
@@ -90,7 +99,7 @@ static int join(int nice_fd, struct gw_addr *local)
 	    bind(fd, (struct sockaddr *)&ss, len) < 0)
 		err = -errno;
 	else
-		err = attach_program(nice_fd);
+		err = attach_program(nice_fd, mark);
 	if (err) {
 		(void)close(fd);
 		return err;
@@ -108,7 +117,7 @@ int gw_ice_split_add(struct gw_ice_splits *s, struct gw_poller *poller,
 
 	if (s->n == GW_ICE_SPLITS)
 		return -ENOSPC;
-	fd = join(nice_fd, &new->local);
+	fd = join(nice_fd, s->mark, &new->local);
 	if (fd < 0)
 		return fd;
 	err = gw_poller_add(poller, &new->poll, fd, readable, new);
@@ -119,6 +128,7 @@ int gw_ice_split_add(struct gw_ice_splits *s, struct gw_poller *poller,
 	(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &rcvbuf, sizeof(rcvbuf));
 	new->all = s;
 	new->fd = fd;
+	new->nice_fd = nice_fd;
 	s->n++;
 	gw_metric_add(&m_sockets, 1);
 	return 0;
@@ -143,25 +153,27 @@ int gw_ice_split_find(const struct gw_ice_splits *s,
 	return -1;
 }
 
-int gw_ice_split_send(struct gw_ice_splits *s, int i, const struct gw_addr *to,
-		      const void *data, size_t len)
+int gw_ice_split_of(const struct gw_ice_splits *s, int nice_fd)
 {
-	struct sockaddr_storage ss;
-	socklen_t slen = gw_addr_to_sockaddr(to, &ss);
+	for (size_t i = 0; i < s->n; i++)
+		if (s->split[i].nice_fd == nice_fd)
+			return (int)i;
+	return -1;
+}
 
-	if (sendto(s->split[i].fd, data, len, MSG_DONTWAIT,
-		   (struct sockaddr *)&ss, slen) < 0)
-		return -errno;
-	gw_metric_add(&m_tx, 1);
-	return 0;
+int gw_ice_split_send(struct gw_ice_splits *s, int i, const struct gw_addr *to,
+		      int tos, const void *data, size_t len)
+{
+	int err = gw_tos_send(s->split[i].fd, to, tos, s->tos, data, len);
+
+	if (!err)
+		gw_metric_add(&m_tx, 1);
+	return err;
 }
 
 void gw_ice_split_set_tos(struct gw_ice_splits *s, int tos)
 {
-	for (size_t i = 0; i < s->n; i++) {
-		bool v6 = s->split[i].local.family == AF_INET6;
-
-		(void)setsockopt(s->split[i].fd, v6 ? IPPROTO_IPV6 : IPPROTO_IP,
-				 v6 ? IPV6_TCLASS : IP_TOS, &tos, sizeof(tos));
-	}
+	s->tos = tos;
+	for (size_t i = 0; i < s->n; i++)
+		gw_tos_set(s->split[i].fd, s->split[i].local.family, tos);
 }

@@ -14,6 +14,7 @@
 #include "gateway/base/metrics.h"
 #include "media/discard.h"
 #include "media/stun.h"
+#include "media/tos.h"
 
 /* More are left for the next turn, so that other sockets have theirs. */
 #define PACKETS_A_TURN 64
@@ -152,7 +153,7 @@ static void refuse(struct gw_lite_port *port, const struct gw_stun_check *check,
 	gw_metric_add(code == 400 ? &m_bad : &m_nobody, 1);
 	len = gw_stun_refuse(port->stun, check, code, out);
 	if (len)
-		(void)gw_lite_port_send(port, from, out, len);
+		(void)gw_lite_port_send(port, from, GW_TOS_SOCKETS, out, len);
 }
 
 static struct gw_lite_pair *find_pair(struct gw_lite_port *port,
@@ -235,7 +236,7 @@ static void on_check(struct gw_lite_port *port, struct gw_stun_check *check,
 		return;
 	gw_metric_add(metric[result], 1);
 	if (len)
-		(void)gw_lite_port_send(port, from, out, len);
+		(void)gw_lite_port_send(port, from, GW_TOS_SOCKETS, out, len);
 }
 
 static void on_stun(struct gw_lite_port *port, const struct gw_addr *from,
@@ -313,19 +314,17 @@ static struct port_socket *socket_of(struct gw_lite_port *port, uint8_t family)
 }
 
 int gw_lite_port_send(struct gw_lite_port *port, const struct gw_addr *to,
-		      const void *data, size_t len)
+		      int tos, const void *data, size_t len)
 {
 	struct port_socket *s = socket_of(port, to->family);
-	struct sockaddr_storage ss;
-	socklen_t slen = gw_addr_to_sockaddr(to, &ss);
+	int err;
 
 	if (!s)
 		return -EAFNOSUPPORT;
-	if (sendto(s->fd, data, len, MSG_DONTWAIT, (struct sockaddr *)&ss,
-		   slen) < 0)
-		return -errno;
-	gw_metric_add(&m_tx, 1);
-	return 0;
+	err = gw_tos_send(s->fd, to, tos, port->tos, data, len);
+	if (!err)
+		gw_metric_add(&m_tx, 1);
+	return err;
 }
 
 /* ---- the sockets ---- */
@@ -479,13 +478,9 @@ void gw_lite_port_set_tos(struct gw_lite_port *port, int tos)
 	if (port->tos == tos)
 		return;
 	port->tos = tos;
-	for (unsigned i = 0; i < port->nsocket; i++) {
-		bool v6 = port->socket[i].local.family == AF_INET6;
-
-		(void)setsockopt(port->socket[i].fd,
-				 v6 ? IPPROTO_IPV6 : IPPROTO_IP,
-				 v6 ? IPV6_TCLASS : IP_TOS, &tos, sizeof(tos));
-	}
+	for (unsigned i = 0; i < port->nsocket; i++)
+		gw_tos_set(port->socket[i].fd, port->socket[i].local.family,
+			   tos);
 }
 
 /* ---- clients ---- */

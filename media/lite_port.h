@@ -118,7 +118,7 @@ void gw_lite_port_del_pair(struct gw_lite_port *port,
 
 /* 0 or -errno. */
 int gw_lite_port_send(struct gw_lite_port *port, const struct gw_addr *to,
-		      const void *data, size_t len);
+		      int tos, const void *data, size_t len);
 /* Of the sockets, and so of all clients. */
 void gw_lite_port_set_tos(struct gw_lite_port *port, int tos);
 

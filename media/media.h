@@ -49,10 +49,22 @@ struct gw_codec {
 	uint8_t rx_pt; /* in packets that this end sends to us */
 	uint8_t channels;
 	uint32_t clock_hz;
-	char name[16]; /* lower case: "opus", "pcmu", "telephone-event" */
+	uint32_t variant; /* of parameters that make a codec another one */
+	char name[16];    /* lower case: "opus", "pcmu", "telephone-event" */
 };
 
 enum gw_media_kind { GW_MEDIA_AUDIO, GW_MEDIA_VIDEO, GW_MEDIA_DATA };
+
+/* RTCP feedback that both ends of an m-line know (RFC 4585, RFC 5104). */
+enum {
+	GW_MEDIA_FB_NACK = 1,
+	GW_MEDIA_FB_PLI = 2,
+	GW_MEDIA_FB_FIR = 4,
+	GW_MEDIA_FB_REMB = 8
+};
+
+/* Header extensions that are carried on, or read (RFC 8285). */
+enum gw_hdrext { GW_HDREXT_MID, GW_HDREXT_LEVEL, GW_HDREXT_CVO, GW_NHDREXTS };
 
 /* What one end of one m-line is; filled from sdp by gateway/, never parsed
  * here.  ncodec 0: the m-line is refused, and carries nothing. */
@@ -64,7 +76,11 @@ struct gw_stream {
 				   policed by it; 0 = none */
 	struct gw_codec codec[GW_MAX_CODECS];
 	struct gw_addr rtp, rtcp; /* GW_TP_RTP: this end's addresses */
-	uint32_t ssrc;            /* local end: what we send towards the peer */
+	uint32_t ssrc; /* local end: what we send towards the peer; remote: what
+			  the peer says it sends, 0 where it does not */
+	uint8_t feedback;         /* GW_MEDIA_FB_, agreed with the peer */
+	uint8_t ext[GW_NHDREXTS]; /* ids, agreed with the peer; 0: not used */
+	char mid[33];             /* GW_TP_DTLS: what packets are marked with */
 };
 
 struct gw_candidate {
@@ -108,6 +124,8 @@ enum gw_media_verb {
 	GW_M_GATE,      /* gate of stream (0xff: all) of a termination        */
 	GW_M_RESTART,   /* new local ICE credentials (RFC 8445 9): RESERVED
 			   with them; packets flow on the old pair until then */
+	GW_M_KEYFRAME,  /* the peer of a termination shall send a key frame of
+			   its video: by RTCP, or KEYFRAME is the answer      */
 	GW_M_RELEASE    /* last word: answered by RELEASED with the counters  */
 };
 
@@ -129,6 +147,8 @@ enum gw_media_event_type {
 	GW_E_ICE,      /* ice: connected, pair changed, lost            */
 	GW_E_DTLS,     /* dtls: established, or failed with why         */
 	GW_E_DTMF,     /* dtmf: RFC 4733 event ended, heard at term     */
+	GW_E_KEYFRAME, /* the peer of term shall send a key frame of stream,
+			  and has no RTCP feedback: to be asked by signalling */
 	GW_E_INACTIVE, /* TS 23.334 5.10: gate open, nothing heard; of state */
 	GW_E_QUALITY,  /* stats so far, every few seconds               */
 	GW_E_RELEASED, /* stats: final                                  */
@@ -232,6 +252,7 @@ struct gw_media_config {
 	char stun_server[64];   /* "host:port" literal, "" none */
 	uint32_t learn_ms;      /* SIP side: window to learn the real source */
 	uint32_t inactivity_ms; /* 0: no event */
+	uint32_t consent_ms;    /* web side: what consent lasts; 0: 30 s */
 	uint32_t quality_ms;    /* period of GW_E_QUALITY; 0: none */
 	uint32_t tick_ms;       /* packets are taken once in so long; 0: at
 				   once */

@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stddef.h>
 #include <string.h>
 
 enum {
@@ -155,11 +156,25 @@ static int read_app(struct reader *r, const struct packet *k)
 
 static int read_rtpfb(struct reader *r, const struct packet *k)
 {
-	r->info->nrtpfb++;
+	struct gw_rtcp_info *info = r->info;
+	size_t at;
+
+	info->nrtpfb++;
 	if (k->len < FB_BYTES)
 		return -EBADMSG;
-	if (k->count == RTPFB_NACK && get32(k->p + 8) == r->our_ssrc)
-		r->info->nnack++;
+	if (k->count != RTPFB_NACK || get32(k->p + 8) != r->our_ssrc)
+		return 0;
+	info->nnack++;
+	for (at = FB_BYTES; at + 4 <= k->len; at += 4) {
+		const uint8_t *p = k->p + at;
+
+		if (info->nmissing == GW_RTCP_MAX_NACKS)
+			break;
+		info->missing[info->nmissing++] = (struct gw_rtcp_missing){
+			.seq = (uint16_t)(p[0] << 8 | p[1]),
+			.behind = (uint16_t)(p[2] << 8 | p[3]),
+		};
+	}
 	return 0;
 }
 
@@ -234,7 +249,7 @@ static int next_packet(struct packet *k, const uint8_t *data, size_t len)
 int gw_rtcp_parse(struct gw_rtcp_info *out, const uint8_t *data, size_t len,
 		  uint32_t our_ssrc, uint32_t peer_ssrc)
 {
-	struct gw_rtcp_info info = { 0 };
+	struct gw_rtcp_info info;
 	struct reader r = { &info, our_ssrc, peer_ssrc };
 	struct packet k;
 	unsigned n;
@@ -242,6 +257,8 @@ int gw_rtcp_parse(struct gw_rtcp_info *out, const uint8_t *data, size_t len,
 
 	if (!len || len > GW_RTCP_MAX_BYTES)
 		return -EBADMSG;
+	/* What is missing is only read as far as it is counted. */
+	memset(&info, 0, offsetof(struct gw_rtcp_info, missing));
 	for (n = 0; len; n++) {
 		if (n == GW_RTCP_MAX_PACKETS)
 			return -EBADMSG;
@@ -251,7 +268,9 @@ int gw_rtcp_parse(struct gw_rtcp_info *out, const uint8_t *data, size_t len,
 		data += bytes;
 		len -= (size_t)bytes;
 	}
-	*out = info;
+	memcpy(out, &info,
+	       offsetof(struct gw_rtcp_info, missing) +
+		       info.nmissing * sizeof(info.missing[0]));
 	return 0;
 }
 

@@ -15,7 +15,8 @@
 
 #define GW_RTCP_MAX_BYTES   1500 /* longer compounds are refused */
 #define GW_RTCP_MAX_PACKETS 32   /* in one compound */
-#define GW_RTCP_REPORT_MAX  328  /* what the writers need at most */
+#define GW_RTCP_REPORT_MAX  328  /* what gw_rtcp_print() needs at most */
+#define GW_RTCP_MAX_NACKS   32   /* of one compound that are looked at */
 
 /* A report block (RFC 3550 6.4.1), wire values in host order. */
 struct gw_rtcp_block {
@@ -48,6 +49,13 @@ struct gw_rtcp_info {
 	uint8_t nsr, nrr, nsdes, nbye, napp, nrtpfb, npsfb, nxr, nother;
 	/* Feedback about @our_ssrc (RFC 4585 6.2.1, 6.3.1; RFC 5104 4.3.1). */
 	uint8_t nnack, npli, nfir;
+	/* Of the NACKs: a packet that is missing, and which of the 16 behind it
+	 * are too (RFC 4585 6.2.1); what exceeds the room waits to be asked
+	 * for again. */
+	uint8_t nmissing;
+	struct gw_rtcp_missing {
+		uint16_t seq, behind;
+	} missing[GW_RTCP_MAX_NACKS];
 };
 
 /*
@@ -68,6 +76,22 @@ int gw_rtcp_parse(struct gw_rtcp_info *out, const uint8_t *data, size_t len,
 int gw_rtcp_print(uint8_t *out, size_t size, const struct gw_rtcp_sender *s,
 		  const struct gw_rtcp_block *block, const char *cname,
 		  bool bye);
+
+/*
+ * Feedback, appended to a compound of @len bytes in @out of @size; @sender is
+ * our SSRC, @media whom it is about.  The new length, or -ENOSPC.
+ */
+int gw_rtcp_add_pli(uint8_t *out, size_t size, size_t len, uint32_t sender,
+		    uint32_t media);
+/* RFC 5104 4.3.1; @seq counts the requests. */
+int gw_rtcp_add_fir(uint8_t *out, size_t size, size_t len, uint32_t sender,
+		    uint32_t media, uint8_t seq);
+/* @seq and those of the 16 behind it that @behind has bits for. */
+int gw_rtcp_add_nack(uint8_t *out, size_t size, size_t len, uint32_t sender,
+		     uint32_t media, uint16_t seq, uint16_t behind);
+/* Not more than @bps (draft-alvestrand-rmcat-remb-03 2.2). */
+int gw_rtcp_add_remb(uint8_t *out, size_t size, size_t len, uint32_t sender,
+		     uint32_t media, uint64_t bps);
 
 /* Unix time in microseconds -> NTP 32.32 (RFC 5905 6; eras wrap). */
 uint64_t gw_rtcp_ntp(uint64_t unix_us);

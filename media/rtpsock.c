@@ -10,6 +10,7 @@
 #include "gateway/base/check.h"
 #include "gateway/base/metrics.h"
 #include "media/discard.h"
+#include "media/tos.h"
 
 #define RTPSOCK_MAGIC 0x4745f00d
 #define BIND_TRIES    64 /* pairs that others may hold, before we give up */
@@ -381,12 +382,8 @@ int gw_rtpsock_send(struct gw_rtpsock *s, bool rtcp, const void *data,
 
 void gw_rtpsock_set_dscp(struct gw_rtpsock *s, uint8_t dscp)
 {
-	const int tos = dscp << 2;
-	bool v6 = s->half[0].local.family == AF_INET6;
-
 	for (int i = 0; i < 2; i++)
-		(void)setsockopt(s->half[i].fd, v6 ? IPPROTO_IPV6 : IPPROTO_IP,
-				 v6 ? IPV6_TCLASS : IP_TOS, &tos, sizeof(tos));
+		gw_tos_set(s->half[i].fd, s->half[i].local.family, dscp << 2);
 }
 
 void gw_rtpsock_set_hot(struct gw_rtpsock *s, const struct gw_hot *hot)

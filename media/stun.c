@@ -1,12 +1,12 @@
 #include "media/stun.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <stun/stunagent.h>
 #include <stun/stunmessage.h>
-#include <stun/usages/ice.h>
 
 #include "gateway/base/check.h"
 
@@ -206,28 +206,28 @@ static bool password(StunAgent *agent, StunMessage *msg, uint8_t *user,
 	return true;
 }
 
-enum gw_stun_result gw_stun_answer(struct gw_stun *s,
-				   const struct gw_stun_check *check,
-				   const char *pwd, bool controlling,
-				   const struct gw_addr *from, uint8_t *out,
-				   size_t *out_len, bool *nominates)
+/* Into @req, which points into the check. */
+static StunValidationStatus authenticate(struct gw_stun *s, StunMessage *req,
+					 const struct gw_stun_check *check,
+					 const char *pwd)
 {
 	struct secret secret = { .pwd = pwd };
-	StunMessage req;
 
-	*out_len = 0;
-	*nominates = false;
-	memset(&req, 0, sizeof(req));
-	switch (stun_agent_validate(&s->agent, &req, check->data, check->len,
-				    password, &secret)) {
+	memset(req, 0, sizeof(*req));
+	return stun_agent_validate(&s->agent, req, check->data, check->len,
+				   password, &secret);
+}
+
+static enum gw_stun_result judge(const StunMessage *req,
+				 StunValidationStatus status, bool controlling)
+{
+	switch (status) {
 	case STUN_VALIDATION_SUCCESS:
 		break;
 	case STUN_VALIDATION_UNKNOWN_REQUEST_ATTRIBUTE:
-		*out_len = unknown_attributes(s, &req, pwd, out);
 		return GW_STUN_UNKNOWN;
 	case STUN_VALIDATION_UNAUTHORIZED:
 	case STUN_VALIDATION_UNAUTHORIZED_BAD_REQUEST:
-		*out_len = gw_stun_refuse(s, check, 401, out);
 		return GW_STUN_FORGED;
 	default:
 		/* All else was seen to before: it is the FINGERPRINT. */
@@ -235,14 +235,56 @@ enum gw_stun_result gw_stun_answer(struct gw_stun *s,
 	}
 	/* RFC 8445 7.3.1.1.  Both agents that ask have settled their roles, by
 	 * their tie-breakers or because one of them is lite: it yields. */
-	if (has(&req, controlling ? STUN_ATTRIBUTE_ICE_CONTROLLING
-				  : STUN_ATTRIBUTE_ICE_CONTROLLED)) {
-		*out_len = error(s, &req, STUN_ERROR_ROLE_CONFLICT, pwd, out);
+	if (has(req, controlling ? STUN_ATTRIBUTE_ICE_CONTROLLING
+				 : STUN_ATTRIBUTE_ICE_CONTROLLED))
 		return GW_STUN_CONFLICT;
-	}
-	*nominates = has(&req, STUN_ATTRIBUTE_USE_CANDIDATE);
-	*out_len = success(s, &req, pwd, from, out);
 	return GW_STUN_VALID;
+}
+
+enum gw_stun_result gw_stun_vet(struct gw_stun *s,
+				const struct gw_stun_check *check,
+				const char *pwd, bool controlling,
+				bool *nominates)
+{
+	StunMessage req;
+	StunValidationStatus status = authenticate(s, &req, check, pwd);
+	enum gw_stun_result r = judge(&req, status, controlling);
+
+	*nominates =
+		r == GW_STUN_VALID && has(&req, STUN_ATTRIBUTE_USE_CANDIDATE);
+	return r;
+}
+
+enum gw_stun_result gw_stun_answer(struct gw_stun *s,
+				   const struct gw_stun_check *check,
+				   const char *pwd, bool controlling,
+				   const struct gw_addr *from, uint8_t *out,
+				   size_t *out_len, bool *nominates)
+{
+	StunMessage req;
+	StunValidationStatus status = authenticate(s, &req, check, pwd);
+	enum gw_stun_result r = judge(&req, status, controlling);
+
+	*out_len = 0;
+	*nominates = false;
+	switch (r) {
+	case GW_STUN_VALID:
+		*nominates = has(&req, STUN_ATTRIBUTE_USE_CANDIDATE);
+		*out_len = success(s, &req, pwd, from, out);
+		break;
+	case GW_STUN_CONFLICT:
+		*out_len = error(s, &req, STUN_ERROR_ROLE_CONFLICT, pwd, out);
+		break;
+	case GW_STUN_UNKNOWN:
+		*out_len = unknown_attributes(s, &req, pwd, out);
+		break;
+	case GW_STUN_FORGED:
+		*out_len = gw_stun_refuse(s, check, 401, out);
+		break;
+	case GW_STUN_BROKEN:
+		break;
+	}
+	return r;
 }
 
 size_t gw_stun_refuse(struct gw_stun *s, const struct gw_stun_check *check,
@@ -256,18 +298,39 @@ size_t gw_stun_refuse(struct gw_stun *s, const struct gw_stun_check *check,
 		     NULL, out);
 }
 
+static bool append(StunMessage *msg, const struct gw_stun_ask *ask)
+{
+	const StunAttribute role = ask->controlling
+					   ? STUN_ATTRIBUTE_ICE_CONTROLLING
+					   : STUN_ATTRIBUTE_ICE_CONTROLLED;
+
+	/* RFC 8445 7.1: these, and the two that finishing adds. */
+	return (!ask->nominates ||
+		!stun_message_append_flag(msg, STUN_ATTRIBUTE_USE_CANDIDATE)) &&
+	       !stun_message_append32(msg, STUN_ATTRIBUTE_PRIORITY,
+				      ask->priority) &&
+	       !stun_message_append64(msg, role, ask->tie) &&
+	       !stun_message_append_bytes(msg, STUN_ATTRIBUTE_USERNAME,
+					  ask->user, strlen(ask->user));
+}
+
 size_t gw_stun_ask(struct gw_stun *s, const struct gw_stun_ask *ask,
 		   uint8_t *out, uint8_t id[GW_STUN_ID])
 {
+	const uint32_t mark = htonl(ask->mark);
 	StunTransactionId tid;
 	StunMessage msg;
-	size_t len = stun_usage_ice_conncheck_create(
-		&s->agent, &msg, out, GW_STUN_REQUEST,
-		(const uint8_t *)ask->user, strlen(ask->user),
-		(const uint8_t *)ask->pwd, strlen(ask->pwd), false,
-		ask->controlling, ask->priority, ask->tie, NULL,
-		STUN_USAGE_ICE_COMPATIBILITY_RFC5245);
+	size_t len;
 
+	if (!stun_agent_init_request(&s->agent, &msg, out, GW_STUN_REQUEST,
+				     STUN_BINDING))
+		return 0;
+	if (ask->mark)
+		memcpy(out + 8, &mark, sizeof(mark));
+	if (!append(&msg, ask))
+		return 0;
+	len = stun_agent_finish_message(
+		&s->agent, &msg, (const uint8_t *)ask->pwd, strlen(ask->pwd));
 	if (!len)
 		return 0;
 	/* The agent has room for 200 open transactions, and is shared: who

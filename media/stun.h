@@ -2,7 +2,7 @@
  * media/stun.h - STUN messages of ICE, read and written (RFC 8445 7, RFC 8489)
  *
  * By the public stun/ API of libnice: the connectivity checks of a peer and
- * their answers, our own checks of a selected pair and what comes back.  Knows
+ * their answers, our own checks and what comes back.  Knows
  * no socket and no session: who a check is for is asked of the caller between
  * reading and answering, so that a rate can be held before MESSAGE-INTEGRITY
  * costs an HMAC.
@@ -65,6 +65,12 @@ enum gw_stun_result gw_stun_answer(struct gw_stun *s,
 				   const struct gw_addr *from, uint8_t *out,
 				   size_t *out_len, bool *nominates);
 
+/* The same without an answer: it is another's to give. */
+enum gw_stun_result gw_stun_vet(struct gw_stun *s,
+				const struct gw_stun_check *check,
+				const char *pwd, bool controlling,
+				bool *nominates);
+
 /* An error without MESSAGE-INTEGRITY (RFC 8489 9.1.3): 400 or 401.  The length
  * in @out of GW_STUN_ANSWER bytes. */
 size_t gw_stun_refuse(struct gw_stun *s, const struct gw_stun_check *check,
@@ -74,12 +80,14 @@ struct gw_stun_ask {
 	const char *user; /* "theirs:ours" */
 	const char *pwd;  /* theirs */
 	bool controlling;
+	bool nominates; /* USE-CANDIDATE */
 	uint64_t tie;
 	uint32_t priority;
+	uint32_t mark; /* what the transaction's id begins with; 0: anything */
 };
 
-/* A check of ours, without USE-CANDIDATE: the pair is selected.  The length in
- * @out of GW_STUN_REQUEST bytes, 0: a name too long; @id: its transaction. */
+/* A check of ours.  The length in @out of GW_STUN_REQUEST bytes, 0: a name too
+ * long; @id: its transaction. */
 size_t gw_stun_ask(struct gw_stun *s, const struct gw_stun_ask *ask,
 		   uint8_t *out, uint8_t id[GW_STUN_ID]);
 

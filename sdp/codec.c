@@ -49,9 +49,13 @@ static const struct static_pt statics[] = { /* RFC 3551 6 */
  * the payload in ordinary telephony use; params make streams incompatible
  * when their values differ, an absent one having its default.
  */
+typedef bool(value_h)(struct gw_str a, struct gw_str b);
+
+static bool same_h264_profile(struct gw_str a, struct gw_str b);
+
 struct param {
 	const char *key, *absent;
-	size_t prefix; /* compare only so many characters; 0: all */
+	value_h *same; /* NULL: the same text */
 };
 struct traits {
 	const char *name; /* as IANA spells it */
@@ -68,11 +72,11 @@ static const struct traits known[] = {
 	{ "PCMA",   true,  true,  64, {{ 0 }} },
 	{ "telephone-event", true, true, 0, {{ 0 }} },
 	{ "AMR",    true,  false, 13, {
-		{ "octet-align", "0", 0 }, { "crc", "0", 0 },
-		{ "robust-sorting", "0", 0 } } },    /* RFC 4867 8.3.1 */
+		{ "octet-align", "0", NULL }, { "crc", "0", NULL },
+		{ "robust-sorting", "0", NULL } } },    /* RFC 4867 8.3.1 */
 	{ "AMR-WB", true,  false, 24, {
-		{ "octet-align", "0", 0 }, { "crc", "0", 0 },
-		{ "robust-sorting", "0", 0 } } },
+		{ "octet-align", "0", NULL }, { "crc", "0", NULL },
+		{ "robust-sorting", "0", NULL } } },
 	{ "EVS",    true,  false, 25, {{ 0 }} },
 	{ "GSM",    true,  false, 14, {{ 0 }} },
 	{ "GSM-EFR", true, false, 13, {{ 0 }} },
@@ -84,23 +88,26 @@ static const struct traits known[] = {
 	{ "G728",   true,  false, 16, {{ 0 }} },
 	{ "G729",   true,  false, 8,  {{ 0 }} },
 	{ "G7221",  true,  false, 48, {
-		{ "bitrate", "", 0 } } },            /* RFC 5577 4.1 */
+		{ "bitrate", "", NULL } } },            /* RFC 5577 4.1 */
 	{ "iLBC",   true,  false, 16, {{ 0 }} },
 	{ "speex",  true,  false, 45, {{ 0 }} },
 	{ "SILK",   true,  false, 40, {{ 0 }} },
 	{ "L16",    true,  false, 256, {{ 0 }} },
 	{ "DVI4",   true,  false, 64, {{ 0 }} },
 	{ "LPC",    true,  false, 6,  {{ 0 }} },
-	{ "H264",   true,  false, 0, {                /* RFC 6184 8.2.2 */
-		{ "packetization-mode", "0", 0 },
-		{ "profile-level-id", "42000a", 4 } } },
-	{ "H265",   true,  false, 0, {                /* RFC 7798 7.1 */
-		{ "profile-id", "1", 0 } } },
-	{ "VP8",    true,  false, 0, {{ 0 }} },
-	{ "VP9",    true,  false, 0, {
-		{ "profile-id", "0", 0 } } },         /* RFC 9628 6 */
-	{ "AV1",    true,  false, 0, {
-		{ "profile", "0", 0 } } },
+	/* Levels do not make H.264 streams incompatible: each side says what
+	 * it takes, and level-asymmetry-allowed passes with the rest. */
+	{ "H264",   true,  true,  0, {                /* RFC 6184 8.2.2 */
+		{ "packetization-mode", "0", NULL },
+		{ "profile-level-id", "42000a", same_h264_profile } } },
+	{ "H265",   true,  true,  0, {                /* RFC 7798 7.1 */
+		{ "profile-id", "1", NULL }, { "tier-flag", "0", NULL },
+		{ "tx-mode", "SRST", NULL } } },
+	{ "VP8",    true,  true,  0, {{ 0 }} },
+	{ "VP9",    true,  true,  0, {
+		{ "profile-id", "0", NULL } } },      /* RFC 9628 6 */
+	{ "AV1",    true,  true,  0, {                /* AV1 RTP payload 7.2 */
+		{ "profile", "0", NULL }, { "tier", "0", NULL } } },
 	{ "H261",   true,  false, 0, {{ 0 }} },
 	{ "H263",   true,  false, 0, {{ 0 }} },
 	{ "H263-1998", true, false, 0, {{ 0 }} },
@@ -120,10 +127,10 @@ static const struct traits known[] = {
 
 /* What the gateway offers by itself: types that phones and browsers expect. */
 static const struct gw_sess_codec defaults[] = {
-	{ 111, 2, 48000, "opus", "minptime=10;useinbandfec=1" },
-	{   9, 1,  8000, "G722", "" },
-	{   0, 1,  8000, "PCMU", "" },
-	{   8, 1,  8000, "PCMA", "" },
+	{ 111, 2, 48000, "opus", "minptime=10;useinbandfec=1", 0 },
+	{   9, 1,  8000, "G722", "", 0 },
+	{   0, 1,  8000, "PCMU", "", 0 },
+	{   8, 1,  8000, "PCMA", "", 0 },
 };
 /* clang-format on */
 
@@ -198,6 +205,59 @@ bool gw_codec_param(const struct gw_sess_codec *c, const char *key,
 	return false;
 }
 
+static bool same_text(struct gw_str a, struct gw_str b)
+{
+	return a.len == b.len &&
+	       (a.len == 0 || strncasecmp(a.p, b.p, a.len) == 0);
+}
+
+/* profile_idc and profile-iop, which together name a profile: 0 for what is
+ * none of the table (RFC 6184 8.1, table 5). */
+static unsigned h264_profile(struct gw_str v)
+{
+	static const struct {
+		unsigned idc, mask, iop;
+		unsigned profile;
+	} rows[] = {
+		{0x42,  0x4f, 0x40, 1}, /* constrained baseline */
+		{ 0x4d, 0x8f, 0x80, 1},
+                { 0x58, 0xcf, 0xc0, 1},
+		{ 0x42, 0x4f, 0x00, 2}, /* baseline */
+		{ 0x58, 0xcf, 0x80, 2},
+                { 0x4d, 0xaf, 0x00, 3}, /* main */
+		{ 0x58, 0xcf, 0x00, 4}, /* extended */
+		{ 0x64, 0xff, 0x00, 5}, /* high */
+		{ 0x64, 0xff, 0x0c, 6}, /* constrained high */
+	};
+	char text[7];
+	unsigned long n;
+	size_t i;
+	char *end;
+
+	if (v.len != 6 || !gw_str_copy(text, sizeof(text), v))
+		return 0;
+	n = strtoul(text, &end, 16);
+	if (*end)
+		return 0;
+	for (i = 0; i < GW_ARRAY_LEN(rows); i++) {
+		if (n >> 16 == rows[i].idc &&
+		    (n >> 8 & rows[i].mask) == rows[i].iop)
+			return rows[i].profile;
+	}
+	return 0;
+}
+
+static bool same_h264_profile(struct gw_str a, struct gw_str b)
+{
+	unsigned profile = h264_profile(a);
+
+	if (profile)
+		return h264_profile(b) == profile;
+	if (a.len > 4 && b.len > 4)
+		a.len = b.len = 4; /* an unknown one, at any level */
+	return same_text(a, b);
+}
+
 static bool param_same(const struct gw_sess_codec *a,
 		       const struct gw_sess_codec *b, const struct param *p)
 {
@@ -205,12 +265,9 @@ static bool param_same(const struct gw_sess_codec *a,
 
 	(void)gw_codec_param(a, p->key, &va);
 	(void)gw_codec_param(b, p->key, &vb);
-	if (p->prefix > 0 && va.len > p->prefix)
-		va.len = p->prefix;
-	if (p->prefix > 0 && vb.len > p->prefix)
-		vb.len = p->prefix;
-	return va.len == vb.len &&
-	       (va.len == 0 || strncasecmp(va.p, vb.p, va.len) == 0);
+	if (p->same)
+		return p->same(va, vb);
+	return same_text(va, vb);
 }
 
 bool gw_codec_same(const struct gw_sess_codec *a, const struct gw_sess_codec *b)
@@ -227,6 +284,43 @@ bool gw_codec_same(const struct gw_sess_codec *a, const struct gw_sess_codec *b)
 			return false;
 	}
 	return true;
+}
+
+/* FNV-1a, without case. */
+static uint32_t hash(uint32_t h, struct gw_str v)
+{
+	size_t i;
+
+	for (i = 0; i < v.len; i++) {
+		h ^= (uint8_t)(v.p[i] | 0x20);
+		h *= 16777619u;
+	}
+	return h * 31;
+}
+
+uint32_t gw_codec_variant(const struct gw_sess_codec *c)
+{
+	const struct traits *t = traits_of(c);
+	uint32_t h = 2166136261u;
+	size_t i;
+
+	if (!t || !t->param[0].key)
+		return 0;
+	for (i = 0; i < GW_ARRAY_LEN(t->param) && t->param[i].key; i++) {
+		const struct param *p = &t->param[i];
+		struct gw_str v = { p->absent, strlen(p->absent) };
+		unsigned profile;
+
+		(void)gw_codec_param(c, p->key, &v);
+		profile = p->same ? h264_profile(v) : 0;
+		if (profile)
+			h = h * 31 + profile;
+		else if (p->same && v.len > 4)
+			v.len = 4;
+		if (!profile)
+			h = hash(h, v);
+	}
+	return h;
 }
 
 bool gw_codec_is_event(const struct gw_sess_codec *c)
@@ -250,7 +344,7 @@ bool gw_codec_in_browsers(const struct gw_sess_codec *c)
 	return t && t->in_browsers;
 }
 
-bool gw_codec_carries_audio(const struct gw_sess_codec *c)
+bool gw_codec_carries_media(const struct gw_sess_codec *c)
 {
 	return !gw_codec_is_event(c) && gw_codec_supported(c);
 }
@@ -260,7 +354,7 @@ const struct gw_sess_codec *gw_sess_main_codec(const struct gw_sess_stream *s)
 	unsigned i;
 
 	for (i = 0; i < s->ncodec; i++) {
-		if (gw_codec_carries_audio(&s->codec[i]))
+		if (gw_codec_carries_media(&s->codec[i]))
 			return &s->codec[i];
 	}
 	return NULL;
@@ -268,7 +362,8 @@ const struct gw_sess_codec *gw_sess_main_codec(const struct gw_sess_stream *s)
 
 bool gw_sess_servable(const struct gw_sess_stream *s)
 {
-	return s->kind == GW_KIND_AUDIO && !s->refused && gw_sess_main_codec(s);
+	return (s->kind == GW_KIND_AUDIO || s->kind == GW_KIND_VIDEO) &&
+	       !s->refused && gw_sess_main_codec(s);
 }
 
 const struct gw_sess_codec *gw_sess_find_same(const struct gw_sess_stream *s,
@@ -304,8 +399,8 @@ int gw_sess_default_audio(struct gw_sess_stream *out, const char *const *names,
 			  unsigned count)
 {
 	static const struct gw_sess_codec events[] = {
-		{110,  1, 48000, "telephone-event", "0-15"},
-		{ 101, 1, 8000,  "telephone-event", "0-15"},
+		{110,  1, 48000, "telephone-event", "0-15", 0},
+		{ 101, 1, 8000,  "telephone-event", "0-15", 0},
 	};
 	struct gw_sess_stream s = { .kind = GW_KIND_AUDIO,
 				    .dir = GW_DIR_SENDRECV };

@@ -20,17 +20,18 @@ void gw_codec_normalise(struct gw_sess_codec *c);
 bool gw_codec_param(const struct gw_sess_codec *c, const char *key,
 		    struct gw_str *value);
 
-/* Audio codecs that some browser has, telephone-event at its clocks included:
- * what an offer to a browser is cut down to. */
+/* Codecs that some browser has, telephone-event at its clocks included: what
+ * an offer to a browser is cut down to. */
 bool gw_codec_in_browsers(const struct gw_sess_codec *c);
 
 /* IP bandwidth of @c for b=AS, in kbit/s (RFC 8866 5.8: with headers). */
 unsigned gw_codec_as_kbps(const struct gw_sess_codec *c, unsigned ptime_ms,
 			  bool ipv6);
 
-bool gw_codec_carries_audio(const struct gw_sess_codec *c);
+/* Sound or pictures, and not what only goes with them. */
+bool gw_codec_carries_media(const struct gw_sess_codec *c);
 
-/* Audio, not refused, with a codec that we relay. */
+/* Audio or video, not refused, with a codec that we relay. */
 bool gw_sess_servable(const struct gw_sess_stream *s);
 
 const struct gw_sess_codec *gw_sess_find_same(const struct gw_sess_stream *s,

@@ -24,7 +24,7 @@ static bool has_common_codec(const struct gw_sess_stream *o,
 	unsigned i;
 
 	for (i = 0; i < a->ncodec; i++) {
-		if (gw_codec_carries_audio(&a->codec[i]) &&
+		if (gw_codec_carries_media(&a->codec[i]) &&
 		    gw_sess_find_same(o, &a->codec[i]))
 			return true;
 	}

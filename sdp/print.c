@@ -4,6 +4,14 @@
 #include <string.h>
 #include <strings.h>
 
+#include "gateway/base/check.h"
+
+const char *const gw_sess_ext_uri[GW_SESS_NEXT] = {
+	[GW_SESS_EXT_MID] = "urn:ietf:params:rtp-hdrext:sdes:mid",
+	[GW_SESS_EXT_LEVEL] = "urn:ietf:params:rtp-hdrext:ssrc-audio-level",
+	[GW_SESS_EXT_CVO] = "urn:3gpp:video-orientation",
+};
+
 void gw_print_formats(struct gw_buf *b, const struct gw_sess_stream *s)
 {
 	unsigned i;
@@ -32,6 +40,38 @@ void gw_print_codecs(struct gw_buf *b, const struct gw_sess_stream *s)
 		gw_buf_printf(b, "a=ptime:%u\r\n", s->ptime_ms);
 	if (s->maxptime_ms)
 		gw_buf_printf(b, "a=maxptime:%u\r\n", s->maxptime_ms);
+}
+
+void gw_print_feedback(struct gw_buf *b, const struct gw_sess_stream *s,
+		       uint8_t mask)
+{
+	static const struct {
+		uint8_t fb;
+		const char *text;
+	} kinds[] = {
+		{GW_FB_NACK,  "nack"     },
+		{ GW_FB_PLI,  "nack pli" },
+		{ GW_FB_FIR,  "ccm fir"  },
+		{ GW_FB_REMB, "goog-remb"},
+	};
+	unsigned i;
+	size_t k;
+
+	for (i = 0; i < s->ncodec; i++) {
+		for (k = 0; k < GW_ARRAY_LEN(kinds); k++) {
+			if (s->codec[i].fb & mask & kinds[k].fb)
+				gw_buf_printf(b, "a=rtcp-fb:%u %s\r\n",
+					      s->codec[i].pt, kinds[k].text);
+		}
+	}
+}
+
+void gw_print_ext(struct gw_buf *b, const struct gw_sess_stream *s,
+		  enum gw_sess_ext ext)
+{
+	if (s->ext[ext])
+		gw_buf_printf(b, "a=extmap:%u %s\r\n", s->ext[ext],
+			      gw_sess_ext_uri[ext]);
 }
 
 static void print_ip(struct gw_buf *b, const struct gw_addr *a)

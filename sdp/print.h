@@ -13,6 +13,12 @@
 void gw_print_formats(struct gw_buf *b, const struct gw_sess_stream *s);
 /* a=rtpmap and a=fmtp of each, then a=ptime and a=maxptime. */
 void gw_print_codecs(struct gw_buf *b, const struct gw_sess_stream *s);
+/* a=rtcp-fb of each codec, as far as @mask (GW_FB_) goes. */
+void gw_print_feedback(struct gw_buf *b, const struct gw_sess_stream *s,
+		       uint8_t mask);
+/* a=extmap of one extension, where it is in use. */
+void gw_print_ext(struct gw_buf *b, const struct gw_sess_stream *s,
+		  enum gw_sess_ext ext);
 /* v=0 and o=, with @fallback where the session has no origin. */
 void gw_print_origin(struct gw_buf *b, const struct gw_sess *s,
 		     const struct gw_addr *fallback);

@@ -13,9 +13,11 @@
  * b=RS and b=RR (RFC 3556), bit/s: 600 for the one who sends, 2000 for who
  * only receives.  TS 26.114 7.3.1 wants RTCP on, because it is what still
  * flows on hold; a report every five seconds with SDES is some 200 bit/s.
+ * With video receivers also ask for key frames, a few times a second at most.
  */
-#define RTCP_RS_BPS 600
-#define RTCP_RR_BPS 2000
+#define RTCP_RS_BPS       600
+#define RTCP_RR_BPS       2000
+#define RTCP_RR_VIDEO_BPS 6000
 
 static const struct gw_addr *first_address(const struct gw_sess *s)
 {
@@ -40,7 +42,7 @@ static unsigned as_kbps(const struct gw_sess_stream *s)
 	for (i = 0; i < s->ncodec; i++) {
 		unsigned kbps;
 
-		if (!gw_codec_carries_audio(&s->codec[i]))
+		if (!gw_codec_carries_media(&s->codec[i]))
 			continue;
 		kbps = gw_codec_as_kbps(&s->codec[i], s->ptime_ms, ipv6);
 		if (kbps > max)
@@ -64,17 +66,35 @@ static void print_rtcp(struct gw_buf *b, const struct gw_sess_stream *s)
 		gw_buf_printf(b, "a=rtcp:%u\r\n", s->rtcp.port);
 }
 
+/* RFC 5939: in an offer a choice, in an answer what was chosen. */
+static void print_profile(struct gw_buf *b, const struct gw_sess_stream *s)
+{
+	if (!s->pcfg)
+		return;
+	if (s->avpf)
+		gw_buf_printf(b, "a=acfg:%u t=%u\r\n", s->pcfg, s->tcap);
+	else
+		gw_buf_printf(b, "a=tcap:%u RTP/AVPF\r\na=pcfg:%u t=%u\r\n",
+			      s->tcap, s->pcfg, s->tcap);
+}
+
 static void print_live(struct gw_buf *b, const struct gw_sess_stream *s,
 		       const struct gw_addr *session)
 {
-	gw_buf_printf(b, "m=%s %u RTP/AVP", gw_print_media(s), s->rtp.port);
+	gw_buf_printf(b, "m=%s %u RTP/%s", gw_print_media(s), s->rtp.port,
+		      s->avpf ? "AVPF" : "AVP");
 	gw_print_formats(b, s);
 	gw_buf_str(b, "\r\n");
 	if (s->rtp.family && !gw_addr_same_ip(&s->rtp, session))
 		gw_print_conn(b, &s->rtp);
-	gw_buf_printf(b, "b=AS:%u\r\nb=RS:%d\r\nb=RR:%d\r\n", as_kbps(s),
-		      RTCP_RS_BPS, RTCP_RR_BPS);
+	gw_buf_printf(
+		b, "b=AS:%u\r\nb=RS:%d\r\nb=RR:%d\r\n", as_kbps(s), RTCP_RS_BPS,
+		s->kind == GW_KIND_VIDEO ? RTCP_RR_VIDEO_BPS : RTCP_RR_BPS);
+	print_profile(b, s);
 	gw_print_codecs(b, s);
+	/* A lost packet is asked for where it was lost, on the web leg. */
+	gw_print_feedback(b, s, GW_FB_PLI | GW_FB_FIR);
+	gw_print_ext(b, s, GW_SESS_EXT_CVO);
 	print_rtcp(b, s);
 	gw_buf_printf(b, "a=%s\r\n", gw_dir_name(s->dir));
 }

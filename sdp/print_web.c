@@ -136,6 +136,11 @@ static void print_live(struct gw_buf *b, const struct gw_sess_stream *s,
 		gw_buf_printf(b, "a=mid:%s\r\n", s->mid);
 	gw_buf_printf(b, "a=%s\r\n", gw_dir_name(s->dir));
 	gw_print_codecs(b, s);
+	gw_print_feedback(b, s, GW_FB_ALL);
+	if (s->bundled)
+		gw_print_ext(b, s, GW_SESS_EXT_MID);
+	gw_print_ext(b, s, GW_SESS_EXT_LEVEL);
+	gw_print_ext(b, s, GW_SESS_EXT_CVO);
 	print_transport(b, s, t);
 	print_labels(b, s);
 }

@@ -16,7 +16,7 @@ struct reader {
 	bool web;
 	struct gw_sdp_error *err;
 	struct gw_str bundle;
-	struct gw_sdp_error why; /* why the first audio m-line is of no use */
+	struct gw_sdp_error why; /* why the first m-line of ours is of no use */
 	unsigned line[GW_SESS_MAX_STREAMS]; /* of each m= */
 };
 
@@ -131,6 +131,33 @@ static bool parse_rtpmap(struct gw_sess_codec *c, struct gw_str v)
 	return true;
 }
 
+/* Parameter sets (RFC 6184 8.1, RFC 7798 7.1) may be long, and come in the
+ * stream as well: the rest of an fmtp is kept without them. */
+static bool copy_without_sprop(char *dst, size_t size, struct gw_str fmtp)
+{
+	size_t used = 0;
+
+	dst[0] = '\0';
+	while (fmtp.len > 0) {
+		struct gw_str pair = gw_str_token(&fmtp, ';');
+
+		while (pair.len > 0 && *pair.p == ' ') {
+			pair.p++;
+			pair.len--;
+		}
+		if (pair.len == 0 || gw_str_has_prefix(pair, "sprop-"))
+			continue;
+		if (used + pair.len + 2 > size)
+			return false;
+		if (used > 0)
+			dst[used++] = ';';
+		memcpy(dst + used, pair.p, pair.len);
+		used += pair.len;
+		dst[used] = '\0';
+	}
+	return true;
+}
+
 /*
  * False: the format is of no use to us.  An fmtp that we could not repeat in
  * full takes its codec with it, since half of it may mean something else.
@@ -147,8 +174,13 @@ static bool resolve_codec(const struct gw_read_part *p, uint8_t pt,
 	}
 	c->pt = pt;
 	gw_codec_normalise(c);
-	return gw_str_is_print(p->fmtp[pt]) &&
-	       gw_str_copy(c->fmtp, sizeof(c->fmtp), p->fmtp[pt]);
+	if (p->s->kind == GW_KIND_VIDEO)
+		c->fb = p->fb[pt] | p->fb_all;
+	if (!gw_str_is_print(p->fmtp[pt]))
+		return false;
+	return gw_str_copy(c->fmtp, sizeof(c->fmtp), p->fmtp[pt]) ||
+	       (p->s->kind == GW_KIND_VIDEO &&
+		copy_without_sprop(c->fmtp, sizeof(c->fmtp), p->fmtp[pt]));
 }
 
 /* Into the last free place; DTMF pushes out the least wanted codec, because a
@@ -293,6 +325,11 @@ static const char *read_stream(struct reader *r,
 	if (!part.have_conn && !r->web)
 		return "m= has no c= line, nor has the session";
 	read_addresses(&part, m);
+	s->avpf = gw_str_ieq(m->proto, "RTP/AVPF");
+	if (!s->avpf && part.pcfg && part.pcfg_tcap == part.tcap_avpf) {
+		s->pcfg = part.pcfg;
+		s->tcap = part.tcap_avpf;
+	}
 	return is_rtp(s->proto) ? read_codecs(&part, m) : NULL;
 }
 
@@ -382,26 +419,26 @@ static void drop_component_2(struct gw_sess_stream *s)
 	s->ncandidate = (uint8_t)n;
 }
 
-/* NULL: this profile can serve the m-line. */
+/* NULL: this profile can serve the m-line; else what it "is" or "has". */
 static const char *unusable(const struct reader *r,
 			    const struct gw_sess_stream *s,
 			    const struct gw_sess_stream *first)
 {
 	if (!proto_served(s->proto, r->web))
-		return r->web ? "audio is not of RTP/SAVPF over DTLS"
-			      : "audio is not of RTP/AVP";
+		return r->web ? "is not of RTP/SAVPF over DTLS"
+			      : "is not of RTP/AVP";
 	if (!gw_sess_main_codec(s))
-		return "audio has no codec that can be relayed";
+		return "has no codec that can be relayed";
 	if (!r->web)
 		return NULL;
 	if (s->ufrag[0] == '\0' || s->pwd[0] == '\0')
-		return "audio has no ICE credentials";
+		return "has no ICE credentials";
 	if (!s->has_fingerprint)
-		return "audio has no sha-256 fingerprint";
+		return "has no sha-256 fingerprint";
 	if (!s->rtcp_mux)
-		return "audio has no rtcp-mux";
+		return "has no rtcp-mux";
 	if (first && !(first->bundled && s->bundled))
-		return "audio is outside of the first one's BUNDLE group";
+		return "is outside of the first one's BUNDLE group";
 	return NULL;
 }
 
@@ -416,7 +453,8 @@ static enum gw_sess_fault judge(struct reader *r)
 
 		if (r->web && s->rtcp_mux)
 			drop_component_2(s);
-		if (s->kind != GW_KIND_AUDIO || s->refused)
+		if ((s->kind != GW_KIND_AUDIO && s->kind != GW_KIND_VIDEO) ||
+		    s->refused)
 			continue;
 		why = unusable(r, s, first);
 		if (!why && !first)
@@ -424,13 +462,18 @@ static enum gw_sess_fault judge(struct reader *r)
 		if (!why)
 			continue;
 		s->ncodec = 0;
-		if (r->why.text[0] == '\0')
-			gw_sdp_fail(&r->why, r->line[i], why);
+		if (r->why.text[0] != '\0')
+			continue;
+		r->why.line = r->line[i];
+		(void)snprintf(r->why.text, sizeof(r->why.text), "%s %s",
+			       s->kind == GW_KIND_AUDIO ? "audio" : "video",
+			       why);
 	}
 	if (first)
 		return GW_SESS_OK;
 	if (r->why.text[0] == '\0')
-		gw_sdp_fail(&r->why, 0, "no m-line with audio is alive");
+		gw_sdp_fail(&r->why, 0,
+			    "no m-line with audio or video is alive");
 	if (r->err)
 		*r->err = r->why;
 	return GW_SESS_UNUSABLE;

@@ -28,6 +28,9 @@ struct gw_read_part {
 	struct gw_str bundle; /* session: the tags of the BUNDLE group */
 
 	struct gw_str rtpmap[GW_READ_NPT], fmtp[GW_READ_NPT];
+	uint8_t fb[GW_READ_NPT], fb_all; /* GW_FB_, of one and of any */
+	uint8_t tcap_avpf;               /* a=tcap that is RTP/AVPF; 0: none */
+	uint8_t pcfg, pcfg_tcap;         /* a=pcfg that asks for just that */
 };
 
 /* Takes in one c=, b= or a= line.  NULL, or why the description is broken. */

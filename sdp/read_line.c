@@ -329,6 +329,101 @@ static const char *at_ssrc(struct gw_read_part *p, struct gw_str v)
 	return NULL;
 }
 
+/* a=rtcp-fb:96 nack pli (RFC 4585 4.2); "*" for every payload type. */
+static const char *at_rtcp_fb(struct gw_read_part *p, struct gw_str v)
+{
+	static const struct {
+		const char *type, *parameter;
+		uint8_t fb;
+	} known[] = {
+		{"nack",       "",    GW_FB_NACK},
+		{ "nack",      "pli", GW_FB_PLI },
+		{ "ccm",       "fir", GW_FB_FIR },
+		{ "goog-remb", "",    GW_FB_REMB},
+	};
+	struct gw_str pt = gw_str_token(&v, ' ');
+	struct gw_str type = gw_str_token(&v, ' ');
+	struct gw_str parameter = gw_str_token(&v, ' ');
+	uint8_t *fb = &p->fb_all;
+	uint32_t n;
+	size_t i;
+
+	if (!gw_str_eq(pt, "*")) {
+		if (!gw_str_u32(pt, GW_READ_NPT - 1, &n))
+			return NULL;
+		fb = &p->fb[n];
+	}
+	for (i = 0; i < GW_ARRAY_LEN(known); i++) {
+		if (gw_str_ieq(type, known[i].type) &&
+		    gw_str_ieq(parameter, known[i].parameter))
+			*fb |= known[i].fb;
+	}
+	return NULL;
+}
+
+/*
+ * a=extmap:3[/direction] urn:... [attributes] (RFC 8285 5).  One that goes one
+ * way only is left out, since what we relay goes both; so are the ids beyond
+ * the one-byte form.
+ */
+static const char *at_extmap(struct gw_read_part *p, struct gw_str v)
+{
+	struct gw_str entry = gw_str_token(&v, ' ');
+	struct gw_str uri = gw_str_token(&v, ' ');
+	struct gw_str id = gw_str_token(&entry, '/');
+	struct gw_str dir = gw_str_token(&entry, '/');
+	uint32_t n;
+	size_t i;
+
+	if (!gw_str_u32(id, GW_SESS_EXT_MAX_ID, &n) || n == 0 ||
+	    (dir.len > 0 && !gw_str_eq(dir, "sendrecv")))
+		return NULL;
+	for (i = 0; i < GW_SESS_NEXT; i++) {
+		if (gw_str_eq(uri, gw_sess_ext_uri[i]) &&
+		    (p->web || i == GW_SESS_EXT_CVO))
+			p->s->ext[i] = (uint8_t)n;
+	}
+	return NULL;
+}
+
+/* a=tcap:1 RTP/SAVPF RTP/AVPF: numbered from the one given (RFC 5939 3.4.1). */
+static const char *at_tcap(struct gw_read_part *p, struct gw_str v)
+{
+	struct gw_str number = gw_str_token(&v, ' ');
+	uint32_t n;
+
+	if (!gw_str_u32(number, 200, &n) || n == 0)
+		return NULL;
+	for (; v.len > 0; n++) {
+		struct gw_str proto = gw_str_token(&v, ' ');
+
+		if (gw_str_ieq(proto, "RTP/AVPF") && n < UINT8_MAX &&
+		    p->tcap_avpf == 0)
+			p->tcap_avpf = (uint8_t)n;
+	}
+	return NULL;
+}
+
+/* a=pcfg:1 t=1: one that wants more than another protocol is not for us.  The
+ * lower the number the likelier (RFC 5939 3.5.1); "t=1|2" is a choice. */
+static const char *at_pcfg(struct gw_read_part *p, struct gw_str v)
+{
+	struct gw_str number = gw_str_token(&v, ' ');
+	struct gw_str t = gw_str_token(&v, ' ');
+	uint32_t n, first;
+
+	if (!gw_str_u32(number, UINT8_MAX, &n) || n == 0 || p->pcfg != 0 ||
+	    !gw_str_has_prefix(t, "t=") || gw_str_token(&v, ' ').len > 0)
+		return NULL;
+	t.p += strlen("t=");
+	t.len -= strlen("t=");
+	if (gw_str_u32(gw_str_token(&t, '|'), UINT8_MAX, &first)) {
+		p->pcfg = (uint8_t)n;
+		p->pcfg_tcap = (uint8_t)first;
+	}
+	return NULL;
+}
+
 static bool candidate_type(struct gw_str v, struct gw_sess_candidate *c)
 {
 	if (gw_str_eq(v, "host"))
@@ -437,6 +532,10 @@ static const struct {
 	{ "rtcp",        AT_MEDIA, at_rtcp },                 /* RFC 3605 2.1  */
 	{ "rtcp-mux",    AT_MEDIA, at_rtcp_mux },             /* RFC 5761 5.1  */
 	{ "rtcp-mux-only", AT_MEDIA | AT_WEB, at_rtcp_mux },  /* RFC 8858 3    */
+	{ "rtcp-fb",     AT_MEDIA, at_rtcp_fb },              /* RFC 4585 4.2  */
+	{ "extmap",      AT_BOTH,  at_extmap },               /* RFC 8285 5    */
+	{ "tcap",        AT_BOTH,  at_tcap },                 /* RFC 5939 3.4  */
+	{ "pcfg",        AT_MEDIA, at_pcfg },                 /* RFC 5939 3.5  */
 	{ "group",       AT_SESSION | AT_WEB, at_group },     /* RFC 9143 6    */
 	{ "mid",         AT_MEDIA | AT_WEB, at_mid },         /* RFC 5888 4    */
 	{ "bundle-only", AT_MEDIA | AT_WEB, at_bundle_only }, /* RFC 9143 5    */

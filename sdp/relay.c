@@ -10,6 +10,7 @@
 
 #include "gateway/base/check.h"
 #include "sdp/codec.h"
+#include "sdp/relay.h"
 
 /* RFC 4733 2.4.1: what an absent fmtp means, and what every keypad has. */
 #define DIGITS "0-15"
@@ -199,8 +200,8 @@ static void add_events(struct gw_sess *out, unsigned at,
 		       const struct gw_sess *from)
 {
 	static const struct gw_sess_codec wanted[] = {
-		{110,  1, 48000, "telephone-event", ""},
-		{ 101, 1, 8000,  "telephone-event", ""},
+		{110,  1, 48000, "telephone-event", "", 0},
+		{ 101, 1, 8000,  "telephone-event", "", 0},
 	};
 	struct gw_sess_stream *s = &out->stream[at];
 	const struct gw_sess_codec *like = first_event(s);
@@ -250,6 +251,17 @@ static void offer_codecs(struct gw_sess *out, unsigned at,
 	}
 	add_events(out, at, previous, from);
 }
+
+/* Feedback ends at each leg: what we offer is what we can do. */
+static void offer_feedback(struct gw_sess_stream *s)
+{
+	unsigned i;
+
+	for (i = 0; i < s->ncodec; i++)
+		s->codec[i].fb = s->kind == GW_KIND_VIDEO ? GW_FB_ALL : 0;
+}
+
+/* ---- m-lines of an offer ---- */
 
 /* The tag that m-line had on this leg, else its place.  One that comes alive
  * as another medium is a new m-line in an old place (RFC 8829 5.2.2). */
@@ -303,6 +315,11 @@ static bool offer_stream(struct gw_sess *out, unsigned at,
 	s->maxptime_ms = src->maxptime_ms;
 	s->bandwidth_bps = src->bandwidth_bps;
 	offer_codecs(out, at, from, previous);
+	offer_feedback(s);
+	gw_relay_offer_ext(out, at, src, previous);
+	gw_relay_offer_profile(s, previous && at < previous->nstream
+					  ? &previous->stream[at]
+					  : NULL);
 	return gw_sess_main_codec(s) != NULL;
 }
 
@@ -404,7 +421,7 @@ static bool relay_stream(struct gw_sess_stream *s,
 		const struct gw_sess_codec *t = &theirs->codec[i];
 		const struct gw_sess_codec *o = gw_sess_find_same(offer, t);
 
-		if (o && gw_codec_carries_audio(t))
+		if (o && gw_codec_carries_media(t))
 			accept_codec(s, o, t->fmtp);
 	}
 	if (s->ncodec == 0)
@@ -414,6 +431,8 @@ static bool relay_stream(struct gw_sess_stream *s,
 	s->ptime_ms = theirs->ptime_ms;
 	s->maxptime_ms = theirs->maxptime_ms;
 	s->bandwidth_bps = theirs->bandwidth_bps;
+	gw_relay_accept_ext(s, offer, theirs);
+	gw_relay_accept_profile(s, offer);
 	return true;
 }
 
@@ -490,6 +509,8 @@ static void local_stream(struct gw_sess_stream *s,
 	s->dir = gw_dir_answer(offer->dir, want);
 	s->ptime_ms = offer->ptime_ms;
 	s->maxptime_ms = offer->maxptime_ms;
+	gw_relay_accept_ext(s, offer, offer);
+	gw_relay_accept_profile(s, offer);
 }
 
 int gw_sess_local_answer(struct gw_sess *out, const struct gw_sess *offer,

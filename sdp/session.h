@@ -32,13 +32,33 @@ enum gw_dir {
 
 enum gw_kind { GW_KIND_AUDIO, GW_KIND_VIDEO, GW_KIND_DATA, GW_KIND_OTHER };
 
+/* Feedback by RTCP that a video codec is used with (RFC 4585 4.2, RFC 5104). */
+enum {
+	GW_FB_NACK = 1, /* "nack": a lost packet is asked for */
+	GW_FB_PLI = 2,  /* "nack pli": a key frame is */
+	GW_FB_FIR = 4,  /* "ccm fir": likewise */
+	GW_FB_REMB = 8, /* "goog-remb": a bound for the bit rate is told */
+	GW_FB_ALL = 15
+};
+
 struct gw_sess_codec {
 	uint8_t pt;
 	uint8_t channels; /* 1 unless rtpmap says otherwise */
 	uint32_t clock_hz;
 	char name[24];  /* as IANA spells it: "opus", "PCMU" */
 	char fmtp[192]; /* parameters only; "" when there is no fmtp line */
+	uint8_t fb;     /* GW_FB_; video only */
 };
+
+/* Header extensions that are understood (RFC 8285); no others are agreed to. */
+enum gw_sess_ext {
+	GW_SESS_EXT_MID,   /* RFC 9143 15.2: which m-line; web profile */
+	GW_SESS_EXT_LEVEL, /* RFC 6464: how loud; web profile */
+	GW_SESS_EXT_CVO,   /* TS 26.114 7.4.5: how the camera is held */
+	GW_SESS_NEXT
+};
+#define GW_SESS_EXT_MAX_ID 14 /* RFC 8285 4.2: of the one-byte form */
+extern const char *const gw_sess_ext_uri[GW_SESS_NEXT];
 
 struct gw_sess_candidate {
 	struct gw_addr addr;
@@ -70,11 +90,18 @@ struct gw_sess_stream {
 	struct gw_sess_codec codec[GW_SESS_MAX_CODECS]; /* by preference */
 	uint16_t ptime_ms, maxptime_ms;                 /* 0: not said */
 	uint32_t bandwidth_bps;                         /* TIAS, or AS*1000 */
+	uint8_t ext[GW_SESS_NEXT];                      /* ids; 0: not used */
 
 	struct gw_addr rtp;  /* c= and m= port; family 0: none to send to (name,
 				.local, group, or 0.0.0.0: hold of RFC 2543) */
 	struct gw_addr rtcp; /* a=rtcp, else RTP's port + 1 */
 	bool rtcp_mux;
+
+	/* Core profile only: RTP/AVPF instead of RTP/AVP, as named, and as a
+	 * possible configuration beside it (RFC 5939; TS 26.114 6.2.3): the
+	 * numbers of a=pcfg and a=tcap, 0 where there is none. */
+	bool avpf;
+	uint8_t pcfg, tcap;
 
 	/* Web profile only.  Session-level values are copied here. */
 	char mid[33];
@@ -109,10 +136,10 @@ enum gw_sess_fault {
 
 /*
  * Text -> value.  @web: browser rules (needs ICE, a sha-256 fingerprint and
- * rtcp-mux on each live audio m-line), else RTP/AVP(F) rules.  An m-line that
- * the gateway cannot serve (video, data, unknown proto, unusable codecs) is
- * kept in place with kind, media, proto and formats; it is the answer's
- * business to refuse it.  Audio that this profile cannot serve has ncodec 0.
+ * rtcp-mux on each live m-line), else RTP/AVP(F) rules.  An m-line that the
+ * gateway cannot serve (data, fax, unknown proto, unusable codecs) is kept in
+ * place with kind, media, proto and formats; it is the answer's business to
+ * refuse it.  Audio or video that this profile cannot serve has ncodec 0.
  * @err (may be NULL) is filled for anything but OK; *@out is zero when BROKEN
  * and complete, fit for an answer that refuses, when UNUSABLE.
  */
@@ -132,8 +159,12 @@ const char *gw_dir_name(enum gw_dir d);
  * the like also the parameters that make streams incompatible. */
 bool gw_codec_same(const struct gw_sess_codec *a,
 		   const struct gw_sess_codec *b);
+/* A number that is one for codecs that are the same: what tells those of one
+ * name apart where parameters are not known. */
+uint32_t gw_codec_variant(const struct gw_sess_codec *c);
 bool gw_codec_is_event(const struct gw_sess_codec *c); /* telephone-event */
-/* The first that carries audio (not telephone-event, CN); NULL: none. */
+/* The first that carries sound or pictures (not telephone-event, CN); NULL:
+ * none. */
 const struct gw_sess_codec *gw_sess_main_codec(const struct gw_sess_stream *s);
 
 /*
@@ -152,8 +183,9 @@ bool gw_codec_supported(const struct gw_sess_codec *c); /* relayed at all? */
  * asks for: same m-lines in the same order, supported codecs only, with
  * telephone-event/8000 added beside /48000 (and the reverse), same payload
  * types where they do not clash, direction as seen through us.  m-lines we do
- * not serve come out refused, as placeholders of audio or video.  @previous is what was last offered or answered
- * on that leg (NULL: none): its payload type numbers are kept (RFC 3264 8.3.2).
+ * not serve come out refused, as placeholders of audio or video.  @previous is
+ * what was last offered or answered on that leg (NULL: none): its numbers of
+ * payload types and header extensions are kept (RFC 3264 8.3.2, RFC 8285 6).
  * 0, or -ENOENT when no m-line is left alive.
  */
 int gw_sess_relay_offer(struct gw_sess *out, const struct gw_sess *from,
@@ -161,7 +193,7 @@ int gw_sess_relay_offer(struct gw_sess *out, const struct gw_sess *from,
 
 /*
  * Before @s is offered to a browser: leaves out the codecs that no browser has
- * (AMR, EVS, G.729 ...), and refuses an m-line that has no audio codec left.
+ * (AMR, EVS, G.729 ...), and refuses an m-line that has no codec left.
  * 0, or -ENOENT when no m-line is left alive.
  */
 int gw_sess_for_web(struct gw_sess *s);
@@ -215,8 +247,8 @@ bool gw_sess_is_refresh(const struct gw_sess *before,
  * of IMS is in it.  The caller frees; NULL: no memory or over a limit. */
 char *gw_sess_print_web(const struct gw_sess *s);
 
-/* Towards IMS: RTP/AVP, one port pair an m-line, b=AS with RS and RR.  Nothing
- * of WebRTC is in it. */
+/* Towards IMS: RTP/AVP, or RTP/AVPF where the peer began with it; one port
+ * pair an m-line, b=AS with RS and RR.  Nothing of WebRTC is in it. */
 char *gw_sess_print_core(const struct gw_sess *s);
 
 #endif

@@ -300,6 +300,19 @@ void gw_ims_tell_digit(struct gw_session *s, const struct gw_dtmf_relay *d)
 	tell(s, &msg);
 }
 
+void gw_ims_tell_info(struct gw_session *s, const char *type, const void *body,
+		      size_t len)
+{
+	const struct gw_msg msg = {
+		.verb = GW_V_INFO,
+		.content_type = type,
+		.content = body,
+		.content_len = len,
+	};
+
+	tell(s, &msg);
+}
+
 /* What a failure, BYE or CANCEL says beyond its number, into @text. */
 /*
  * A BYE or CANCEL tells why only in Reason (RFC 3326): the SIP status, or the

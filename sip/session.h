@@ -362,6 +362,9 @@ void gw_ims_tell_accept(struct gw_session *s, unsigned branch,
 void gw_ims_tell_refuse(struct gw_session *s, unsigned branch, unsigned status,
 			const sip_t *response);
 void gw_ims_tell_digit(struct gw_session *s, const struct gw_dtmf_relay *d);
+/* An INFO of another type that is taken, as it came. */
+void gw_ims_tell_info(struct gw_session *s, const char *type, const void *body,
+		      size_t len);
 void gw_ims_tell_failure(struct gw_session *s, unsigned status,
 			 const char *text);
 /* @message may be NULL.  @status 200: a normal end. */

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "gateway/base/media_control.h"
 #include "gateway/base/metrics.h"
 #include "sip/dialog.h"
 #include "sip/extension.h"
@@ -295,6 +296,13 @@ static void on_info(struct gw_session *s, nta_incoming_t *irq,
 		(void)gw_dialog_reply(s, irq, 200, NULL, false);
 		return;
 	}
+	if (type && !strcasecmp(type, GW_MEDIA_CONTROL_TYPE)) {
+		(void)gw_dialog_reply(s, irq, 200, NULL, false);
+		if (s->state == GW_SES_UP || s->state == GW_SES_ANSWERED)
+			gw_ims_tell_info(s, GW_MEDIA_CONTROL_TYPE,
+					 body->pl_data, body->pl_len);
+		return;
+	}
 	if (type && !strcasecmp(type, GW_DTMF_RELAY_TYPE)) {
 		bad = gw_dtmf_relay_parse(&d, body->pl_data, body->pl_len);
 	} else if (type && !strcasecmp(type, "application/dtmf")) {
@@ -302,8 +310,8 @@ static void on_info(struct gw_session *s, nta_incoming_t *irq,
 	} else {
 		refuse_info(s, irq, 415,
 			    "Accept: " GW_DTMF_RELAY_TYPE ", "
-			    "application/dtmf\r\n",
-			    "neither of the types that are taken");
+			    "application/dtmf, " GW_MEDIA_CONTROL_TYPE "\r\n",
+			    "none of the types that are taken");
 		return;
 	}
 	if (bad) {

@@ -9,6 +9,7 @@ import { startRelay } from './lib/relay.mjs';
 import { answerOverTls, callOverTls, isTurnedAway, listenOverTls, makeCertificate,
 	makeCertificates, shownCertificate, useCertificate } from './lib/tls_peer.mjs';
 import { answer, description } from './lib/web.mjs';
+import { groups as registering } from './reg_cases.mjs';
 
 const BOB = 'sip:bob@far.example';
 
@@ -455,4 +456,5 @@ export const groups = [
 				web: acceptAndWait },
 		],
 	},
+	...registering,
 ];

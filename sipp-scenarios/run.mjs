@@ -21,16 +21,19 @@ async function runCase(test, gateway, web) {
 
 	try {
 		await web.forget();
-		around = await test.before?.();
+		around = await test.before?.(gateway);
 		if (test.scenario) {
-			peer = sipp(gateway.dir, test.scenario, test);
+			peer = sipp(gateway.dir, test.scenario, { ...test, ...test.given?.(around) });
 			// SIPp tells nobody when it listens.
 			if (!test.scenario.startsWith('term_'))
 				await pause(250);
 		}
-		const browser = Promise.resolve(test.web?.(web, gateway));
-		await Promise.all([browser, peer?.done()]);
-		await test.after?.(gateway, around);
+		const browser = Promise.resolve(test.web?.(web, gateway, peer, around));
+		// Of some, how far they come depends on the gateway.
+		await Promise.all([browser, test.open ? null : peer?.done()]);
+		if (peer?.wrong())
+			throw new Error(`SIPp: ${peer.wrong().slice(0, 900)}`);
+		await test.after?.(gateway, around, peer);
 		// Nothing may be left of it: no dialog, no call.
 		await until(async () => await gateway.metric('isthmus_sip_dialogs') === 0,
 			'no dialog is left', test.linger ?? 9000);
@@ -42,6 +45,7 @@ async function runCase(test, gateway, web) {
 		console.log(gateway.text().trim().split('\n').slice(-25).join('\n'));
 	} finally {
 		await web.forget();
+		await test.leave?.(gateway);
 		await peer?.stop();
 		await around?.stop();
 	}
@@ -57,6 +61,7 @@ for (const group of groups) {
 	try {
 		gateway = await startGateway(path.resolve(binary), group.name, group.options,
 			group.prepare);
+		await group.ready?.(gateway);
 		web = await Web.login({ url: `ws://127.0.0.1:${PORT.web}/3gpp-respect/v1`,
 			user: 'sip:alice@sipp.example', password: PASSWORD });
 		for (const test of cases)

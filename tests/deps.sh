@@ -57,6 +57,8 @@ fi
 if [ ! -e tests/node_modules/.package-lock.json ] ||
 	[ tests/package-lock.json -nt tests/node_modules/.package-lock.json ]; then
 	echo "deps: npm ci in tests/"
+	# It would empty the folder of another tree that a link leads to.
+	[ ! -L tests/node_modules ] || rm tests/node_modules
 	(cd tests && npm ci --loglevel=error --no-audit --no-fund) >/dev/null || {
 		echo "deps: npm ci failed in tests/" >&2
 		exit 1

@@ -243,6 +243,49 @@ struct gw_reg *gw_registry_find(const struct gw_registry *r, const char *uri)
 	return best;
 }
 
+static size_t keep(struct gw_reg **out, size_t n, size_t max,
+		   struct gw_reg *reg, bool *connected)
+{
+	if (reg->pending || (*connected && !reg->conn))
+		return n;
+	/* The first that is connected takes the place of all that are not. */
+	if (reg->conn && !*connected) {
+		*connected = true;
+		n = 0;
+	}
+	if (n < max)
+		out[n++] = reg;
+	return n;
+}
+
+size_t gw_registry_find_all(const struct gw_registry *r, const char *uri,
+			    struct gw_reg **out, size_t max)
+{
+	const struct gw_idmap_node *iter = NULL;
+	bool connected = false;
+	struct gw_reg *reg;
+	size_t n = 0;
+
+	while ((reg = gw_idmap_next(r->map, uri, &iter)))
+		n = keep(out, n, max, reg, &connected);
+	return n;
+}
+
+size_t gw_registry_find_in_core(const struct gw_registry *r, const char *key,
+				struct gw_reg **out, size_t max)
+{
+	bool connected = false;
+	struct gw_reg *reg;
+	size_t n = 0;
+
+	LIST_FOREACH(reg, &r->regs, link)
+	{
+		if (!strcmp(gw_reg_core_key(reg), key))
+			n = keep(out, n, max, reg, &connected);
+	}
+	return n;
+}
+
 /* Takes as long whatever the first differing byte is. */
 static bool same_secret(const char *a, const char *b)
 {
@@ -271,19 +314,24 @@ struct gw_reg *gw_registry_find_credential(const struct gw_registry *r,
 	return NULL;
 }
 
-struct gw_reg *gw_registry_surplus(const struct gw_registry *r, const char *id)
+struct gw_reg *gw_registry_surplus(const struct gw_reg *reg, unsigned max)
 {
 	const struct gw_idmap_node *iter = NULL;
-	struct gw_reg *reg, *worst = NULL;
-	unsigned n = 0;
+	struct gw_reg *other, *worst = NULL;
+	unsigned n = 1;
 
-	while ((reg = gw_idmap_next(r->map, id, &iter))) {
+	while ((other = gw_idmap_next(reg->registry->map, reg->id, &iter))) {
+		/* Whom the core does not know yet may not be who it says. */
+		if (other == reg || other->pending ||
+		    !gw_identity_equal(other->id, reg->id))
+			continue;
 		n++;
-		if (!worst || (!reg->conn > !worst->conn) ||
-		    (!reg->conn == !worst->conn && reg->serial < worst->serial))
-			worst = reg;
+		if (!worst || (!other->conn > !worst->conn) ||
+		    (!other->conn == !worst->conn &&
+		     other->serial < worst->serial))
+			worst = other;
 	}
-	return n >= GW_REG_MAX_ENDPOINTS ? worst : NULL;
+	return n > max ? worst : NULL;
 }
 
 struct gw_reg *gw_registry_first(const struct gw_registry *r)

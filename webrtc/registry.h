@@ -30,7 +30,6 @@ struct gw_rconn;
 struct gw_rleg;
 
 #define GW_REG_MAX_IDENTITIES  (GW_SET_IDENTITIES + 1)
-#define GW_REG_MAX_ENDPOINTS   16 /* of one subscriber */
 #define GW_REG_CREDENTIAL_SIZE 40
 
 enum gw_reg_end { GW_REG_LOST, GW_REG_EXPIRED };
@@ -46,12 +45,13 @@ struct gw_reg {
 	LIST_ENTRY(gw_reg) link;
 	struct gw_registry *registry;
 	uint64_t serial;
-	char key[23];  /* random, of this registration for its life */
-	bool pending;  /* the core has not answered: nobody finds it */
-	bool enrolled; /* in the core */
-	bool asked;    /* the core's challenge is with the client */
-	bool token;    /* it was a token that logged it in */
-	bool client;   /* it answers the core's challenges itself */
+	char key[23];      /* random, of this registration for its life */
+	char core_key[24]; /* of its registration in the core; "": the same */
+	bool pending;      /* the core has not answered: nobody finds it */
+	bool enrolled;     /* in the core */
+	bool asked;        /* the core's challenge is with the client */
+	bool token;        /* it was a token that logged it in */
+	bool client;       /* it answers the core's challenges itself */
 	/* An auth waits for the core: to an answer at a refresh, or to a
 	 * log-out. */
 	bool answering, quitting;
@@ -76,6 +76,12 @@ struct gw_reg {
 	struct gw_reg_bucket sent, received; /* messages of text */
 	unsigned unanswered;                 /* that were sent to it */
 };
+
+/* What its registration in the core is known by. */
+static inline const char *gw_reg_core_key(const struct gw_reg *reg)
+{
+	return reg->core_key[0] ? reg->core_key : reg->key;
+}
 
 typedef void(gw_reg_end_h)(struct gw_reg *reg, enum gw_reg_end why, void *arg);
 
@@ -103,13 +109,20 @@ void gw_registry_remove(struct gw_reg *reg); /* its legs are gone */
 
 /* The one to call under @uri: connected before suspended, then newest. */
 struct gw_reg *gw_registry_find(const struct gw_registry *r, const char *uri);
+/* All that are to be called under @uri: connected ones, newest first; when there
+ * is none, suspended ones.  How many, @max at most. */
+size_t gw_registry_find_all(const struct gw_registry *r, const char *uri,
+			    struct gw_reg **out, size_t max);
+/* The same of those that are registered in the core by @key. */
+size_t gw_registry_find_in_core(const struct gw_registry *r, const char *key,
+				struct gw_reg **out, size_t max);
 /* The one of @id that was given @credential; NULL: none. */
 struct gw_reg *gw_registry_find_credential(const struct gw_registry *r,
 					   const char *id,
 					   const char *credential);
-/* The oldest of @id when it has as many as it may, suspended before
- * connected; NULL while there is room. */
-struct gw_reg *gw_registry_surplus(const struct gw_registry *r, const char *id);
+/* Of those that have @reg's id, when they are more than @max: the oldest,
+ * suspended before connected, but not @reg; NULL while there is room. */
+struct gw_reg *gw_registry_surplus(const struct gw_reg *reg, unsigned max);
 struct gw_reg *gw_registry_first(const struct gw_registry *r);
 
 /* Runs @expiration_s and @ttl_s anew and makes a new credential: the one

@@ -154,7 +154,7 @@ void gw_rapp_message(struct gw_rconn *c, const struct gw_rmsg *m)
 		msg.from.display = c->reg->name;
 	msg.to = target;
 	if (c->reg->enrolled)
-		msg.registration = c->reg->key;
+		msg.registration = gw_reg_core_key(c->reg);
 	gw_debug(&c->log, "message of %zu bytes from %s to %s", msg.len,
 		 msg.from.uri, target);
 	c->web->h.message(ask->id, &msg, c->web->h.arg);
@@ -224,13 +224,22 @@ void gw_rapp_fini(struct gw_web *web)
 
 /* ---- messages to clients ---- */
 
+/* Of several that share a registration in the core: one. */
+static struct gw_reg *reader_of(const struct gw_web *web,
+				const struct gw_message *m)
+{
+	struct gw_reg *reg = NULL;
+
+	if (!m->registration)
+		return gw_registry_find(web->registry, m->to);
+	(void)gw_registry_find_in_core(web->registry, m->registration, &reg, 1);
+	return reg;
+}
+
 int gw_web_message_send(struct gw_web *web, uint64_t id,
 			const struct gw_message *m)
 {
-	struct gw_reg *reg =
-		m->registration
-			? gw_registry_find_key(web->registry, m->registration)
-			: gw_registry_find(web->registry, m->to);
+	struct gw_reg *reg = reader_of(web, m);
 	struct gw_rout o = { .content_type = GW_MESSAGE_TYPE,
 			     .content = m->text ? m->text : "",
 			     .content_len = m->len };

@@ -124,6 +124,17 @@ static void deny_token(struct gw_rconn *c, uint64_t txn, const char *id,
 		gw_rconn_close(c, GW_WS_POLICY, "token refused");
 }
 
+/* It is known to be who it says: one endpoint too many, and the oldest goes. */
+static void make_room(struct gw_web *web, const struct gw_reg *reg)
+{
+	unsigned max = web->set->auth.max_endpoints;
+	struct gw_reg *surplus;
+
+	while ((surplus = gw_registry_surplus(reg, max)))
+		gw_rauth_end(web, surplus, GW_WS_SUPERSEDED,
+			     "too many endpoints");
+}
+
 void gw_rauth_granted(struct gw_rconn *c, uint64_t txn, uint32_t expiration_s,
 		      uint32_t ttl_s)
 {
@@ -136,6 +147,7 @@ void gw_rauth_granted(struct gw_rconn *c, uint64_t txn, uint32_t expiration_s,
 			     .supported = gw_rconn_extensions(c->web) };
 
 	gw_timer_stop(&c->auth_timer);
+	make_room(c->web, reg);
 	gw_reg_renew(reg, expiration_s, ttl_s);
 	gw_rauth_gauge(c->web);
 	o.webrtc_id = reg->id;
@@ -159,13 +171,8 @@ static void register_new(struct gw_rconn *c, struct gw_auth_job *job,
 {
 	struct gw_set_user *configured = gw_rauth_user(c->web, job->webrtc_id);
 	struct gw_rout o = { .problem = { .status = 503 } };
-	struct gw_reg *surplus;
 
 	if (!c->reg) {
-		surplus = gw_registry_surplus(c->web->registry, job->webrtc_id);
-		if (surplus)
-			gw_rauth_end(c->web, surplus, GW_WS_SUPERSEDED,
-				     "too many endpoints");
 		if (gw_registry_add(c->web->registry, &c->reg, job->webrtc_id,
 				    configured ? configured : job->user, c)) {
 			gw_warn(&c->log, "no memory for a registration");

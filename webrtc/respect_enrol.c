@@ -153,6 +153,9 @@ static void take_identities(struct gw_reg *reg,
 {
 	if (res->status != 200)
 		return;
+	if (res->registration)
+		(void)snprintf(reg->core_key, sizeof(reg->core_key), "%s",
+			       res->registration);
 	if (res->impi && !reg->impi)
 		reg->impi = strdup(res->impi);
 	gw_registry_set_identities(reg, res->nimpu, res->impu);

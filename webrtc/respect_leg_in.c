@@ -107,7 +107,7 @@ void gw_rleg_msetup(struct gw_rconn *c, const struct gw_rmsg *m)
 	}
 	/* As the core knows it. */
 	if (c->reg->enrolled)
-		setup.registration = c->reg->key;
+		setup.registration = gw_reg_core_key(c->reg);
 	if (gw_rmsg_has(m, GW_K_PRE_OFFER))
 		l->oa = GW_OA_PRE;
 	(void)snprintf(l->peer, sizeof(l->peer), "%s",

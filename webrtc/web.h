@@ -16,8 +16,10 @@
 
 struct gw_web;
 
-#define GW_WEB_IDENTITY 128
-#define GW_WEB_IMPUS    8 /* that a token may name */
+#define GW_WEB_IDENTITY  128
+#define GW_WEB_IMPUS     8  /* that a token may name */
+#define GW_WEB_ENDPOINTS 16 /* of one user */
+#define GW_WEB_KEY       24 /* of a registration */
 
 /*
  * Answers a GET on the admin listener: fills @body, sets @content_type (a
@@ -116,6 +118,9 @@ struct gw_web_enrolled {
 	uint16_t retry_after_s; /* 0: not said */
 	const char *text;       /* may be NULL */
 	const char *challenge;
+	/* 200: the key of its registration in the core, which it may share;
+	 * NULL: its own. */
+	const char *registration;
 	/* 200: as whom, and all public identities that the core grants it:
 	 * beside its id it has no others. */
 	const char *impi;
@@ -153,6 +158,13 @@ bool gw_web_is_user(struct gw_web *web, const char *uri);
  * limit), -ENOMEM. */
 int gw_respect_leg_new(struct gw_leg **out, struct gw_web *web, const char *uri,
 		       const char *key);
+
+/* The keys of the endpoints that a call to @uri rings (NULL @key), or one for
+ * the registration @key in the core: those that are connected, the newest
+ * first, or if none is those that may come back.  How many. */
+size_t gw_respect_endpoints(const struct gw_web *web, const char *uri,
+			    const char *key,
+			    char out[GW_WEB_ENDPOINTS][GW_WEB_KEY]);
 
 /* The form of a SIP or tel URI that identities are compared in: no parameters,
  * one case.  False: @uri is none. */

@@ -55,6 +55,21 @@ size_t gw_web_registrations(const struct gw_web *web, uint64_t after,
 	return n;
 }
 
+size_t gw_respect_endpoints(const struct gw_web *web, const char *uri,
+			    const char *key,
+			    char out[GW_WEB_ENDPOINTS][GW_WEB_KEY])
+{
+	struct gw_reg *reg[GW_WEB_ENDPOINTS];
+	size_t n = key ? gw_registry_find_in_core(web->registry, key, reg,
+						  GW_WEB_ENDPOINTS)
+		       : gw_registry_find_all(web->registry, uri, reg,
+					      GW_WEB_ENDPOINTS);
+
+	for (size_t i = 0; i < n; i++)
+		(void)snprintf(out[i], GW_WEB_KEY, "%s", reg[i]->key);
+	return n;
+}
+
 static struct gw_reg *one_of(const struct gw_web *web, const char *id,
 			     uint64_t serial)
 {

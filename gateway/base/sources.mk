@@ -7,8 +7,9 @@ base_SRCS := \
 	gateway/base/log.c \
 	gateway/base/loop.c \
 	gateway/base/mailbox.c \
+	gateway/base/media_control.c \
 	gateway/base/metrics.c \
 	gateway/base/timers.c
 base_TESTS := test_addr test_buf test_dtmf_relay test_ids test_log test_loop \
-	test_mailbox test_metrics test_timers
+	test_mailbox test_media_control test_metrics test_timers
 base_FUZZ :=

@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 
 export const HERE = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..');
 export const ROOT = path.resolve(HERE, '..');
-export const PORT = { web: 22080, admin: 22081, sip: 22010, tls: 22012, peer: 22020, behind: 22022, media: 22200 };
+export const PORT = { web: 22080, admin: 22081, sip: 22010, tls: 22012, peer: 22020, behind: 22022, scscf: 22024, media: 22200 };
 const HASH = '$y$j9T$F5Jx5fExrKuPp53xLKQ..1$1MUQcJhwFWeCUqO3XKU8qDXr7SCWMrv4jrApW6AFrf8';
 export const PASSWORD = 'demo';
 
@@ -35,7 +35,13 @@ function get(what) {
 	});
 }
 
-function configuration(dir, { core, noOffer = 'gateway_offer', tls = false, core6 = false, sip = '' }) {
+const imsSection = (ims) => `store: { file: isthmus.db, lock_ms: 100 }
+ims:
+  enabled: true
+  domain: ims.example
+${Object.entries(ims).map(([key, value]) => `  ${key}: ${JSON.stringify(value)}\n`).join('')}`;
+
+function configuration(dir, { core, noOffer = 'gateway_offer', tls = false, core6 = false, ims, sip = '' }) {
 	return `state_dir: ${dir}
 log: { level: debug }
 web:
@@ -68,7 +74,7 @@ calls: { drain_s: 1, no_offer: ${noOffer}, cdr_file: ${dir}/cdr.json }
 admin: { listen: "127.0.0.1:${PORT.admin}" }
 users:
   - { id: "sip:alice@sipp.example", password: "${HASH}", name: Alice }
-`;
+${ims ? imsSection(ims) : ''}`;
 }
 
 /**
@@ -89,7 +95,7 @@ leak:tls_connect
 }
 
 export async function startGateway(binary, name, options, prepare) {
-	const dir = path.join(ROOT, 'build/sipp', name);
+	const dir = path.join(process.env.SIPP_OUT ?? path.join(ROOT, 'build/sipp'), name);
 
 	fs.rmSync(dir, { recursive: true, force: true });
 	fs.mkdirSync(dir, { recursive: true });
@@ -108,7 +114,7 @@ export async function startGateway(binary, name, options, prepare) {
 		return (await get('/readyz').catch(() => null))?.status === 200;
 	}, 'the gateway is ready', 20_000);
 	return {
-		dir, text,
+		dir, text, binary,
 		pid: child.pid,
 		/** SIGHUP, until it says that it has read its files. */
 		async reload(said) {
@@ -140,34 +146,47 @@ export async function startGateway(binary, name, options, prepare) {
 	};
 }
 
-/** One SIPp call of a scenario; done() resolves when it went as written. */
-export function sipp(dir, scenario, { transport = 'u1', port = PORT.peer, host = '127.0.0.1',
-	remote = PORT.sip, timeout = 20 } = {}) {
+/**
+ * SIPp's @calls of a scenario (one; with more, a Call-ID may come again);
+ * done() resolves when they went as written.  @keys: what stands for [key] in
+ * the scenario, and for @key@ where SIPp wants to know it beforehand.
+ */
+export function sipp(dir, scenario, { name = scenario, transport = 'u1', port = PORT.peer,
+	host = '127.0.0.1', remote = PORT.sip, remoteHost, timeout = 20, calls = 1, keys = {},
+	control = 22990 } = {}) {
 	const calling = scenario.startsWith('term_');
-	const base = path.join(dir, `${scenario}.${transport}`);
+	const base = path.join(dir, `${name}.${transport}`);
 	const where = host.includes(':') ? `[${host}]` : host;
-	const args = ['-sf', path.join(HERE, `${scenario}.xml`), '-m', '1', '-i', where,
+	const xml = fs.readFileSync(path.join(HERE, `${scenario}.xml`), 'utf8')
+		.replace(/@([a-z]+)@/g, (all, key) => keys[key] ?? all);
+	fs.writeFileSync(`${base}.xml`, xml);
+	const args = ['-sf', `${base}.xml`, '-m', `${calls}`, '-i', where,
 		'-p', `${port}`, '-t', transport, '-nostdin', '-timeout', `${timeout}`,
 		'-timeout_error', '-trace_err', '-error_file', `${base}.err`, '-trace_msg',
-		'-message_file', `${base}.msg`, '-cp', '22990'];
+		'-message_file', `${base}.msg`, '-cp', `${control}`,
+		...calls > 1 ? ['-deadcall_wait', '0'] : [],
+		...Object.entries(keys).flatMap(([key, value]) => ['-key', key, `${value}`])];
 
 	if (calling)
-		args.push(`${where}:${remote}`);
+		args.push(`${remoteHost ?? where}:${remote}`);
 	const child = spawn('sipp', args, { stdio: ['ignore', 'ignore', 'pipe'] });
 	let said = '';
 
 	child.stderr.on('data', (chunk) => { said += chunk; });
 	const ended = new Promise((resolve) => child.once('exit', (code) => resolve(code)));
+	const text = (what) => fs.existsSync(`${base}.${what}`) ?
+		fs.readFileSync(`${base}.${what}`, 'utf8') : '';
 	return {
 		async done() {
 			const code = await ended;
 
-			if (code !== 0) {
-				const err = fs.existsSync(`${base}.err`) ?
-					fs.readFileSync(`${base}.err`, 'utf8') : '';
-				throw new Error(`SIPp: ${code}: ${(err || said).slice(0, 900)}`);
-			}
+			if (code !== 0)
+				throw new Error(`SIPp: ${code}: ${(text('err') || said).slice(0, 900)}`);
 		},
+		/** So far: what did not match (it also warns of a slow machine), and every message. */
+		wrong: () => /Failed regexp|check_it|[Uu]nexpected|Aborting/.test(text('err')) ?
+			text('err') : '',
+		messages: () => text('msg'),
 		async stop() {
 			if (child.exitCode === null && child.signalCode === null)
 				child.kill('SIGKILL');

@@ -14,7 +14,7 @@ a=rtpmap:126 telephone-event/8000`;
 
 /** A description; @version counts up, @direction as in SDP. */
 export function description({ version = 2, direction = 'sendrecv', setup = 'actpass',
-	mid = '0' } = {}) {
+	mid = '0', candidates = '' } = {}) {
 	return `v=0
 o=- 4611731400430051336 ${version} IN IP4 127.0.0.1
 s=-
@@ -32,7 +32,7 @@ a=fingerprint:sha-256 ${Array(32).fill('AB').join(':')}
 a=setup:${setup}
 a=mid:${mid}
 a=extmap:1 urn:ietf:params:rtp-hdrext:ssrc-audio-level
-a=${direction}
+${candidates}a=${direction}
 a=msid:stream track
 a=rtcp-mux
 ${CODECS}
@@ -56,15 +56,22 @@ export class Web {
 	#wake = [];
 	#sessions = new Set();
 
-	static async login({ url, user, password, timeout = 8000 }) {
+	/** Connected, and nobody yet; @from: the address that it comes from. */
+	static async connect({ url, from, timeout = 8000 }) {
 		const web = new Web();
 
 		web.timeout = timeout;
 		web.client = await connect(url, {
-			origin: 'http://browser.example',
+			origin: 'http://browser.example', from,
 			answers: (message) => web.#respond(message),
 		});
 		web.client.on('request', (message) => web.#receive(message));
+		return web;
+	}
+
+	static async login({ user, password, ...options }) {
+		const web = await Web.connect(options);
+
 		await web.client.authBasic(user, password);
 		return web;
 	}

@@ -171,21 +171,6 @@ test('several calls live on one connection', async () => {
 	assert.equal(await alice.do(() => ua.sessions.length), 1);
 });
 
-test('a video line is refused and the audio lives', async () => {
-	const alice = await logIn('alice', 520);
-	await alice.do(async () => {
-		const stream = globalThis.probe.microphone().clone();
-		const video = await navigator.mediaDevices.getUserMedia({ video: true });
-		stream.addTrack(video.getVideoTracks()[0]);
-		ua.call('echo', { mediaStream: stream });
-	});
-	await alice.event('confirmed');
-	const answer = await alice.do(() => session.connection.remoteDescription.sdp);
-	assert.match(answer, /^m=audio [1-9]/m);
-	assert.match(answer, /^m=video 0 /m);
-	await assertHears(alice, 520);
-});
-
 test('a data channel line is refused and the audio lives', async () => {
 	const alice = await logIn('alice', 520);
 	await alice.do(() => {

@@ -119,6 +119,75 @@ test('a call of the phone rings, is answered and ended by the phone', async () =
 	await visible('.callcard[data-state=ended]');
 });
 
+test('a second call waits, is answered, and both are swapped by the buttons', async () => {
+	await page.fill('#target', 'echo');
+	await page.click('#dial-form button');
+	const first = '.callcard:has-text("echo")';
+	await visible(`${first}[data-state=connected]`);
+	await assertHears(ears, MINE);
+	phone.events.length = 0;
+	await phone.dial(`sip:alice@127.0.0.1:${gateway.sipPort}`);
+	const second = '.callcard:has(.answer:visible)';
+	await visible(second);
+	assert.match(await page.textContent(`${second} .answer`), /Hold and answer/);
+	await page.click(`${second} .answer`);
+	await visible(`${first}[data-state=held]`);
+	const phoneCard = '.callcard:has-text("phone")[data-state=connected]';
+	await visible(phoneCard);
+	await assertHears(ears, THEIRS);
+	await page.click(`${first}[data-state=held] .hold`); // Resume
+	await visible(`${first}[data-state=connected]`);
+	await visible('.callcard:has-text("phone")[data-state=held]');
+	await page.click(`${first}[data-state=connected] .hangup`);
+	await page.click('.callcard:has-text("phone")[data-state=held] .hangup');
+	await phone.event('CALL_CLOSED');
+});
+
+test('a camera that the other side does not take is said in words', async () => {
+	await page.fill('#target', `sip:phone@127.0.0.1:${PHONE}`);
+	await page.click('#dial-form button');
+	await visible('.callcard[data-state=connected]');
+	await page.click('.callcard[data-state=connected] .video');
+	await visible('.trouble');
+	assert.match(await page.textContent('.callcard[data-state=connected] .trouble'), /Video: /);
+	assert.equal(await page.evaluate(() => globalThis.isthmus.sessions[0]
+		.localStream.getVideoTracks().length), 0);
+	await assertHears(ears, THEIRS, { not: MINE });
+});
+
+test('the page says how the call sounds', async () => {
+	await visible('.callcard[data-state=connected] .opinion:not(:empty)', 20_000);
+	assert.match(await page.textContent('.callcard[data-state=connected] .opinion'),
+		/You hear (very )?good \(\d\.\d\)/);
+});
+
+test('another microphone can be chosen in the call', async () => {
+	await page.click('#devices summary');
+	await until(() => page.evaluate(() =>
+		document.getElementById('microphone').options.length > 1), 'devices are listed');
+	await page.selectOption('#microphone', { index: 1 });
+	await until(async () => /Now with/.test(await page.textContent('#log')), 'it is in use');
+	await assertHears(phone, MINE, { not: THEIRS });
+	await page.selectOption('#microphone', { index: 0 });
+	await page.click('#devices summary');
+	await page.click('.callcard[data-state=connected] .hangup');
+	await phone.event('CALL_CLOSED', 0);
+});
+
+test('messages are written and read', async () => {
+	await page.click('#chat summary');
+	await page.fill('#chat-to', 'alice'); // to oneself: comes back here
+	await page.fill('#chat-text', 'h\u00e9llo <b>me</b>');
+	await page.click('#chat-form button');
+	await visible('#chat-lines li:not(.mine)');
+	assert.match(await page.textContent('#chat-lines li:not(.mine)'), /h\u00e9llo <b>me<\/b>/);
+	await visible('#chat-lines .mine small:has-text("\u2713")');
+	await page.fill('#chat-to', 'bob');
+	await page.fill('#chat-text', 'anybody?');
+	await page.click('#chat-form button');
+	await visible('#chat-lines .mine small.bad-news');
+});
+
 test('the call log carries no secret', async () => {
 	await page.check('#log-wire');
 	await page.reload();
@@ -133,9 +202,21 @@ test('the call log carries no secret', async () => {
 
 test('on a telephone\'s screen nothing runs over the edge', async () => {
 	await page.setViewportSize({ width: 390, height: 844 });
+	await page.fill('#target', 'echo');
+	await page.click('#dial-form button');
+	await visible('.callcard[data-state=connected]');
+	await page.click('.callcard[data-state=connected] .keys');
+	await page.click('.callcard[data-state=connected] .transfer');
+	await visible('.transfer-form');
 	const [content, window] = await page.evaluate(() =>
 		[document.documentElement.scrollWidth, innerWidth]);
 	assert.ok(content <= window, `${content} > ${window}`);
+	// A finger needs some room: WCAG 2.5.8 asks for 24 pixels.
+	const small = await page.evaluate(() => [...document.querySelectorAll('button, select')]
+		.filter((b) => b.offsetParent && b.getBoundingClientRect().height < 24)
+		.map((b) => b.textContent));
+	assert.deepEqual(small, []);
+	await page.click('.callcard[data-state=connected] .hangup');
 });
 
 test('the page ran without an error', () => {

@@ -1,5 +1,6 @@
-/* What a peer may send on a selected pair: raw datagrams, and checks and
- * answers whose attributes are anything but which are signed.  A record of the
+/* What a peer may send on a selected pair, and before there is one: raw
+ * datagrams, and checks and answers whose attributes are anything but which are
+ * signed.  A record of the
  * input is a byte that says what to do, a length, and that many bytes. */
 #include <assert.h>
 #include <string.h>
@@ -7,6 +8,7 @@
 #include <stun/stunagent.h>
 
 #include "media/consent.h"
+#include "media/probe.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -22,6 +24,7 @@ static const struct gw_consent_keys keys = {
 
 static struct gw_stun *stun;
 static struct gw_timers *timers;
+static struct gw_probe *probe;
 static uint64_t now_us = 1000000;
 static unsigned lost;
 static uint8_t asked[GW_STUN_REQUEST];
@@ -49,6 +52,37 @@ static void on_lost(void *arg)
 {
 	(void)arg;
 	lost++;
+}
+
+static void on_probe(unsigned local, const struct gw_addr *to, const void *data,
+		     size_t len, void *arg)
+{
+	assert(local < 2 && to->family);
+	on_send(data, len, arg);
+}
+
+static void on_found(unsigned local, const struct gw_addr *peer, void *arg)
+{
+	(void)arg;
+	assert(local < 2 && peer->family);
+	gw_probe_free(probe);
+	probe = NULL;
+}
+
+static void new_probe(void)
+{
+	const struct gw_probe_options opt = { .stun = stun,
+					      .timers = timers,
+					      .ufrag = keys.ufrag,
+					      .pwd = keys.pwd,
+					      .mark = 0x01020304 };
+	const struct gw_probe_handlers h = { .send = on_probe,
+					     .found = on_found };
+	int err =
+		gw_probe_new(&probe, &opt, &h) ||
+		gw_probe_set_remote(probe, keys.remote_ufrag, keys.remote_pwd);
+
+	assert(!err);
 }
 
 static bool password(StunAgent *agent, StunMessage *msg, uint8_t *user,
@@ -121,6 +155,7 @@ static void receive(struct gw_consent *c, uint8_t how, const uint8_t *in,
 		    size_t len)
 {
 	uint8_t buf[ROOM];
+	uint8_t copy[ROOM];
 	struct gw_addr from;
 	int err = gw_addr_parse(&from, "192.0.2.1", 1000);
 
@@ -134,8 +169,17 @@ static void receive(struct gw_consent *c, uint8_t how, const uint8_t *in,
 		if (len >= 20 && asked_len && buf[0] == 1)
 			memcpy(buf + 4, asked + 4, 16);
 	}
-	if (len)
-		(void)gw_consent_take(c, &from, buf, len);
+	if (!len)
+		return;
+	/* Each may change what it reads. */
+	memcpy(copy, buf, len);
+	if (!gw_probe_reply(probe, 0, &from, copy, len)) {
+		memcpy(copy, buf, len);
+		gw_probe_look(probe, 0, how != 1, &from, copy, len);
+	}
+	if (!probe)
+		new_probe();
+	(void)gw_consent_take(c, &from, buf, len);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -152,6 +196,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	assert(!err);
 	lost = 0;
 	asked_len = 0;
+	new_probe();
 	gw_consent_init(&c, stun, timers, &log, &h);
 	err = gw_consent_start(&c, &keys);
 	assert(!err);
@@ -171,6 +216,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		assert(lost <= 1 && (lost == 0 || !c.names));
 	}
 	gw_consent_stop(&c);
+	gw_probe_free(probe);
+	probe = NULL;
 	assert(gw_timers_count(timers) == 0);
 	return 0;
 }

@@ -4,7 +4,7 @@ import { execFileSync } from 'node:child_process';
 import crypto from 'node:crypto';
 import path from 'node:path';
 import { ctl } from '../e2e/lib/ctl.mjs';
-import { PASSWORD, ROOT, startGateway } from '../e2e/lib/gateway.mjs';
+import { PASSWORD, ROOT, startGateway, workDir } from '../e2e/lib/gateway.mjs';
 
 /** What lab/hss-ctl prints. */
 export const hss = (...args) =>
@@ -13,11 +13,29 @@ export const hss = (...args) =>
 export const phone = (...args) =>
 	execFileSync(path.join(ROOT, 'lab/phone.sh'), args, { encoding: 'utf8' });
 
-export async function startImsGateway(name, port, { transport = 'udp', ims = {}, extra = {} } = {}) {
+/** What lab/node.sh does: @command is stop, start or restart. */
+export const node = (command, name) =>
+	execFileSync(path.join(ROOT, 'lab/node.sh'), [command, name], { encoding: 'utf8' });
+
+/** So that the gateway, and nobody else, asks @address for names. */
+function asking(address) {
+	return ['unshare', '-m', 'sh', '-c', `echo nameserver ${address} >"$0" &&
+		mount --bind "$0" /etc/resolv.conf && exec "$@"`,
+	path.join(workDir('ims-names'), 'resolv.conf')];
+}
+
+/**
+ * @address: one of those that the core trusts, 127.0.0.50 to .54.  @nameserver:
+ * that of this gateway.
+ */
+export async function startImsGateway(name, port, { transport = 'udp', address = '127.0.0.50',
+	nameserver, ims = {}, extra = {} } = {}) {
 	const gateway = await startGateway({
 		name: `ims-${name}`, port, core: `sip:127.0.0.41:5060;transport=${transport}`,
+		prefix: nameserver ? asking(nameserver) : [],
 		extra: {
-			sip: { listen: ['sip:127.0.0.50:5060;transport=udp', 'sip:127.0.0.50:5060;transport=tcp'] },
+			sip: { listen: ['udp', 'tcp'].map((t) => `sip:${address}:5060;transport=${t}`) },
+			web: { auth_failures: 1000 },
 			ims: {
 				enabled: true, domain: 'ims.test', expires_s: 600,
 				cores: [`sip:127.0.0.41:5060;transport=${transport}`],

@@ -7,6 +7,8 @@ binary=${1:-build/isthmus}
 shift
 [ $# -gt 0 ] || set -- tests/ims/*.test.mjs
 export LAB_RUN=$PWD/build/ims/lab
+# In the network of the lab, one after the other: there is one core.
+export E2E_OUT=$PWD/build/ims E2E_JOBS=1
 
 mkdir -p build/ims
 if ! lab/deps.sh || ! lab/start.sh >build/ims/lab.log 2>&1; then

@@ -259,11 +259,15 @@ export class RespectClient extends EventEmitter {
 	resume() { this.#socket.resume(); }
 }
 
-/** Resolves with an open client; rejects with error.status when HTTP refuses. */
-export function connect(url, { origin, protocol = SUBPROTOCOL, ca, headers, ...options } = {}) {
+/**
+ * Resolves with an open client; rejects with error.status when HTTP refuses.
+ * @from: the local address, where it matters.
+ */
+export function connect(url, { origin, protocol = SUBPROTOCOL, ca, headers, from,
+	...options } = {}) {
 	return new Promise((resolve, reject) => {
 		const socket = new WebSocket(url, protocol, {
-			origin, ca, headers, rejectUnauthorized: ca !== undefined,
+			origin, ca, headers, localAddress: from, rejectUnauthorized: ca !== undefined,
 			perMessageDeflate: false, handshakeTimeout: 10_000,
 		});
 		const client = new RespectClient(socket, options);

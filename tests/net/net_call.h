@@ -34,7 +34,8 @@ struct net_call {
 	struct media_peer *peer;
 	struct phone phone;
 	struct gw_end local;
-	uint64_t began_us, ice_us, up_us;
+	uint64_t began_us, up_us;
+	uint64_t browser_us, gateway_us, ice_us; /* ICE of each, and of both */
 	uint16_t seq;
 	uint32_t timestamp;
 	struct net_ear at_phone, at_browser;
@@ -47,7 +48,8 @@ void net_stop(struct net *n);
 /* Everything is reserved and configured; ICE and DTLS begin.  @address: of the
  * browser, which sends the ClientHello. */
 void net_call_begin(struct net *n, struct net_call *c, const char *address);
-/* The same with another browser; it controls and is light in any case. */
+/* The same with another browser; it is light in any case, and controls unless
+ * bench_controls. */
 void net_call_begin_as(struct net *n, struct net_call *c,
 		       const struct media_peer_options *browser);
 bool net_call_up(struct net *n, struct net_call *c); /* at both ends */

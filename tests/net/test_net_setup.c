@@ -1,30 +1,42 @@
 /*
- * Set-ups at 30 % loss each way, whichever ICE the gateway does and whichever
- * end begins DTLS.  All succeed; the goal is 5 s.
+ * Set-ups at 30 % loss each way, whichever ICE the gateway does, whichever end
+ * controls it and whichever begins DTLS: all are up within 5 s.
  *
- * Chance alone has a few later, at this loss.  Lite: who begins DTLS sends its
- * seventh ClientHello after 3.2 s and its eighth after 6.4, so one call in
- * thousands is late by the browser's own timers.  Full ICE: libnice sends a
- * check after 500 ms at the soonest, and half of the checks are not answered;
- * about one call in two hundred.
+ * The browser checks as Chromium does.  Its DTLS does not wait twice as long
+ * each time without a bound: what is measured is the gateway.  With the wait of
+ * the browsers of today (NET_PATIENT=1: 50, 100 ... 3200 ms) seven of its
+ * flights in a row are lost in one call of 4,500, which then takes over 6 s, and
+ * nothing that we send makes it repeat them.
+ *
+ * In the environment: NET_SETUPS of each kind, NET_SEED.
  */
 #include "tests/net/net_call.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#define BATCH   20
-#define SETUPS  40
-#define GOAL_MS 5000
+#define BATCH   25
+#define MOST    5000
+#define GOAL_US 5000000u
+/* Later ones are not waited for. */
+#define NEVER_US 10000000u
 
-#define LATE_LITE 1 /* of SETUPS: more are no chance */
-#define LATE_FULL 2
+struct kind {
+	bool lite;
+	bool controls; /* the gateway */
+	bool active;   /* the browser */
+};
 
 static struct net n;
+static unsigned nsetup = 50;
+static uint64_t browser_us[MOST], gateway_us[MOST], took_us[MOST];
 
 static int start(void **state)
 {
-	bench_lite = *state != NULL;
+	const struct kind *kind = *state;
+
+	bench_lite = kind->lite;
+	bench_controls = kind->controls;
 	net_start(&n, 1500);
 	return 0;
 }
@@ -34,6 +46,7 @@ static int stop(void **state)
 	(void)state;
 	net_stop(&n);
 	bench_lite = false;
+	bench_controls = false;
 	return 0;
 }
 
@@ -44,85 +57,102 @@ static int by_value(const void *a, const void *b)
 	return *x < *y ? -1 : *x > *y;
 }
 
-static void print_times(const char *what, uint64_t *took_us)
+static void print_times(const char *what, uint64_t *us)
 {
-	qsort(took_us, SETUPS, sizeof(took_us[0]), by_value);
-	net_say("  %-10s p50 %4llu ms, p90 %4llu ms, max %4llu ms", what,
-		(unsigned long long)took_us[SETUPS / 2 - 1] / 1000,
-		(unsigned long long)took_us[SETUPS * 9 / 10 - 1] / 1000,
-		(unsigned long long)took_us[SETUPS - 1] / 1000);
+	qsort(us, nsetup, sizeof(us[0]), by_value);
+	net_say("  %-10s p50 %4llu ms, p90 %4llu ms, p99 %4llu ms, max %4llu "
+		"ms",
+		what, (unsigned long long)us[nsetup / 2] / 1000,
+		(unsigned long long)us[nsetup * 9 / 10] / 1000,
+		(unsigned long long)us[nsetup * 99 / 100] / 1000,
+		(unsigned long long)us[nsetup - 1] / 1000);
 }
 
-static void batch(bool active, uint64_t *ice_us, uint64_t *dtls_us,
-		  uint64_t *took_us)
+static unsigned count_up(struct net_call *call)
+{
+	unsigned up = 0;
+
+	for (int i = 0; i < BATCH; i++)
+		up += net_call_up(&n, &call[i]);
+	return up;
+}
+
+static uint64_t since(uint64_t us, const struct net_call *c)
+{
+	return us ? us - c->began_us : NEVER_US;
+}
+
+static void batch(const struct kind *kind, unsigned from)
 {
 	static struct net_call call[BATCH];
-	unsigned up = 0;
+	uint64_t until = gw_clock_monotonic_us(NULL) + NEVER_US;
 
 	for (int i = 0; i < BATCH; i++)
 		net_call_begin_as(&n, &call[i],
 				  &(struct media_peer_options){
 					  .address = WIRE_BROWSER_ADDR,
-					  .active = active });
-	bench_until(&n.bench, ({
-		up = 0;
-		for (int i = 0; i < BATCH; i++)
-			up += net_call_up(&n, &call[i]);
-		up == BATCH;
-	}));
+					  .active = kind->active,
+					  .dtls_wait_ms = getenv("NET_PATIENT")
+								  ? 0
+								  : 400 });
+	while (count_up(call) < BATCH && gw_clock_monotonic_us(NULL) < until)
+		bench_step(&n.bench);
 	for (int i = 0; i < BATCH; i++) {
-		ice_us[i] = call[i].ice_us - call[i].began_us;
-		/* The browser's check may be answered after its keys are. */
-		dtls_us[i] = call[i].up_us > call[i].ice_us
-				     ? call[i].up_us - call[i].ice_us
-				     : 0;
-		took_us[i] = call[i].up_us - call[i].began_us;
+		const struct net_call *c = &call[i];
+
+		/* DTLS may be done before the browser's check is answered. */
+		browser_us[from + i] = since(c->browser_us, c);
+		gateway_us[from + i] = since(c->gateway_us, c);
+		took_us[from + i] = since(c->up_us, c);
 		net_call_end(&n, &call[i]);
 	}
 	n.bench.nevent = 0;
 }
 
-static void set_ups(bool active)
+static void all_are_up_within_5_s(void **state)
 {
 	const struct wire_terms t = { .loss = 300, .delay_ms = 20 };
-	uint64_t ice_us[SETUPS], dtls_us[SETUPS], took_us[SETUPS];
-	unsigned late;
+	const struct kind *kind = *state;
+	unsigned late = 0;
 
 	wire_set_both(n.wire, &t);
-	for (int i = 0; i < SETUPS; i += BATCH)
-		batch(active, ice_us + i, dtls_us + i, took_us + i);
-	net_say("%d set-ups at 30 %% loss, %s, %s begins DTLS:", SETUPS,
-		bench_lite ? "lite" : "full ICE",
-		active ? "browser" : "gateway");
-	print_times("ICE", ice_us);
-	print_times("then DTLS", dtls_us);
-	print_times("together", took_us);
-	late = bench_lite ? LATE_LITE : LATE_FULL;
-	assert_true(took_us[SETUPS - 1 - late] < GOAL_MS * 1000u);
-}
-
-static void all_are_up_within_5_s_when_the_browser_begins(void **state)
-{
-	(void)state;
-	set_ups(true);
-}
-
-static void all_are_up_within_5_s_when_the_gateway_begins(void **state)
-{
-	(void)state;
-	set_ups(false);
+	for (unsigned i = 0; i < nsetup; i += BATCH)
+		batch(kind, i);
+	for (unsigned i = 0; i < nsetup; i++)
+		late += took_us[i] > GOAL_US;
+	net_say("%u set-ups at 30 %% loss, %s, %s controls, %s begins DTLS, "
+		"%u late:",
+		nsetup, kind->lite ? "lite" : "full ICE",
+		kind->controls ? "gateway" : "browser",
+		kind->active ? "browser" : "gateway", late);
+	print_times("its ICE", browser_us);
+	print_times("our ICE", gateway_us);
+	print_times("with DTLS", took_us);
+	assert_int_equal(late, 0);
 }
 
 int main(void)
 {
-	static int lite = 1;
-#define T(f, arg) cmocka_unit_test_prestate_setup_teardown(f, start, stop, arg)
+	static struct kind kind[] = {
+		{.active = true},
+		{                .active = false            },
+		{ .controls = true,             .active = true },
+		{            .controls = true,             .active = false },
+		{                .lite = true,             .active = true },
+		{                .lite = true,             .active = false },
+	};
+	const char *want = getenv("NET_SETUPS");
+#define T(i)                                                                   \
+	cmocka_unit_test_prestate_setup_teardown(all_are_up_within_5_s, start, \
+						 stop, &kind[i])
 	const struct CMUnitTest tests[] = {
-		T(all_are_up_within_5_s_when_the_browser_begins, NULL),
-		T(all_are_up_within_5_s_when_the_gateway_begins, NULL),
-		T(all_are_up_within_5_s_when_the_browser_begins, &lite),
-		T(all_are_up_within_5_s_when_the_gateway_begins, &lite),
+		T(0), T(1), T(2), T(3), T(4), T(5)
 	};
 
+	if (want)
+		nsetup = ((unsigned)strtoul(want, NULL, 10) + BATCH - 1) /
+			 BATCH * BATCH;
+	if (!nsetup || nsetup > MOST)
+		nsetup = MOST;
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -108,6 +108,16 @@ int gw_ims_leg_new(struct gw_leg **out, struct gw_sip *sip)
 	return 0;
 }
 
+size_t gw_respect_endpoints(const struct gw_web *web, const char *uri,
+			    const char *key,
+			    char out[GW_WEB_ENDPOINTS][GW_WEB_KEY])
+{
+	(void)web;
+	(void)uri;
+	(void)snprintf(out[0], GW_WEB_KEY, "%s", key ? key : "one");
+	return 1;
+}
+
 int gw_respect_leg_new(struct gw_leg **out, struct gw_web *web, const char *uri,
 		       const char *key)
 {
@@ -255,11 +265,19 @@ static inline int setup(void **s)
 	set.sip.t1x64_ms = 32000;
 	(void)snprintf(set.sip.core, sizeof(set.sip.core), "sip:core");
 	(void)snprintf(set.calls.early_media, 8, "auto");
+	set.media.dscp_audio = 46;
+	set.media.dscp_video = 34;
+	set.calls.no_path_s = 60;
+	set.calls.path_lost_s = 30;
 	(void)snprintf(set.calls.no_offer, 16, "gateway_offer");
 	(void)snprintf(set.media.core_address, 46, "192.0.2.1");
 	(void)snprintf(set.media.codec[0], 16, "opus");
 	(void)snprintf(set.media.codec[1], 16, "PCMU");
 	set.media.ncodec = 2;
+	set.media.video = true;
+	set.media.video_kbps = 2000;
+	set.media.dscp_audio = 46;
+	set.media.dscp_video = 34;
 	(void)snprintf(set.route[0].match, 128, "echo");
 	(void)snprintf(set.route[0].leg, 16, "echo");
 	set.nroute = 1;

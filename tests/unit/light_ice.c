@@ -27,6 +27,7 @@ struct light_ice {
 	int fd;
 	struct gw_addr local;
 	bool controlling, silent, up;
+	bool to_lite;
 	unsigned pairs, checks; /* checks: since it was last moved */
 	uint64_t tie, next_us;
 
@@ -111,6 +112,7 @@ void light_ice_set_remote(struct light_ice *ice, const struct gw_end *end)
 		if (end->candidate[i].addr.family == ice->local.family)
 			ice->remote = end->candidate[i].addr;
 	assert(ice->remote.family);
+	ice->to_lite = end->ice_lite;
 	ice->next_us = 0;
 	ice->checks = 0;
 	ice->up = false;
@@ -158,6 +160,9 @@ static void check(struct light_ice *ice)
 	StunTransactionId *id = &ice->flight[ice->nflight++ % IN_FLIGHT];
 	uint8_t buf[1024];
 	char name[600];
+	/* Chromium nominates whatever it checks until one is valid; to a lite
+	 * agent, what it has chosen. */
+	bool nominates = ice->controlling && (!ice->to_lite || ice->up);
 	StunMessage msg;
 	size_t len;
 
@@ -169,8 +174,8 @@ static void check(struct light_ice *ice)
 	len = stun_usage_ice_conncheck_create(
 		&ice->stun, &msg, buf, sizeof(buf), (uint8_t *)name,
 		strlen(name), (uint8_t *)ice->remote_pwd,
-		strlen(ice->remote_pwd), ice->controlling, ice->controlling,
-		PRIORITY, ice->tie, NULL, STUN_USAGE_ICE_COMPATIBILITY_RFC5245);
+		strlen(ice->remote_pwd), nominates, ice->controlling, PRIORITY,
+		ice->tie, NULL, STUN_USAGE_ICE_COMPATIBILITY_RFC5245);
 	assert(len);
 	stun_message_id(&msg, *id);
 	light_ice_send(ice, buf, len);

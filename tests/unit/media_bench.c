@@ -24,6 +24,7 @@ const char *__tsan_default_suppressions(void)
 #endif
 
 bool bench_lite;
+bool bench_controls;
 
 static void on_event(const struct gw_media_event *ev, void *arg)
 {
@@ -184,6 +185,7 @@ const struct gw_media_event *bench_reserve(struct bench *b, gw_ctx_id ctx,
 
 	cmd.end.transport = tp;
 	cmd.end.family = (uint8_t)family;
+	cmd.end.controlling = bench_controls;
 	cmd.end.nstream = 1;
 	cmd.end.stream[0].dscp = 46;
 	cmd.end.stream[0].ncodec = 1;

@@ -28,6 +28,8 @@ struct bench {
 
 /* What bench_config() asks for: full ICE, or lite. */
 extern bool bench_lite;
+/* What bench_reserve() asks for: ICE's controlling role. */
+extern bool bench_controls;
 
 void bench_config(struct gw_media_config *cfg);
 void bench_start(struct bench *b, const struct gw_media_config *cfg);

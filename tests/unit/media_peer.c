@@ -40,6 +40,7 @@ struct media_peer {
 	uint8_t sha256[32];
 	bool started, up, failed, closed;
 	unsigned skip, lose;
+	unsigned deaf;
 
 	srtp_t tx, rx;
 	uint8_t last[1600];
@@ -89,8 +90,11 @@ static void make_certificate(struct media_peer *p)
 /* As Chromium: soon, then less and less often. */
 static unsigned retransmit_us(SSL *ssl, unsigned last_us)
 {
-	(void)ssl;
-	return last_us ? 2 * last_us : 50000;
+	const struct media_peer *p = SSL_get_app_data(ssl);
+	unsigned us = last_us ? 2 * last_us : 50000;
+	unsigned most = p->opt.dtls_wait_ms * 1000;
+
+	return most && us > most ? most : us;
 }
 
 static void make_ssl(struct media_peer *p)
@@ -112,6 +116,7 @@ static void make_ssl(struct media_peer *p)
 	SSL_set_bio(p->ssl, p->in, p->out);
 	SSL_set_options(p->ssl, SSL_OP_NO_QUERY_MTU);
 	SSL_set_mtu(p->ssl, PEER_MTU);
+	SSL_set_app_data(p->ssl, p);
 	if (p->opt.light)
 		DTLS_set_timer_cb(p->ssl, retransmit_us);
 	if (p->opt.active)
@@ -250,8 +255,13 @@ static void received(const uint8_t *data, size_t len, void *arg)
 		advance(p);
 	} else if (len > 2) {
 		uint8_t second = data[1];
+		bool rtcp = second >= 192 && second <= 223;
 
-		keep(p, second >= 192 && second <= 223, data, len);
+		if (p->deaf && !rtcp) {
+			p->deaf--;
+			return;
+		}
+		keep(p, rtcp, data, len);
 	}
 }
 
@@ -623,6 +633,11 @@ const struct media_peer_packet *media_peer_rtcp(struct media_peer *p)
 unsigned media_peer_rtcp_count(const struct media_peer *p)
 {
 	return p->rtcp.count;
+}
+
+void media_peer_miss(struct media_peer *p, unsigned n)
+{
+	p->deaf = n;
 }
 
 unsigned media_peer_bad(const struct media_peer *p)

@@ -20,9 +20,12 @@ struct media_peer_options {
 	const char *address;  /* NULL: 127.0.0.1 */
 	const char *profiles; /* NULL: both, GCM first */
 	bool controlling;
-	bool active;        /* sends the ClientHello */
-	bool waits;         /* says that it will, and does not */
-	bool light;         /* ICE and DTLS at a browser's pace, no libnice */
+	bool active; /* sends the ClientHello */
+	bool waits;  /* says that it will, and does not */
+	bool light;  /* ICE and DTLS at a browser's pace, no libnice */
+	/* Longest wait for the answer to a flight of DTLS; 0: twice as long
+	 * each time, without a bound, as browsers do. */
+	unsigned dtls_wait_ms;
 	bool no_candidates; /* found as peer-reflexive only */
 	bool rsa; /* a certificate of 4096 bits, larger than a datagram */
 	const struct media_peer *certificate_of; /* NULL: a new one */
@@ -87,6 +90,8 @@ const struct media_peer_packet *media_peer_rtp(struct media_peer *p);
 unsigned media_peer_rtp_count(const struct media_peer *p);
 const struct media_peer_packet *media_peer_rtcp(struct media_peer *p);
 unsigned media_peer_rtcp_count(const struct media_peer *p);
+/* The next @n RTP packets are lost on the way here. */
+void media_peer_miss(struct media_peer *p, unsigned n);
 unsigned media_peer_bad(const struct media_peer *p); /* not decryptable */
 
 #endif

@@ -522,6 +522,7 @@ int peer_setup(void **state)
 	strcpy(set->auth.realm, "test.example");
 	set->auth.expiration_s = 3600;
 	set->auth.ttl_max_s = 60;
+	set->auth.max_endpoints = 16;
 	strcpy(set->auth.issuer, "https://issuer.example");
 	strcpy(set->auth.audience, "isthmus");
 	strcpy(set->auth.claims.webrtc_id, "webrtcId");

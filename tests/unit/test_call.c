@@ -98,6 +98,16 @@ int gw_ims_leg_new(struct gw_leg **out, struct gw_sip *sip)
 	return 0;
 }
 
+size_t gw_respect_endpoints(const struct gw_web *web, const char *uri,
+			    const char *key,
+			    char out[GW_WEB_ENDPOINTS][GW_WEB_KEY])
+{
+	(void)web;
+	(void)uri;
+	(void)snprintf(out[0], GW_WEB_KEY, "%s", key ? key : "one");
+	return 1;
+}
+
 int gw_respect_leg_new(struct gw_leg **out, struct gw_web *web, const char *uri,
 		       const char *key)
 {
@@ -223,6 +233,8 @@ static int setup(void **s)
 	(void)s;
 	memset(&set, 0, sizeof(set));
 	set.calls.max = 100;
+	set.calls.no_path_s = 60;
+	set.calls.path_lost_s = 30;
 	set.sip.ring_timeout_s = 60;
 	set.sip.t1x64_ms = 32000;
 	(void)snprintf(set.sip.core, sizeof(set.sip.core), "sip:core");

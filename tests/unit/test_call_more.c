@@ -52,6 +52,7 @@ static const char sip_video_first[] =
 static void video_before_audio_gives_the_phone_a_port_for_its_audio(void **s)
 {
 	(void)s;
+	set.media.video = false;
 	call_from(&web_ops, "sip:phone@far", web_video_first);
 	assert_non_null(strstr(called->text, "m=video 0 "));
 	assert_null(strstr(called->text, "m=audio 0 "));
@@ -59,6 +60,29 @@ static void video_before_audio_gives_the_phone_a_port_for_its_audio(void **s)
 	says(called, GW_V_ANSWER, GW_DESC_ANSWER, sip_video_first);
 	assert_int_equal(GW_CALL_UP, core.calls->fsm.state);
 	assert_false(caller->last.held);
+}
+
+static void each_medium_has_its_dscp(void **s)
+{
+	unsigned seen[2] = { 0 };
+
+	(void)s;
+	call_from(&web_ops, "sip:phone@far", web_video_first);
+	says(called, GW_V_ANSWER, GW_DESC_ANSWER, sip_video_first);
+	for (unsigned i = 0; i < ncmd; i++) {
+		const struct gw_end *end = &cmds[i].end;
+
+		if (cmds[i].verb != GW_M_RESERVE &&
+		    cmds[i].verb != GW_M_CONFIGURE)
+			continue;
+		for (unsigned k = 0; k < end->nstream; k++) {
+			bool video = end->stream[k].kind == GW_MEDIA_VIDEO;
+
+			assert_int_equal(end->stream[k].dscp, video ? 34 : 46);
+			seen[video]++;
+		}
+	}
+	assert_true(seen[0] >= 3 && seen[1] >= 3);
 }
 
 static void an_audio_line_added_later_gets_a_port(void **s)
@@ -545,6 +569,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(video_before_audio_gives_the_phone_a_port_for_its_audio),
+		T(each_medium_has_its_dscp),
 		T(an_audio_line_added_later_gets_a_port),
 		T(an_invite_without_sdp_reaches_the_echo),
 		T(a_hold_is_resumed_by_a_reinvite_without_sdp),

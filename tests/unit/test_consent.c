@@ -151,6 +151,34 @@ static void silence_of_30_seconds_ends_it(void **state)
 	assert_int_equal(gw_timers_count(timers), 0);
 }
 
+/* Asked for as many times in the shorter time. */
+static void shorter_consent_is_kept_and_lost_alike(void **state)
+{
+	struct gw_consent_keys l = left;
+	struct gw_consent_keys r = right;
+	struct end a;
+	struct end b;
+
+	(void)state;
+	l.patience_ms = 6000;
+	r.patience_ms = 6000;
+	make(&a, &b);
+	make(&b, &a);
+	assert_int_equal(gw_consent_start(&a.c, &l), 0);
+	assert_int_equal(gw_consent_start(&b.c, &r), 0);
+	pass(120 * S);
+	assert_int_equal(a.lost + b.lost, 0);
+	assert_in_range(a.sent, 180, 320);
+	a.sent = 0;
+	b.deaf = true;
+	pass(5 * S);
+	assert_int_equal(a.lost, 0);
+	pass(2200000);
+	assert_int_equal(a.lost, 1);
+	assert_in_range(a.sent, 10, 60);
+	gw_consent_stop(&b.c);
+}
+
 static void a_late_answer_counts(void **state)
 {
 	struct end a;
@@ -309,6 +337,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(answered_checks_keep_it),
 		T(silence_of_30_seconds_ends_it),
+		T(shorter_consent_is_kept_and_lost_alike),
 		T(a_late_answer_counts),
 		T(an_answer_under_another_password_does_not),
 		T(a_check_of_another_user_is_left_alone),

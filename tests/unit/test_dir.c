@@ -83,7 +83,7 @@ static struct gw_sess audio(enum gw_dir dir)
 	m->kind = GW_KIND_AUDIO;
 	m->dir = dir;
 	m->ncodec = 1;
-	m->codec[0] = (struct gw_sess_codec){ 0, 1, 8000, "PCMU", "" };
+	m->codec[0] = (struct gw_sess_codec){ 0, 1, 8000, "PCMU", "", 0 };
 	return s;
 }
 

@@ -231,6 +231,34 @@ static void any_one_lost_datagram_is_survived(void **state)
 		}
 }
 
+/* Each of its messages has a record; lost together they come together, not in
+ * five datagrams that each may be lost. */
+static void a_flight_sent_again_takes_no_more_datagrams(void **state)
+{
+	uint64_t end = gw_clock_monotonic_us(NULL) + 2000000;
+	unsigned first;
+
+	(void)state;
+	make_both();
+	server.lose = ~0ull;
+	gw_dtls_start(client.dtls);
+	gw_dtls_start(server.dtls);
+	deliver();
+	first = server.sent;
+	assert_in_range(first, 1, 2);
+	server.lose = 0;
+	longest = 0;
+	while (server.sent == first && gw_clock_monotonic_us(NULL) < end) {
+		(void)usleep(1000);
+		(void)gw_timers_run(timers);
+	}
+	assert_int_equal(server.sent, 2 * first);
+	assert_true(longest <= GW_DTLS_MTU);
+	run(2000);
+	assert_int_equal(client.up, 1);
+	assert_int_equal(server.up, 1);
+}
+
 /* The server is up, and everything of its last flight is lost. */
 static void lose_last_flight(void)
 {
@@ -656,6 +684,7 @@ int main(void)
 		T(server_refuses_another_certificate),
 		T(client_refuses_another_certificate),
 		T(any_one_lost_datagram_is_survived),
+		T(a_flight_sent_again_takes_no_more_datagrams),
 		T(lost_last_flight_is_repeated_unasked),
 		T(last_flight_is_not_repeated_once_media_came),
 		T(lost_last_flight_is_sent_again_when_asked),

@@ -117,7 +117,7 @@ static void core_ends(struct gw_regn *r, uint16_t status, bool by_network)
 static struct told {
 	unsigned n;
 	uint16_t status, retry_after_s;
-	char key[24], impi[128], text[64];
+	char key[24], impi[128], text[64], registration[24];
 	size_t nimpu;
 } told;
 
@@ -132,6 +132,8 @@ void gw_web_enrolled(struct gw_web *web, const char *key,
 	(void)snprintf(told.key, sizeof(told.key), "%s", key);
 	(void)snprintf(told.impi, sizeof(told.impi), "%s",
 		       res->impi ? res->impi : "");
+	(void)snprintf(told.registration, sizeof(told.registration), "%s",
+		       res->registration ? res->registration : "");
 	(void)snprintf(told.text, sizeof(told.text), "%s",
 		       res->text ? res->text : "");
 }
@@ -460,6 +462,109 @@ what_a_crash_left_leased_cools_for_as_long_as_the_core_may_know(void **state)
 	assert_int_equal(503, told.status);
 }
 
+/* ---- one contact for several endpoints ---- */
+
+static void endpoints_may_share_a_registration(void **state)
+{
+	(void)state;
+	set.ims.contact_shared = true;
+	put(DAN, GW_ENROL_WEB);
+	begin("k1", DAN, GW_WEB_PASSWORD, NULL);
+	/* The second comes while the first waits, the third when it is there. */
+	assert_int_equal(
+		0, gw_enrol_begin(&(struct gw_web_enrolment){ .key = "k2",
+							      .id = DAN,
+							      .peer = "" },
+				  &core));
+	settle();
+	assert_int_equal(1, nregn);
+	assert_int_equal(0, told.n);
+	core_grants(&regns[0], IMPU, "tel:+15550100");
+	assert_int_equal(2, told.n);
+	assert_int_equal(200, told.status);
+	assert_string_equal("k1", told.registration);
+	begin("k3", DAN, GW_WEB_PASSWORD, NULL);
+	assert_int_equal(1, nregn);
+	assert_int_equal(3, told.n);
+	assert_int_equal(200, told.status);
+	assert_int_equal(2, told.nimpu);
+	assert_string_equal("k3", told.key);
+	assert_string_equal("k1", told.registration);
+	assert_int_equal(3, bench_metric("isthmus_enrolments"));
+	/* It outlives the one that began it. */
+	gw_enrol_leave("k1", &core);
+	gw_enrol_leave("k3", &core);
+	assert_int_equal(0, nended);
+	core_grants(&regns[0], IMPU, NULL);
+	assert_string_equal("k2", told.key);
+	assert_int_equal(1, told.nimpu);
+	gw_enrol_leave("k2", &core);
+	assert_int_equal(1, nended);
+	/* The next begins anew. */
+	begin("k4", DAN, GW_WEB_PASSWORD, NULL);
+	assert_int_equal(2, nregn);
+}
+
+static void what_ends_a_shared_registration_ends_all(void **state)
+{
+	(void)state;
+	set.ims.contact_shared = true;
+	put(DAN, GW_ENROL_WEB);
+	begin("k1", DAN, GW_WEB_PASSWORD, NULL);
+	core_grants(&regns[0], IMPU, NULL);
+	begin("k2", DAN, GW_WEB_PASSWORD, NULL);
+	assert_int_equal(2, told.n);
+	core_ends(&regns[0], 200, true);
+	assert_int_equal(4, told.n);
+	assert_int_equal(480, told.status);
+	assert_int_equal(0, nended);
+	assert_int_equal(0, bench_metric("isthmus_enrolments"));
+}
+
+static void one_that_claims_too_much_does_not_end_the_others(void **state)
+{
+	const char list[2][128] = { IMPU, "sip:boss@ims.example" };
+	const struct gw_web_enrolment greedy = { .key = "k2",
+						 .id = EVE,
+						 .peer = "",
+						 .proof = GW_WEB_TOKEN,
+						 .impi = IMPI,
+						 .nimpu = 2,
+						 .impu = list };
+
+	(void)state;
+	set.ims.contact_shared = true;
+	put(DAN, GW_ENROL_WEB);
+	begin("k1", DAN, GW_WEB_PASSWORD, NULL);
+	assert_int_equal(0, gw_enrol_begin(&greedy, &core));
+	settle();
+	assert_int_equal(1, nregn);
+	core_grants(&regns[0], IMPU, NULL);
+	assert_int_equal(2, told.n);
+	assert_int_equal(1, bench_metric("isthmus_enrolments"));
+	assert_int_equal(0, nended);
+	/* Nor does it when it comes alone, and late. */
+	assert_int_equal(0, gw_enrol_begin(&greedy, &core));
+	settle();
+	assert_int_equal(3, told.n);
+	assert_int_equal(403, told.status);
+	assert_int_equal(0, nended);
+	gw_enrol_leave("k1", &core);
+	assert_int_equal(1, nended);
+}
+
+static void who_answers_for_itself_shares_nothing(void **state)
+{
+	(void)state;
+	set.ims.contact_shared = true;
+	put(DAN, GW_ENROL_CLIENT);
+	begin("k1", DAN, GW_WEB_DIGEST, NULL);
+	begin("k2", DAN, GW_WEB_DIGEST, NULL);
+	assert_int_equal(2, nregn);
+	core_grants(&regns[0], IMPU, NULL);
+	assert_string_equal("", told.registration);
+}
+
 /* ---- a store in trouble ---- */
 
 static void a_store_that_fails_is_told_and_counted(void **state)
@@ -493,6 +598,10 @@ int main(void)
 		T(who_leaves_while_asking_leaves_nothing_behind),
 		T(a_core_that_cannot_be_asked_costs_no_identity),
 		T(what_a_crash_left_leased_cools_for_as_long_as_the_core_may_know),
+		T(endpoints_may_share_a_registration),
+		T(what_ends_a_shared_registration_ends_all),
+		T(one_that_claims_too_much_does_not_end_the_others),
+		T(who_answers_for_itself_shares_nothing),
 		T(a_store_that_fails_is_told_and_counted),
 	};
 

@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <netinet/in.h>
+#include <netinet/ip.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -222,6 +224,28 @@ static size_t hear(const struct client *c, uint8_t *buf, size_t size)
 	return n > 0 ? (size_t)n : 0;
 }
 
+/* The TOS or traffic class of what is heard. */
+static int hear_tos(const struct client *c)
+{
+	_Alignas(struct cmsghdr) char control[256];
+	char buf[600];
+	struct iovec iov = { buf, sizeof(buf) };
+	struct msghdr msg = { .msg_iov = &iov,
+			      .msg_iovlen = 1,
+			      .msg_control = control,
+			      .msg_controllen = sizeof(control) };
+	struct cmsghdr *h;
+	int tos;
+
+	assert_true(recvmsg(c->fd, &msg, 0) > 0);
+	h = CMSG_FIRSTHDR(&msg);
+	assert_non_null(h);
+	if (h->cmsg_level == IPPROTO_IP)
+		return *(uint8_t *)CMSG_DATA(h);
+	memcpy(&tos, CMSG_DATA(h), sizeof(tos));
+	return tos;
+}
+
 struct ask {
 	const struct gw_end *to;
 	const char *ufrag, *pwd; /* NULL: those of @to */
@@ -391,6 +415,59 @@ static void valid_pair_is_heard_once_it_is_nominated(void **state)
 	(void)close(c.fd);
 }
 
+/* As Chromium does: the nomination is up to a second behind, or lost. */
+static void who_sends_from_a_checked_address_has_chosen_it(void **state)
+{
+	struct client c = open_client("127.0.0.1");
+	struct client d = open_client("127.0.0.1");
+
+	(void)state;
+	configure(&a, 1);
+	assert_int_equal(check(&c, &a, false), 0);
+	assert_false(heard(&d, &a)); /* unchecked */
+	assert_int_equal(a.connected, 0);
+	assert_true(heard(&c, &a));
+	assert_int_equal(a.connected, 1);
+	assert_true(reaches(&a, &c));
+	assert_int_equal(check(&d, &a, true), 0);
+	assert_true(reaches(&a, &d));
+	(void)close(c.fd);
+	(void)close(d.fd);
+}
+
+static void
+checked_address_is_sent_to_without_a_nomination_in_the_end(void **state)
+{
+	struct client c = open_client("127.0.0.1");
+	struct client d = open_client("::1");
+
+	(void)state;
+	assert_int_equal(check(&c, &a, false), 0); /* too early to count */
+	pass(1000000);
+	assert_int_equal(a.connected, 0);
+	configure(&a, 1);
+	pass(1);
+	assert_int_equal(a.connected, 1);
+	assert_true(reaches(&a, &c));
+	assert_int_equal(check(&d, &a, true), 0);
+	assert_true(reaches(&a, &d));
+
+	make(&z);
+	configure(&z, 2);
+	pass(1000000); /* nothing has come */
+	assert_int_equal(z.connected, 0);
+	(void)close(c.fd);
+	c = open_client("127.0.0.1");
+	assert_int_equal(check(&c, &z, false), 0);
+	pass(150000);
+	assert_int_equal(z.connected, 0);
+	pass(60000);
+	assert_int_equal(z.connected, 1);
+	assert_true(reaches(&z, &c));
+	(void)close(c.fd);
+	(void)close(d.fd);
+}
+
 static void ipv6_is_served_by_the_other_socket(void **state)
 {
 	struct client c = open_client("::1");
@@ -528,6 +605,31 @@ static void garbage_is_counted_and_no_more(void **state)
 	assert_int_equal(check(&c, &a, true), 0);
 	assert_true(heard(&c, &a));
 	(void)close(c.fd);
+}
+
+/* Bundled media share the port, on both versions of IP. */
+static void each_datagram_may_have_a_dscp_of_its_own(void **state)
+{
+	struct client c[2] = { open_client("127.0.0.1"), open_client("::1") };
+	const int on = 1;
+
+	(void)state;
+	configure(&a, 1);
+	gw_ice_set_dscp(a.ice, 46);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(check(&c[i], &a, true), 0);
+		assert_int_equal(setsockopt(c[i].fd,
+					    i ? IPPROTO_IPV6 : IPPROTO_IP,
+					    i ? IPV6_RECVTCLASS : IP_RECVTOS,
+					    &on, sizeof(on)),
+				 0);
+		assert_int_equal(gw_ice_send(a.ice, NULL, rtp, sizeof(rtp)), 0);
+		assert_int_equal(hear_tos(&c[i]), 46 << 2);
+		assert_int_equal(
+			gw_ice_send_marked(a.ice, 34, rtp, sizeof(rtp)), 0);
+		assert_int_equal(hear_tos(&c[i]), 34 << 2);
+		(void)close(c[i].fd);
+	}
 }
 
 static void latest_nomination_is_followed(void **state)
@@ -966,12 +1068,15 @@ int main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 		T(description_has_one_host_candidate_a_family),
 		T(valid_pair_is_heard_once_it_is_nominated),
+		T(who_sends_from_a_checked_address_has_chosen_it),
+		T(checked_address_is_sent_to_without_a_nomination_in_the_end),
 		T(ipv6_is_served_by_the_other_socket),
 		T(checks_before_the_description_count_when_it_is_there),
 		T(each_mistake_has_its_answer),
 		T(unknown_attribute_is_named),
 		T(indications_and_answers_are_not_answered),
 		T(garbage_is_counted_and_no_more),
+		T(each_datagram_may_have_a_dscp_of_its_own),
 		T(latest_nomination_is_followed),
 		T(pairs_that_alternate_are_followed_and_told_once_a_second),
 		T(stranger_is_counted_and_dropped),

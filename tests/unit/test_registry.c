@@ -237,21 +237,57 @@ static void a_credential_is_bound_to_its_identity_and_replaced(void **state)
 
 static void endpoints_of_a_subscriber_are_bounded(void **state)
 {
-	struct gw_reg *first = NULL, *suspended = NULL, *reg;
+	struct gw_reg *reg[4], *waits;
 
 	(void)state;
-	for (int i = 0; i < GW_REG_MAX_ENDPOINTS; i++) {
-		assert_null(gw_registry_surplus(registry, "sip:a@x"));
-		reg = add("sip:a@x", one);
-		if (!i)
-			first = reg;
-		if (i == 7)
-			suspended = reg;
-	}
-	assert_ptr_equal(first, gw_registry_surplus(registry, "sip:a@x"));
-	gw_reg_suspend(suspended);
-	assert_ptr_equal(suspended, gw_registry_surplus(registry, "sip:a@x"));
-	assert_null(gw_registry_surplus(registry, "sip:b@x"));
+	for (int i = 0; i < 4; i++)
+		reg[i] = add("sip:a@x", one);
+	assert_null(gw_registry_surplus(reg[3], 4));
+	assert_ptr_equal(reg[0], gw_registry_surplus(reg[3], 3));
+	/* Not the one that it is asked for. */
+	assert_ptr_equal(reg[1], gw_registry_surplus(reg[0], 1));
+	gw_reg_suspend(reg[2]);
+	assert_ptr_equal(reg[2], gw_registry_surplus(reg[3], 3));
+	/* Anybody may say that it is this user. */
+	waits = add("sip:a@x", one);
+	waits->pending = true;
+	assert_null(gw_registry_surplus(reg[3], 4));
+	assert_null(gw_registry_surplus(add("sip:b@x", one), 1));
+}
+
+static void a_call_rings_all_that_are_connected_or_else_all(void **state)
+{
+	struct gw_reg *reg[3], *got[4], *other;
+
+	(void)state;
+	for (int i = 0; i < 3; i++)
+		reg[i] = add("sip:a@x", one);
+	assert_int_equal(3, gw_registry_find_all(registry, "sip:a@x", got, 4));
+	assert_ptr_equal(reg[2], got[0]);
+	assert_int_equal(2, gw_registry_find_all(registry, "sip:a@x", got, 2));
+	gw_reg_suspend(reg[2]);
+	assert_int_equal(2, gw_registry_find_all(registry, "sip:a@x", got, 4));
+	assert_ptr_equal(reg[1], got[0]);
+	reg[1]->pending = true;
+	assert_int_equal(1, gw_registry_find_all(registry, "sip:a@x", got, 4));
+	assert_ptr_equal(reg[0], got[0]);
+	gw_reg_suspend(reg[0]);
+	assert_int_equal(2, gw_registry_find_all(registry, "sip:a@x", got, 4));
+	assert_int_equal(0, gw_registry_find_all(registry, "sip:b@x", got, 4));
+
+	/* By the core's registration: an own one, or a shared one. */
+	reg[1]->pending = false;
+	other = add("sip:c@x", one);
+	assert_int_equal(
+		1, gw_registry_find_in_core(registry, other->key, got, 4));
+	assert_ptr_equal(other, got[0]);
+	strcpy(reg[0]->core_key, "shared");
+	strcpy(reg[1]->core_key, "shared");
+	strcpy(other->core_key, "shared");
+	assert_int_equal(2,
+			 gw_registry_find_in_core(registry, "shared", got, 4));
+	assert_int_equal(
+		0, gw_registry_find_in_core(registry, other->key, got, 4));
 }
 
 static void what_the_core_grants_is_all_that_it_has(void **state)
@@ -318,6 +354,7 @@ int main(void)
 		T(an_expired_one_ends_suspended_or_not),
 		T(a_credential_is_bound_to_its_identity_and_replaced),
 		T(endpoints_of_a_subscriber_are_bounded),
+		T(a_call_rings_all_that_are_connected_or_else_all),
 		T(what_the_core_grants_is_all_that_it_has),
 		T(a_later_token_must_be_of_the_same_bearer),
 	};

@@ -172,6 +172,90 @@ static void every_type_is_recognised(void **state)
 	assert_int_equal(info.nrr, 1);
 }
 
+static void feedback_that_we_give_is_read_as_such(void **state)
+{
+	struct gw_rtcp_info info;
+	uint8_t out[200];
+	int n, whole;
+
+	(void)state;
+	n = gw_rtcp_print(out, sizeof(out), &sender, NULL, "a@bc", false);
+	assert_true(n > 0);
+	n = gw_rtcp_add_pli(out, sizeof(out), (size_t)n, OURS, PEER);
+	n = gw_rtcp_add_fir(out, sizeof(out), (size_t)n, OURS, PEER, 7);
+	n = gw_rtcp_add_nack(out, sizeof(out), (size_t)n, OURS, PEER, 65535,
+			     0x8001);
+	n = gw_rtcp_add_nack(out, sizeof(out), (size_t)n, OURS, PEER, 300, 0);
+	whole = gw_rtcp_add_remb(out, sizeof(out), (size_t)n, OURS, PEER,
+				 2500000);
+	assert_int_equal(whole, n + 24);
+	assert_int_equal(gw_rtcp_parse(&info, out, (size_t)whole, PEER, 0), 0);
+	assert_int_equal(info.npli, 1);
+	assert_int_equal(info.nfir, 1);
+	assert_int_equal(info.nnack, 2);
+	assert_int_equal(info.nmissing, 2);
+	assert_int_equal(info.missing[0].seq, 65535);
+	assert_int_equal(info.missing[0].behind, 0x8001);
+	assert_int_equal(info.missing[1].seq, 300);
+	assert_int_equal(info.npsfb, 3);
+	/* About somebody else: counted, and nothing more. */
+	assert_int_equal(gw_rtcp_parse(&info, out, (size_t)whole, OURS, 0), 0);
+	assert_int_equal(info.npli + info.nfir + info.nnack + info.nmissing, 0);
+	assert_int_equal(gw_rtcp_add_remb(out, (size_t)whole - 1, (size_t)n,
+					  OURS, PEER, 1),
+			 -ENOSPC);
+	assert_int_equal(gw_rtcp_add_pli(out, 11, 0, OURS, PEER), -ENOSPC);
+}
+
+/* draft-alvestrand-rmcat-remb-03 2.2 */
+static void a_bound_is_written_as_mantissa_and_exponent(void **state)
+{
+	static const struct {
+		uint64_t bps;
+		uint8_t bytes[4]; /* sources, exponent and mantissa */
+	} rows[] = {
+		{0,        { 1, 0x00, 0x00, 0x00 }},
+		{ 262143,  { 1, 0x03, 0xff, 0xff }},
+		{ 262144,  { 1, 0x06, 0x00, 0x00 }},
+		{ 2564000, { 1, 0x12, 0x71, 0xf9 }},
+	};
+	uint8_t out[24];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		uint32_t mantissa, exponent;
+
+		assert_int_equal(gw_rtcp_add_remb(out, sizeof(out), 0, OURS,
+						  PEER, rows[i].bps),
+				 24);
+		assert_memory_equal(out + 12, "REMB", 4);
+		exponent = out[17] >> 2;
+		mantissa =
+			(out[17] & 3u) << 16 | (uint32_t)out[18] << 8 | out[19];
+		assert_in_range(((uint64_t)mantissa << exponent),
+				rows[i].bps - rows[i].bps / 100000,
+				rows[i].bps);
+		assert_int_equal(out[16], rows[i].bytes[0]);
+		assert_int_equal(out[17], rows[i].bytes[1]);
+	}
+}
+
+/* A compound has room for more than is looked at. */
+static void more_missing_than_there_is_room_for_wait(void **state)
+{
+	uint8_t in[12 + 4 * 100] = { 0x81, 205, 0,    102,  1,    1,
+				     1,    1,   0x11, 0x22, 0x33, 0x44 };
+	struct gw_rtcp_info info;
+
+	(void)state;
+	for (unsigned i = 0; i < 100; i++)
+		in[13 + 4 * i] = (uint8_t)i;
+	assert_int_equal(gw_rtcp_parse(&info, in, sizeof(in), OURS, 0), 0);
+	assert_int_equal(info.nmissing, GW_RTCP_MAX_NACKS);
+	assert_int_equal(info.missing[GW_RTCP_MAX_NACKS - 1].seq,
+			 GW_RTCP_MAX_NACKS - 1);
+}
+
 static void every_truncation_is_refused_whole(void **state)
 {
 	struct gw_rtcp_info info;
@@ -294,6 +378,9 @@ int main(void)
 		cmocka_unit_test(a_report_reads_back_from_the_other_side),
 		cmocka_unit_test(blocks_and_bye_about_others_do_not_count),
 		cmocka_unit_test(every_type_is_recognised),
+		cmocka_unit_test(feedback_that_we_give_is_read_as_such),
+		cmocka_unit_test(a_bound_is_written_as_mantissa_and_exponent),
+		cmocka_unit_test(more_missing_than_there_is_room_for_wait),
 		cmocka_unit_test(every_truncation_is_refused_whole),
 		cmocka_unit_test(broken_compounds_are_refused),
 		cmocka_unit_test(limits_hold),

@@ -237,16 +237,16 @@ static void bandwidth_is_computed_from_the_hungriest_codec(void **state)
 		uint32_t given_bps;
 		const char *line;
 	} rows[] = {
-		{ { 0, 1, 8000, "PCMU", "" }, 0, 0, "b=AS:80\r\n" },
-		{ { 0, 1, 8000, "PCMU", "" }, 10, 0, "b=AS:96\r\n" },
-		{ { 18, 1, 8000, "G729", "" }, 20, 0, "b=AS:24\r\n" },
-		{ { 96, 1, 8000, "AMR", "" }, 20, 0, "b=AS:29\r\n" },
-		{ { 96, 1, 16000, "AMR-WB", "" }, 20, 0, "b=AS:40\r\n" },
-		{ { 96, 2, 48000, "opus", "" }, 20, 0, "b=AS:56\r\n" },
-		{ { 96, 2, 48000, "opus", "maxaveragebitrate=20000" }, 20, 0,
+		{ { 0, 1, 8000, "PCMU", "", 0 }, 0, 0, "b=AS:80\r\n" },
+		{ { 0, 1, 8000, "PCMU", "", 0 }, 10, 0, "b=AS:96\r\n" },
+		{ { 18, 1, 8000, "G729", "", 0 }, 20, 0, "b=AS:24\r\n" },
+		{ { 96, 1, 8000, "AMR", "", 0 }, 20, 0, "b=AS:29\r\n" },
+		{ { 96, 1, 16000, "AMR-WB", "", 0 }, 20, 0, "b=AS:40\r\n" },
+		{ { 96, 2, 48000, "opus", "", 0 }, 20, 0, "b=AS:56\r\n" },
+		{ { 96, 2, 48000, "opus", "maxaveragebitrate=20000", 0 }, 20, 0,
 		  "b=AS:36\r\n" },
-		{ { 96, 1, 8000, "x-new", "" }, 20, 0, "b=AS:80\r\n" },
-		{ { 0, 1, 8000, "PCMU", "" }, 20, 63500, "b=AS:64\r\n" },
+		{ { 96, 1, 8000, "x-new", "", 0 }, 20, 0, "b=AS:80\r\n" },
+		{ { 0, 1, 8000, "PCMU", "", 0 }, 20, 63500, "b=AS:64\r\n" },
 	};
 	/* clang-format on */
 	static struct gw_sess s;
@@ -316,17 +316,18 @@ static void an_offer_leaves_out_what_no_browser_has(void **state)
 	s = session();
 	set_web(m);
 	m->codec[m->ncodec++] =
-		(struct gw_sess_codec){ 96, 1, 16000, "AMR-WB", "" };
-	m->codec[m->ncodec++] =
-		(struct gw_sess_codec){ 97, 1, 16000, "telephone-event", "" };
+		(struct gw_sess_codec){ 96, 1, 16000, "AMR-WB", "", 0 };
+	m->codec[m->ncodec++] = (struct gw_sess_codec){
+		97, 1, 16000, "telephone-event", "", 0
+	};
 	assert_int_equal(gw_sess_for_web(&s), 0);
 	text = gw_sess_print_web(&s);
 	assert_has(text, "SAVPF 111 0 110 101\r\n", true);
 	assert_has(text, "AMR", false);
 	free(text);
 	/* Where nothing is left there is nothing to offer. */
-	m->codec[0] = (struct gw_sess_codec){ 96, 1, 16000, "AMR-WB", "" };
-	m->codec[1] = (struct gw_sess_codec){ 18, 1, 8000, "G729", "" };
+	m->codec[0] = (struct gw_sess_codec){ 96, 1, 16000, "AMR-WB", "", 0 };
+	m->codec[1] = (struct gw_sess_codec){ 18, 1, 8000, "G729", "", 0 };
 	m->ncodec = 2;
 	assert_int_equal(gw_sess_for_web(&s), -ENOENT);
 	assert_true(m->refused);
@@ -352,14 +353,14 @@ static void without_any_address_the_browser_gets_the_filler(void **state)
 
 static const char *const of_webrtc[] = {
 	"ice-",   "candidate", "fingerprint", "a=setup",       "tls-id",
-	"a=mid",  "msid",      "ssrc",        "extmap",        "rtcp-mux",
-	"BUNDLE", "group",     "bundle-only", "rtcp-fb",       "rtcp-rsize",
+	"a=mid",  "msid",      "ssrc",        "sdes:mid",      "rtcp-mux",
+	"BUNDLE", "group",     "bundle-only", "goog-remb",     "rtcp-rsize",
 	"rid",    "simulcast", "SAVP",        "TLS",           "webrtc",
 	"rtx",    "red/",      "crypto",      "192.168.0.196", "198.51.100.7",
-	"DTLS",   "sctp",
+	"DTLS",   "sctp",      "audio-level", "transport-cc",
 };
 static const char *const of_ims[] = {
-	"curr:",     "des:",       "conf:",  "3gOoBTC",       "b=RS",
+	"curr:",     "a=des:",     "conf:",  "3gOoBTC",       "b=RS",
 	"b=RR",      "a=rtcp:",    "10.46.", "2001:db8:be01", "a=X-",
 	"crypto",    "oldmediaip", "tool",   "SAMSUNG",       "Asterisk",
 	"192.0.2.1", "label",

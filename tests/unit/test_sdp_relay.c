@@ -481,7 +481,7 @@ static void default_audio_has_a_keypad_at_each_clock_in_use(void **state)
 static struct gw_sess_codec codec(const char *name, uint32_t clock_hz,
 				  uint8_t channels, const char *fmtp)
 {
-	struct gw_sess_codec c = { 96, channels, clock_hz, "", "" };
+	struct gw_sess_codec c = { 96, channels, clock_hz, "", "", 0 };
 
 	(void)snprintf(c.name, sizeof(c.name), "%s", name);
 	(void)snprintf(c.fmtp, sizeof(c.fmtp), "%s", fmtp);

@@ -418,9 +418,9 @@ static void what_a_browser_must_say_is_named_when_it_is_missing(void **state)
 		     false, GW_SESS_UNUSABLE, 6,
 		     "audio has no codec that can be relayed");
 	assert_fault(CORE "m=audio 0 RTP/AVP 0\r\n", false, GW_SESS_UNUSABLE, 0,
-		     "no m-line with audio is alive");
+		     "no m-line with audio or video is alive");
 	assert_fault(CORE, false, GW_SESS_UNUSABLE, 0,
-		     "no m-line with audio is alive");
+		     "no m-line with audio or video is alive");
 }
 
 static void contradictions_of_the_web_profile_are_broken(void **state)

@@ -202,6 +202,8 @@ static void values_of_all_kinds_are_taken(void **state)
 		"media:\n"
 		"  codecs: [PCMA]\n"
 		"  dscp_audio: 0\n"
+		"  dscp_video: 36\n"
+		"  dscp_other: 10\n"
 		"  web_address: [192.0.2.1, '2001:db8::1']\n"
 		"admin: { listen: \"\" }\n"
 		"ice_servers:\n"
@@ -236,6 +238,8 @@ static void values_of_all_kinds_are_taken(void **state)
 	assert_int_equal(1, set->media.ncodec);
 	assert_string_equal("PCMA", set->media.codec[0]);
 	assert_int_equal(0, set->media.dscp_audio);
+	assert_int_equal(36, set->media.dscp_video);
+	assert_int_equal(10, set->media.dscp_other);
 	assert_string_equal("2001:db8::1", set->media.web_address[1]);
 	assert_string_equal("", set->admin_listen);
 	assert_int_equal(2, set->nice_server);

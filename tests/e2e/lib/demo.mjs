@@ -1,24 +1,22 @@
-// demo.mjs BINARY - the demonstration: gateway, SIP phone, one call from a
-// browser to the phone and one back, what each side heard, and the signalling.
-// Then it stays up, unless DEMO_ONCE=1.  Everything it started ends with it.
+// demo.mjs BINARY [ims] - the demonstration: gateway, SIP phone (with "ims" one
+// behind the lab's IMS core), one call from a browser to the phone and one back,
+// what each side heard, and the signalling.  Then it stays up, unless
+// DEMO_ONCE=1.  Everything it started ends with it.
 import fs from 'node:fs';
 import path from 'node:path';
 import { spawn } from 'node:child_process';
 import { parse } from 'yaml';
 import { launchBrowser, listen, openPage } from './browser.mjs';
-import { startBaresip } from './baresip.mjs';
+import { scenes } from './demo_scenes.mjs';
 import { ROOT, get } from './gateway.mjs';
 import { mind, pause, stopProcess, until } from './process.mjs';
 import { dominant, isTone } from './tone.mjs';
 
-const BROWSER_HZ = 440;
-const PHONE_HZ = 1000;
-const PHONE_PORT = 5070;
-const DIR = path.join(ROOT, 'build/demo');
-const LOG = path.join(DIR, 'isthmus.log');
+const scene = scenes[process.argv[3] ?? 'sip'];
+const LOG = path.join(scene.dir, 'isthmus.log');
 const once = process.env.DEMO_ONCE === '1';
 
-const config = parse(fs.readFileSync(path.join(ROOT, 'conf/demo.yaml'), 'utf8'));
+const config = parse(fs.readFileSync(path.join(ROOT, scene.config), 'utf8'));
 const webUrl = config.web.listen[0].replace(/^ws/, 'http');
 const admin = /:(\d+)$/.exec(config.admin?.listen ?? '127.0.0.1:9090')[1];
 
@@ -26,7 +24,7 @@ const say = (text = '') => process.stdout.write(`${text}\n`);
 
 async function startIsthmus(binary) {
 	const log = fs.openSync(LOG, 'w');
-	const child = mind(spawn(binary, ['-c', 'conf/demo.yaml'],
+	const child = mind(spawn(binary, ['-c', scene.config],
 		{ cwd: ROOT, stdio: ['ignore', log, log] }));
 	fs.closeSync(log);
 	await until(async () => {
@@ -38,8 +36,8 @@ async function startIsthmus(binary) {
 }
 
 async function logIn(browser) {
-	const page = await openPage(browser, webUrl, { hz: BROWSER_HZ });
-	await page.fill('#user', 'alice@demo.example');
+	const page = await openPage(browser, webUrl, { hz: scene.browserHz });
+	await page.fill('#user', scene.user);
 	await page.fill('#password', 'demo');
 	await page.click('#login-form button');
 	await page.waitForSelector('#dial-form >> visible=true');
@@ -67,7 +65,8 @@ async function hearing(who, hz) {
 
 function report(who, whose, hz, found) {
 	say(`  ${found.ok ? 'ok  ' : 'FAIL'} ${whose} plays ${hz} Hz, ${who} hears ` +
-		`${found.hz} Hz (${Math.round(found.share * 100)} % of all it hears)`);
+		`${found.hz} Hz${found.share === undefined ? '' :
+			` (${Math.round(found.share * 100)} % of all it hears)`}`);
 	return found.ok;
 }
 
@@ -142,7 +141,7 @@ function ladder(traffic, log) {
 	const lines = merge(respectLines(traffic), sipLines(log));
 	const begin = lines[0]?.at ?? 0;
 	const blank = ' '.repeat(WIDTH);
-	say(`       ${'browser'.padEnd(WIDTH)} gateway${' '.repeat(WIDTH - 9)}phone`);
+	say(`       ${'browser'.padEnd(WIDTH)} gateway${' '.repeat(WIDTH - 4 - scene.far.length)}${scene.far}`);
 	for (const line of lines) {
 		const ms = String(line.at - begin).padStart(6);
 		const web = line.side === 'web' ? arrow(line) : blank;
@@ -159,17 +158,17 @@ function ladder(traffic, log) {
 async function demonstrate(page, phone, name, begin) {
 	const from = fs.statSync(LOG).size;
 	await page.evaluate(() => { globalThis.ladder.length = 0; });
-	phone.events.length = 0;
+	phone.forget();
 	say(`${name}`);
 	await begin();
 	await page.waitForSelector('.callcard[data-state=connected]', { timeout: 15_000 });
-	const browserHears = await hearing({ listen: (s) => listen(page, s) }, PHONE_HZ);
-	const phoneHears = await hearing(phone, BROWSER_HZ);
+	const browserHears = await hearing({ listen: (s) => listen(page, s) }, phone.hz());
+	const phoneHears = await phone.hears(scene.browserHz, hearing);
 	await page.click('.callcard[data-state=connected] .hangup');
-	await phone.event('CALL_CLOSED');
+	await phone.closed();
 	await pause(200); // the last lines of the log
-	let good = report('the browser', 'the phone', PHONE_HZ, browserHears);
-	good = report('the phone', 'the browser', BROWSER_HZ, phoneHears) && good;
+	let good = report('the browser', 'the phone', phone.hz(), browserHears);
+	good = report('the phone', 'the browser', scene.browserHz, phoneHears) && good;
 	say();
 	ladder(await page.evaluate(() => globalThis.ladder), fs.readFileSync(LOG).subarray(from).toString('utf8'));
 	return good;
@@ -177,20 +176,14 @@ async function demonstrate(page, phone, name, begin) {
 
 function howToTry() {
 	say('Isthmus stays up.  By hand:');
-	say(`  1. Open ${webUrl}/ (its certificate is self-made: accept it).`);
-	say('  2. Log in as alice@demo.example or bob@demo.example, password "demo",');
-	say('     there or on the account page (OAuth 2.0).');
-	say(`  3. Call "phone": it answers and plays ${PHONE_HZ} Hz.  "echo" plays you back.`);
-	say('     In a second window log in as the other one, and call each other.');
-	say('  4. Reload the page in the middle of a call: the call lives on.');
-	say('  From any SIP phone on this machine: sip:alice@127.0.0.1:5060');
-	say(`  Metrics: http://127.0.0.1:${admin}/metrics    Log: build/demo/isthmus.log`);
+	scene.howToTry(say, webUrl);
+	say(`  Metrics: http://127.0.0.1:${admin}/metrics    Log: ${path.relative(ROOT, LOG)}`);
 	say('Ctrl-C ends everything.');
 }
 
 async function main() {
 	const binary = path.resolve(process.argv[2] ?? path.join(ROOT, 'build/isthmus'));
-	fs.mkdirSync(DIR, { recursive: true });
+	fs.mkdirSync(scene.dir, { recursive: true });
 	const stop = { asked: false, wake: () => {} };
 	for (const signal of ['SIGINT', 'SIGTERM'])
 		process.on(signal, () => {
@@ -203,18 +196,17 @@ async function main() {
 	let good = false;
 	try {
 		isthmus = await startIsthmus(binary);
-		phone = await startBaresip({ dir: path.join(DIR, 'phone'), port: PHONE_PORT,
-			hz: PHONE_HZ });
+		phone = await scene.ready(binary);
 		browser = await launchBrowser();
 		const page = await logIn(browser);
-		say('Gateway, SIP phone and browser are up.');
+		say(scene.up());
 		say();
 		good = await demonstrate(page, phone, 'Call 1: the browser calls the phone', async () => {
-			await page.fill('#target', 'phone');
+			await page.fill('#target', scene.target);
 			await page.click('#dial-form button');
 		});
 		good = await demonstrate(page, phone, 'Call 2: the phone calls the browser', async () => {
-			await phone.dial('sip:alice@127.0.0.1:5060');
+			await phone.dial();
 			await page.click('.answer >> visible=true', { timeout: 15_000 });
 		}) && good;
 		say(good ? 'Both calls carried sound both ways.' : 'A call did not carry sound.');
@@ -234,7 +226,7 @@ async function main() {
 	} catch (error) {
 		good = stop.asked;
 		if (!stop.asked)
-			say(`The demonstration failed: ${error.stack}\nSee build/demo/isthmus.log`);
+			say(`The demonstration failed: ${error.stack}\nSee ${path.relative(ROOT, LOG)}`);
 	} finally {
 		await browser?.close().catch(() => {});
 		await phone?.stop();

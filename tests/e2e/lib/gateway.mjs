@@ -13,7 +13,7 @@ export const PASSWORD = 'demo';
 const HASH = '$y$j9T$F5Jx5fExrKuPp53xLKQ..1$1MUQcJhwFWeCUqO3XKU8qDXr7SCWMrv4jrApW6AFrf8'; // of it
 
 export function workDir(name) {
-	const dir = path.join(ROOT, 'build/e2e', name);
+	const dir = path.join(process.env.E2E_OUT ?? path.join(ROOT, 'build/e2e'), name);
 	fs.rmSync(dir, { recursive: true, force: true });
 	fs.mkdirSync(dir, { recursive: true });
 	return dir;
@@ -32,10 +32,11 @@ export function get(port, what) {
 
 /**
  * @port: pages and WebSocket; +1 admin, +2 SIP (+3 its TLS), +100.. media.
- * @extra is merged into the configuration, a level deep.
+ * @extra is merged into the configuration, a level deep.  @prefix: a command
+ * that becomes the gateway.
  */
 export async function startGateway({ name, port, core = 'sip:127.0.0.1:5070;transport=udp',
-	extra = {} }) {
+	extra = {}, prefix = [] }) {
 	const dir = workDir(`${name}-${port}`);
 	const config = {
 		state_dir: path.join(dir, 'state'),
@@ -71,8 +72,8 @@ export async function startGateway({ name, port, core = 'sip:127.0.0.1:5070;tran
 	const binary = path.resolve(ROOT, process.env.ISTHMUS ?? 'build/isthmus');
 	const logFile = path.join(dir, 'isthmus.log');
 	const log = fs.openSync(logFile, 'w');
-	const child = mind(spawn(binary, ['-c', file],
-		{ stdio: ['ignore', log, log], cwd: ROOT }));
+	const [command, ...args] = [...prefix, binary, '-c', file];
+	const child = mind(spawn(command, args, { stdio: ['ignore', log, log], cwd: ROOT }));
 	fs.closeSync(log);
 	const gateway = {
 		process: child, dir, port, sipPort: port + 2,

@@ -1,0 +1,206 @@
+// videophone.mjs - a SIP phone with a picture: answers on UDP, plays back each
+// RTP packet it gets, and can lose some, change its m-lines and send INFO.
+import dgram from 'node:dgram';
+import { until } from './process.mjs';
+
+function parse(datagram) {
+	const text = datagram.toString('latin1');
+	const end = text.indexOf('\r\n\r\n');
+	const [start, ...lines] = text.slice(0, end).split('\r\n');
+	const headers = lines.map((line) => {
+		const colon = line.indexOf(':');
+		return [line.slice(0, colon).trim().toLowerCase(), line.slice(colon + 1).trim()];
+	});
+	const all = (name) => headers.filter(([n]) => n === name).map(([, v]) => v);
+	return { start, all, get: (name) => all(name)[0] ?? '', body: text.slice(end + 4) };
+}
+
+/** m-lines of a description: kind, port, proto, formats, its own lines. */
+export function mediaOf(sdp) {
+	return sdp.split(/^m=/m).slice(1).map((part) => {
+		const [first, ...lines] = part.split('\r\n');
+		const [kind, port, proto, ...formats] = first.split(' ');
+		return { kind, port: Number(port), proto, formats, lines };
+	});
+}
+
+const isFastUpdate = ({ body }) => body.includes('picture_fast_update');
+
+class VideoPhone {
+	requests = []; // what came: { method, message }
+	video = { got: 0, played: 0 };
+	audio = { got: 0, played: 0 };
+	lose = 0; // of the video packets to come
+	wantsVideo = true;
+	#sip = dgram.createSocket('udp4');
+	#media = []; // per m-line: { rtp, rtcp, kind, to }
+	#dialog = null;
+	#cseq = 100;
+	#version = 1;
+	#waiting = new Map(); // CSeq -> resolve
+
+	constructor({ port, mediaPort, kbps }) {
+		Object.assign(this, { port, mediaPort, kbps });
+		this.#sip.on('message', (data) => this.#received(parse(data)));
+	}
+
+	async open() {
+		await new Promise((done) => this.#sip.bind(this.port, '127.0.0.1', done));
+		for (let i = 0; i < 2; i++) {
+			const line = { to: null, rtp: dgram.createSocket('udp4'), rtcp: dgram.createSocket('udp4') };
+			line.rtp.on('message', (packet) => this.#played(line, packet));
+			await new Promise((done) => line.rtp.bind(this.mediaPort + 2 * i, '127.0.0.1', done));
+			await new Promise((done) => line.rtcp.bind(this.mediaPort + 2 * i + 1, '127.0.0.1', done));
+			this.#media.push(line);
+		}
+		return this;
+	}
+
+	async close() {
+		const sockets = [this.#sip, ...this.#media.flatMap(({ rtp, rtcp }) => [rtp, rtcp])];
+		await Promise.all(sockets.map((s) => new Promise((done) => s.close(done))));
+	}
+
+	#played(line, packet) {
+		if (packet.length < 12 || packet[1] >= 192 && packet[1] <= 223 || !line.to)
+			return;
+		const counts = this[line.kind];
+		counts.got++;
+		if (line.kind === 'video' && this.lose > 0) {
+			this.lose--;
+			return;
+		}
+		counts.played++;
+		line.rtp.send(packet, line.to, '127.0.0.1');
+	}
+
+	#send(text) {
+		this.#sip.send(Buffer.from(text, 'latin1'), this.#dialog.remotePort, '127.0.0.1');
+	}
+
+	#describe(sdp) {
+		const lines = ['v=0', `o=- 7 ${this.#version++} IN IP4 127.0.0.1`, 's=-',
+			'c=IN IP4 127.0.0.1', 't=0 0'];
+		mediaOf(sdp).forEach((m, i) => {
+			const codec = m.kind === 'audio' ? 'PCMU/8000' : 'VP8/90000';
+			const map = m.lines.map((line) => /^a=rtpmap:(\d+) (\S+)/.exec(line))
+				.find((found) => found?.[2] === codec);
+			const line = this.#media[i];
+			const live = m.port && map && line && (m.kind === 'audio' || this.wantsVideo);
+			if (line)
+				Object.assign(line, { kind: m.kind, to: live ? m.port : null });
+			lines.push(`m=${m.kind} ${live ? this.mediaPort + 2 * i : 0} RTP/AVP ${
+				map?.[1] ?? m.formats[0]}`);
+			if (live)
+				lines.push(`b=AS:${m.kind === 'video' ? this.kbps : 80}`,
+					`a=rtpmap:${map[1]} ${codec}`,
+					...m.lines.filter((l) => l.includes('urn:3gpp:video-orientation')));
+		});
+		return `${lines.join('\r\n')}\r\n`;
+	}
+
+	#reply(message, status, body = '') {
+		const to = message.get('to');
+		this.#sip.send(Buffer.from([`SIP/2.0 ${status}`,
+			...message.all('via').map((v) => `Via: ${v}`),
+			...message.all('record-route').map((v) => `Record-Route: ${v}`),
+			`From: ${message.get('from')}`,
+			`To: ${to.includes('tag=') ? to : `${to};tag=phone`}`,
+			`Call-ID: ${message.get('call-id')}`, `CSeq: ${message.get('cseq')}`,
+			`Contact: <sip:phone@127.0.0.1:${this.port}>`, 'Allow: INVITE, ACK, BYE, INFO, UPDATE',
+			...body ? ['Content-Type: application/sdp'] : [],
+			`Content-Length: ${body.length}`, '', body].join('\r\n'), 'latin1'),
+		Number(/:(\d+)/.exec(message.get('via').split(';')[0])?.[1] ?? 5060), '127.0.0.1');
+	}
+
+	#received(message) {
+		if (message.start.startsWith('SIP/2.0 ')) {
+			const status = Number(message.start.split(' ')[1]);
+			const cseq = message.get('cseq');
+			if (status < 200)
+				return;
+			if (cseq.endsWith('INVITE'))
+				this.#ack(message, Number(cseq.split(' ')[0]));
+			this.#waiting.get(cseq)?.({ status, body: message.body });
+			this.#waiting.delete(cseq);
+			return;
+		}
+		const method = message.start.split(' ')[0];
+		this.requests.push({ method, message });
+		if (method === 'INVITE') {
+			const contact = /<(sip:[^>]+)>/.exec(message.get('contact'))[1];
+			this.#dialog = {
+				target: contact, remotePort: Number(/:(\d+)/.exec(contact.slice(4))[1]),
+				callId: message.get('call-id'), remote: message.get('from'),
+				local: `${message.get('to').replace(/;tag=.*/, '')};tag=phone`,
+			};
+			this.offer = message.body;
+			this.#reply(message, '200 OK', this.#describe(message.body));
+		} else if (method === 'BYE') {
+			this.#media.forEach((line) => { line.to = null; });
+			this.#reply(message, '200 OK');
+		} else if (method !== 'ACK') {
+			this.#reply(message, '200 OK');
+			// A mirror makes no pictures: who stands before it does.
+			if (method === 'INFO' && isFastUpdate(message))
+				this.fastUpdate();
+		}
+	}
+
+	#request(method, cseq, body, type) {
+		const d = this.#dialog;
+		this.#send([`${method} ${d.target} SIP/2.0`,
+			`Via: SIP/2.0/UDP 127.0.0.1:${this.port};branch=z9hG4bK${cseq}${method}${this.port}`,
+			'Max-Forwards: 70', `From: ${d.local}`, `To: ${d.remote}`,
+			`Call-ID: ${d.callId}`, `CSeq: ${cseq} ${method}`,
+			`Contact: <sip:phone@127.0.0.1:${this.port}>`,
+			...body ? [`Content-Type: ${type}`] : [],
+			`Content-Length: ${body?.length ?? 0}`, '', body ?? ''].join('\r\n'));
+	}
+
+	#ack(message, cseq) {
+		this.#request('ACK', cseq);
+	}
+
+	#ask(method, body, type) {
+		const cseq = this.#cseq++;
+		return new Promise((done) => {
+			this.#waiting.set(`${cseq} ${method}`, done);
+			this.#request(method, cseq, body, type);
+		});
+	}
+
+	/** An offer within the session, with video or with its m-line at port 0. */
+	async change({ video }) {
+		const line = this.#media[1];
+		const answer = await this.#ask('INVITE', [
+			'v=0', `o=- 7 ${this.#version++} IN IP4 127.0.0.1`, 's=-',
+			'c=IN IP4 127.0.0.1', 't=0 0', `m=audio ${this.mediaPort} RTP/AVP 0`,
+			`m=video ${video ? this.mediaPort + 2 : 0} RTP/AVP 96`,
+			...video ? [`b=AS:${this.kbps}`, 'a=rtpmap:96 VP8/90000'] : [], '',
+		].join('\r\n'), 'application/sdp');
+		const [audio, theirs] = mediaOf(answer.body);
+		this.#media[0].to = audio?.port || null;
+		Object.assign(line, { kind: 'video', to: theirs?.port || null });
+		return answer;
+	}
+
+	/** INFO: send a key frame (RFC 5168). */
+	fastUpdate() {
+		return this.#ask('INFO', '<?xml version="1.0" encoding="utf-8" ?>\n' +
+			'<media_control><vc_primitive><to_encoder><picture_fast_update/>' +
+			'</to_encoder></vc_primitive></media_control>',
+		'application/media_control+xml');
+	}
+
+	fastUpdates() {
+		return this.requests.filter(({ method, message }) => method === 'INFO' &&
+			isFastUpdate(message)).length;
+	}
+
+	ended() {
+		return until(() => this.requests.some(({ method }) => method === 'BYE'), 'a BYE');
+	}
+}
+
+export const startVideoPhone = (options) => new VideoPhone({ kbps: 400, ...options }).open();

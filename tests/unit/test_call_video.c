@@ -1,0 +1,352 @@
+/* Calls of more than one m-line: set up with video, video that comes, goes and
+ * comes back in mid-call, from either side; key frames asked for by INFO. */
+#include "tests/unit/cm.h"
+
+#include "gateway/base/media_control.h"
+#include "tests/unit/call_fakes.h"
+
+#define TRANSPORT(setup)                                                       \
+	"c=IN IP4 0.0.0.0\r\na=ice-ufrag:abcd\r\n"                             \
+	"a=ice-pwd:abcdefghijklmnopqrstuvwx\r\na=fingerprint:sha-256 "         \
+	"8A:8B:8C:8D:8E:8F:90:91:92:93:94:95:96:97:98:99:9A:9B:9C:9D:9E:9F:"   \
+	"A0:A1:A2:A3:A4:A5:A6:A7:A8:A9\r\na=setup:" setup "\r\na=rtcp-mux\r\n"
+#define HEAD(v, mids)                                                          \
+	"v=0\r\no=- 5 " v " IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\n"              \
+	"a=group:BUNDLE " mids "\r\n"
+#define AUDIO(setup)                                                           \
+	"m=audio 9 UDP/TLS/RTP/SAVPF 0\r\n" TRANSPORT(                         \
+		setup) "a=mid:0\r\n"                                           \
+		       "a=sendrecv\r\n"                                        \
+		       "a=rtpmap:0 PCMU/8000\r\n"
+#define VIDEO(setup, dir)                                                      \
+	"m=video 9 UDP/TLS/RTP/SAVPF 96\r\n" TRANSPORT(                        \
+		setup) "a=mid:1\r\na=" dir "\r\na=rtpmap:96 VP8/90000\r\n"     \
+		       "a=rtcp-fb:96 nack\r\na=rtcp-fb:96 nack pli\r\n"        \
+		       "a=extmap:4 urn:ietf:params:rtp-hdrext:sdes:mid\r\n"
+#define NO_VIDEO "m=video 0 UDP/TLS/RTP/SAVPF 96\r\na=mid:1\r\n"
+
+static const char web_audio[] = HEAD("1", "0") AUDIO("actpass");
+static const char web_both[] =
+	HEAD("2", "0 1") AUDIO("actpass") VIDEO("actpass", "sendrecv");
+static const char web_both_answer[] =
+	HEAD("2", "0 1") AUDIO("active") VIDEO("active", "sendrecv");
+static const char web_video_paused[] =
+	HEAD("3", "0 1") AUDIO("actpass") VIDEO("actpass", "recvonly");
+static const char web_removed[] = HEAD("4", "0") AUDIO("actpass") NO_VIDEO;
+
+#define SIP(v, more)                                                           \
+	"v=0\r\no=- 7 " v " IN IP4 198.51.100.7\r\ns=-\r\n"                    \
+	"c=IN IP4 198.51.100.7\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0\r\n" more
+#define SIP_VIDEO(dir)                                                         \
+	"m=video 4002 RTP/AVP 96\r\nb=AS:500\r\na=" dir                        \
+	"\r\na=rtpmap:96 VP8/90000\r\n"
+
+static const char sip_both[] = SIP("1", SIP_VIDEO("sendrecv"));
+static const char sip_audio[] = SIP("1", "");
+static const char sip_refused[] = SIP("1", "m=video 0 RTP/AVP 96\r\n");
+static const char sip_both_again[] = SIP("2", SIP_VIDEO("sendrecv"));
+static const char sip_paused[] = SIP("3", SIP_VIDEO("sendonly"));
+static const char sip_gone[] = SIP("4", "m=video 0 RTP/AVP 96\r\n");
+
+/* The latest gate of one m-line. */
+static enum gw_gate gate_of(enum gw_term term, uint8_t stream)
+{
+	enum gw_gate g = GW_GATE_CLOSED;
+
+	for (unsigned i = 0; i < ncmd; i++) {
+		if (cmds[i].verb == GW_M_GATE && cmds[i].term == term &&
+		    cmds[i].stream == stream)
+			g = (enum gw_gate)cmds[i].gate;
+	}
+	return g;
+}
+
+static unsigned count_verb(enum gw_media_verb verb)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < ncmd; i++)
+		n += cmds[i].verb == verb;
+	return n;
+}
+
+static void has(const struct fake_leg *f, const char *what)
+{
+	if (!strstr(f->text, what))
+		fail_msg("no \"%s\" in\n%s", what, f->text);
+}
+
+static void a_call_with_video_has_two_m_lines_to_the_phone(void **s)
+{
+	const struct gw_media_cmd *cmd;
+
+	(void)s;
+	call_from(&web_ops, "sip:phone@far", web_both);
+	has(called, "m=audio 30100 RTP/AVP 0");
+	has(called, "m=video 30102 RTP/AVP 96");
+	has(called, "b=AS:2000"); /* the browser asked for no less */
+	says(called, GW_V_ANSWER, GW_DESC_ANSWER, sip_both);
+	assert_int_equal(GW_CALL_UP, core.calls->fsm.state);
+	has(caller, "a=group:BUNDLE 0 1");
+	has(caller, "b=AS:500");
+	has(caller, "a=rtcp-fb:96 nack pli");
+	assert_int_equal(gate_of(GW_TERM_A, 1), GW_GATE_BOTH);
+	assert_int_equal(gate_of(GW_TERM_B, 1), GW_GATE_BOTH);
+	assert_string_equal(core.calls->codec, "PCMU");
+
+	cmd = configured(GW_TERM_A);
+	assert_int_equal(cmd->end.stream[1].kind, GW_MEDIA_VIDEO);
+	assert_int_equal(cmd->end.stream[1].feedback,
+			 GW_MEDIA_FB_NACK | GW_MEDIA_FB_PLI);
+	assert_int_equal(cmd->end.stream[1].ext[GW_HDREXT_MID], 4);
+	assert_string_equal(cmd->end.stream[1].mid, "1");
+	assert_int_equal(cmd->end.stream[1].bandwidth_bps, 2000000);
+	cmd = configured(GW_TERM_B);
+	assert_int_equal(cmd->end.stream[1].feedback, 0);
+	assert_int_equal(cmd->end.stream[1].bandwidth_bps, 500000);
+	assert_int_equal(cmd->end.stream[1].dscp, 34);
+	assert_int_equal(cmd->end.stream[0].dscp, 46);
+}
+
+static void a_phone_that_refuses_video_gets_audio(void **s)
+{
+	(void)s;
+	call_from(&web_ops, "sip:phone@far", web_both);
+	says(called, GW_V_ANSWER, GW_DESC_ANSWER, sip_refused);
+	assert_int_equal(GW_CALL_UP, core.calls->fsm.state);
+	has(caller, "m=video 0 ");
+	has(caller, "a=group:BUNDLE 0\r\n");
+	assert_int_equal(gate_of(GW_TERM_A, 0), GW_GATE_BOTH);
+	/* A refresh of the same is not the phone's business. */
+	says(caller, GW_V_OFFER, GW_DESC_OFFER, web_both);
+	assert_true(told(caller, GW_V_ACCEPT));
+	assert_int_equal(times_told(called, GW_V_OFFER), 0);
+}
+
+static void the_browser_adds_video_and_takes_it_away(void **s)
+{
+	(void)s;
+	call_from(&web_ops, "sip:phone@far", web_audio);
+	says(called, GW_V_ANSWER, GW_DESC_ANSWER, sip_audio);
+	says(caller, GW_V_OFFER, GW_DESC_OFFER, web_both);
+	assert_true(told(called, GW_V_OFFER));
+	has(called, "m=audio 30100 RTP/AVP 0");
+	has(called, "m=video 30102 RTP/AVP 96");
+	says(called, GW_V_ACCEPT, GW_DESC_ANSWER, sip_both_again);
+	assert_true(told(caller, GW_V_ACCEPT));
+	has(caller, "m=video ");
+	assert_null(strstr(caller->text, "m=video 0 "));
+	assert_int_equal(gate_of(GW_TERM_A, 1), GW_GATE_BOTH);
+	assert_int_equal(gate_of(GW_TERM_B, 1), GW_GATE_BOTH);
+
+	/* The camera alone is put away: hold of one m-line. */
+	says(caller, GW_V_OFFER, GW_DESC_OFFER, web_video_paused);
+	assert_true(told(called, GW_V_OFFER));
+	has(called, "a=recvonly");
+	assert_false(called->last.held);
+	says(called, GW_V_ACCEPT, GW_DESC_ANSWER, sip_paused);
+	assert_true(told(caller, GW_V_ACCEPT));
+	assert_int_equal(gate_of(GW_TERM_A, 0), GW_GATE_BOTH);
+	assert_int_equal(gate_of(GW_TERM_A, 1), GW_GATE_OUT);
+
+	says(caller, GW_V_OFFER, GW_DESC_OFFER, web_removed);
+	assert_true(told(called, GW_V_OFFER));
+	has(called, "m=video 0 ");
+	says(called, GW_V_ACCEPT, GW_DESC_ANSWER, sip_gone);
+	assert_true(told(caller, GW_V_ACCEPT));
+	has(caller, "m=video 0 ");
+	assert_int_equal(gate_of(GW_TERM_A, 1), GW_GATE_CLOSED);
+	assert_int_equal(gate_of(GW_TERM_A, 0), GW_GATE_BOTH);
+	assert_int_equal(GW_CALL_UP, core.calls->fsm.state);
+}
+
+static void the_phone_adds_video_to_a_call_of_the_browser(void **s)
+{
+	(void)s;
+	call_from(&web_ops, "sip:phone@far", web_audio);
+	says(called, GW_V_ANSWER, GW_DESC_ANSWER, sip_audio);
+	says(called, GW_V_OFFER, GW_DESC_OFFER, sip_both_again);
+	assert_true(told(caller, GW_V_OFFER));
+	has(caller, "a=group:BUNDLE 0 1");
+	has(caller, "m=video ");
+	has(caller, "a=mid:1");
+	has(caller, "a=rtcp-fb:96 nack\r\n");
+	has(caller, "a=rtcp-fb:96 goog-remb");
+	says(caller, GW_V_ACCEPT, GW_DESC_ANSWER, web_both_answer);
+	assert_true(told(called, GW_V_ACCEPT));
+	has(called, "m=video 30102 RTP/AVP 96");
+	assert_int_equal(gate_of(GW_TERM_B, 1), GW_GATE_BOTH);
+	/* A browser that does not want it. */
+	says(called, GW_V_OFFER, GW_DESC_OFFER, sip_gone);
+	says(caller, GW_V_ACCEPT, GW_DESC_ANSWER,
+	     HEAD("5", "0") AUDIO("active") NO_VIDEO);
+	assert_true(told(called, GW_V_ACCEPT));
+	assert_int_equal(gate_of(GW_TERM_B, 1), GW_GATE_CLOSED);
+	says(called, GW_V_OFFER, GW_DESC_OFFER, sip_both_again);
+	assert_true(told(caller, GW_V_OFFER));
+	says(caller, GW_V_ACCEPT, GW_DESC_ANSWER,
+	     HEAD("6", "0") AUDIO("active") NO_VIDEO);
+	assert_true(told(called, GW_V_ACCEPT));
+	has(called, "m=video 0 ");
+	assert_int_equal(GW_CALL_UP, core.calls->fsm.state);
+}
+
+static void echo_gives_video_back(void **s)
+{
+	(void)s;
+	call_from(&web_ops, "sip:echo@home", web_both);
+	pass_ms(0);
+	media_works();
+	assert_true(told(caller, GW_V_ANSWER));
+	assert_null(strstr(caller->text, "m=video 0 "));
+	assert_int_equal(gate_of(GW_TERM_A, 1), GW_GATE_BOTH);
+	/* And where it comes later. */
+	says(caller, GW_V_OFFER, GW_DESC_OFFER, web_removed);
+	says(caller, GW_V_OFFER, GW_DESC_OFFER, web_both);
+	assert_true(told(caller, GW_V_ACCEPT));
+	assert_int_equal(gate_of(GW_TERM_A, 1), GW_GATE_BOTH);
+}
+
+static void an_operator_may_want_no_video(void **s)
+{
+	(void)s;
+	set.media.video = false;
+	call_from(&web_ops, "sip:phone@far", web_both);
+	has(called, "m=video 0 ");
+	says(called, GW_V_ANSWER, GW_DESC_ANSWER, sip_refused);
+	has(caller, "m=video 0 ");
+	assert_int_equal(GW_CALL_UP, core.calls->fsm.state);
+	says(caller, GW_V_OFFER, GW_DESC_OFFER, web_both);
+	assert_true(told(caller, GW_V_ACCEPT));
+	assert_int_equal(times_told(called, GW_V_OFFER), 0);
+}
+
+static void video_alone_where_none_is_wanted_is_488(void **s)
+{
+	(void)s;
+	set.media.video = false;
+	call_from(&core_ops, "sip:alice@home",
+		  "v=0\r\no=- 7 1 IN IP4 198.51.100.7\r\ns=-\r\n"
+		  "c=IN IP4 198.51.100.7\r\nt=0 0\r\n" SIP_VIDEO("sendrecv"));
+	assert_true(told(caller, GW_V_RELEASE));
+	assert_int_equal(caller->last.cause.status, 488);
+}
+
+/* Media has no ports left: the offer fails, the call lives. */
+static void video_that_finds_no_media_leaves_the_call_as_it_was(void **s)
+{
+	struct gw_media_event ev = { .type = GW_E_FAILED,
+				     .term = GW_TERM_B,
+				     .error = -EADDRINUSE };
+	struct gw_msg msg = {
+		.verb = GW_V_OFFER,
+		.desc = {GW_DESC_OFFER, web_both, strlen(web_both)}
+	};
+
+	(void)s;
+	call_from(&web_ops, "sip:phone@far", web_audio);
+	says(called, GW_V_ANSWER, GW_DESC_ANSWER, sip_audio);
+	caller->leg.handler(&caller->leg, &msg, caller->leg.arg);
+	assert_int_equal(core.calls->upd.state, UPD_RESERVING);
+	ev.ctx = core.calls->ctx;
+	ev.serial = core.calls->b.serial;
+	gw_core_media_event(&ev, &core);
+	assert_true(told(caller, GW_V_REFUSE));
+	assert_int_equal(caller->last.cause.status, 503);
+	nserved = ncmd; /* the fake is not asked */
+	assert_int_equal(GW_CALL_UP, core.calls->fsm.state);
+	says(caller, GW_V_OFFER, GW_DESC_OFFER, web_both);
+	assert_true(told(called, GW_V_OFFER));
+}
+
+static void asks(struct fake_leg *f, const char *body)
+{
+	struct gw_msg msg = {
+		.verb = GW_V_INFO,
+		.content_type = GW_MEDIA_CONTROL_TYPE,
+		.content = body,
+		.content_len = strlen(body),
+	};
+
+	f->leg.handler(&f->leg, &msg, f->leg.arg);
+}
+
+static void a_phone_asks_the_browser_for_a_key_frame(void **s)
+{
+	(void)s;
+	call_from(&web_ops, "sip:phone@far", web_both);
+	says(called, GW_V_ANSWER, GW_DESC_ANSWER, sip_both);
+	asks(called, "<media_control/>");
+	assert_int_equal(count_verb(GW_M_KEYFRAME), 0);
+	asks(called, GW_MEDIA_CONTROL_ASK);
+	assert_int_equal(count_verb(GW_M_KEYFRAME), 1);
+	assert_int_equal(cmds[ncmd - 1].term, GW_TERM_A);
+	/* None of it went to the browser as a message. */
+	assert_int_equal(times_told(caller, GW_V_INFO), 0);
+}
+
+static void a_phone_is_asked_for_one_by_info(void **s)
+{
+	struct gw_media_event ev = { .type = GW_E_KEYFRAME,
+				     .term = GW_TERM_B,
+				     .stream = 1 };
+
+	(void)s;
+	call_from(&web_ops, "sip:phone@far", web_both);
+	says(called, GW_V_ANSWER, GW_DESC_ANSWER, sip_both);
+	ev.ctx = core.calls->ctx;
+	gw_core_media_event(&ev, &core);
+	assert_true(told(called, GW_V_INFO));
+	assert_string_equal(called->last.content_type, GW_MEDIA_CONTROL_TYPE);
+	ev.term = GW_TERM_A; /* never a browser */
+	gw_core_media_event(&ev, &core);
+	assert_int_equal(times_told(caller, GW_V_INFO), 0);
+}
+
+static void a_phone_calls_a_browser_with_video(void **s)
+{
+	(void)s;
+	call_from(&core_ops, "sip:alice@home", sip_both);
+	has(called, "a=group:BUNDLE 0 1");
+	has(called, "a=extmap:4 urn:ietf:params:rtp-hdrext:sdes:mid");
+	says(called, GW_V_ANSWER, GW_DESC_ANSWER, web_both_answer);
+	assert_int_equal(GW_CALL_UP, core.calls->fsm.state);
+	has(caller, "m=video 30002 RTP/AVP 96");
+	says(called, GW_V_OFFER, GW_DESC_OFFER, web_removed);
+	assert_true(told(caller, GW_V_OFFER));
+	has(caller, "m=video 0 ");
+	says(caller, GW_V_ACCEPT, GW_DESC_ANSWER, sip_gone);
+	assert_true(told(called, GW_V_ACCEPT));
+}
+
+static void an_answer_without_the_offered_video_is_audio(void **s)
+{
+	(void)s;
+	call_from(&core_ops, "sip:alice@home", sip_both);
+	says(called, GW_V_ANSWER, GW_DESC_ANSWER,
+	     HEAD("1", "0") AUDIO("active") NO_VIDEO);
+	assert_int_equal(GW_CALL_UP, core.calls->fsm.state);
+	has(caller, "m=video 0 ");
+}
+
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(a_call_with_video_has_two_m_lines_to_the_phone),
+		T(a_phone_that_refuses_video_gets_audio),
+		T(the_browser_adds_video_and_takes_it_away),
+		T(the_phone_adds_video_to_a_call_of_the_browser),
+		T(echo_gives_video_back),
+		T(an_operator_may_want_no_video),
+		T(video_alone_where_none_is_wanted_is_488),
+		T(video_that_finds_no_media_leaves_the_call_as_it_was),
+		T(a_phone_asks_the_browser_for_a_key_frame),
+		T(a_phone_is_asked_for_one_by_info),
+		T(a_phone_calls_a_browser_with_video),
+		T(an_answer_without_the_offered_video_is_audio),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
