@@ -250,6 +250,24 @@ test('a SIP phone gets video, and asks for key frames by INFO', async () => {
 	await phone.ended();
 });
 
+test('H.264 passes where the phone has nothing else', async () => {
+	const alice = await logIn('alice', 440);
+	phone.codec = 'H264/90000';
+	phone.requests.length = 0;
+	try {
+		await callsWithCamera(alice, `sip:phone@127.0.0.1:${PHONE}`, 'rgb(0,200,0)');
+		await alice.event('confirmed');
+		await assertSees(alice, { colour: 1 });
+	} finally {
+		phone.codec = 'VP8/90000';
+	}
+	const { codecId } = await sent(alice);
+	assert.equal(await alice.do(async (id) => (await session.connection.getStats())
+		.get(id).mimeType, codecId), 'video/H264');
+	await alice.hangUp();
+	await phone.ended();
+});
+
 test('a SIP phone adds video and takes it away', async () => {
 	const alice = await logIn('alice', 440);
 	phone.requests.length = 0;

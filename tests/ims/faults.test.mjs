@@ -5,15 +5,17 @@ import { once } from 'node:events';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { PASSWORD } from '../e2e/lib/gateway.mjs';
+import WebSocket from 'ws';
 import { mind, until } from '../e2e/lib/process.mjs';
 import { connect } from '../lib/respect.mjs';
+import { UA } from '../../web/isthmus.js';
 import { digest, hss, startImsGateway } from './lib.mjs';
 
 const ALICE = 'sip:alice@ims.test';
 const BOB = 'sip:bob@ims.test';
 const GUEST = 'sip:guest@web.example';
 const OWN = 'sip:load31@ims.test'; // answers the core's challenges itself
-let gateway, bob, own, challenge;
+let gateway, bob, own, library;
 const open = () => connect(gateway.endpoint, { origin: `https://127.0.0.1:${gateway.port}` });
 const stateOf = (user) => hss('list', `${user}@ims.test`).split(' ')[1];
 
@@ -24,27 +26,59 @@ before(async () => {
 	for (const user of ['alice', 'bob'])
 		await gateway.add(`sip:${user}@ims.test`, '--enrol', 'web',
 			'--impi', `${user}@ims.test`, '--impu', `sip:${user}@ims.test`);
-	await gateway.add(OWN, '--enrol', 'client', '--impi', 'load31@ims.test', '--impu', OWN);
+	for (const n of [31, 32])
+		await gateway.add(`sip:load${n}@ims.test`, '--enrol', 'client',
+			'--impi', `load${n}@ims.test`, '--impu', `sip:load${n}@ims.test`);
 	await gateway.add(GUEST, '--enrol', 'pool');
 	await gateway.run('pool', 'add', 'pool9@ims.test', 'sip:pool9@ims.test');
 });
 after(() => gateway?.stop());
 
-/** auth of who has credentials of its own; the answer to @asked. */
-const answer = (client, asked) => client.auth({
-	authType: 'digest', webrtcId: OWN, ...asked ?
-		{ authorization: digest(asked, 'load31@ims.test', 'load31-secret') } : {},
-});
+/** auth of who has credentials of its own, as often as it is asked: a nonce may
+ * be too old. */
+async function prove(client, challenge) {
+	for (let asked = 0; ; asked++) {
+		const authorization = challenge && digest(challenge, 'load31@ims.test', 'load31-secret');
+		const response = await client.transact('auth',
+			{ authType: 'digest', webrtcId: OWN, ...challenge ? { authorization } : {} });
+		if (response.success || asked === 3)
+			return response;
+		assert.equal(response.problemDetails.status, 401);
+		challenge = response.wwwAuthenticate;
+	}
+}
 
-test('two are registered, and will live through what follows', async () => {
+/** The client library, with credentials of its own; not in a browser. */
+function makeUA() {
+	const asked = [];
+	const ua = new UA({
+		endpoint: gateway.endpoint, id: 'sip:load32@ims.test', storage: null,
+		WebSocket: class extends WebSocket {
+			constructor(url, protocol) {
+				super(url, protocol, { rejectUnauthorized: false,
+					origin: `https://127.0.0.1:${gateway.port}` });
+			}
+		},
+		answerChallenge(challenge) {
+			asked.push(challenge);
+			return digest(challenge, 'load32@ims.test', 'load32-secret');
+		},
+	});
+	const told = [];
+	ua.on('registered', (event) => told.push(event));
+	ua.start();
+	return { ua, asked, told };
+}
+
+test('three are registered, and will live through what follows', async () => {
 	bob = await open();
 	await bob.authBasic(BOB, PASSWORD);
 	own = await open();
-	const { response } = await answer(own).then(() => assert.fail('not asked'), (error) => error);
-	challenge = response.wwwAuthenticate;
-	await answer(own, challenge);
-	assert.equal(stateOf('bob'), 'registered');
-	assert.equal(stateOf('load31'), 'registered');
+	assert.ok((await prove(own)).success);
+	library = makeUA();
+	await until(() => library.told.length === 1, 'the library is registered');
+	for (const user of ['bob', 'load31', 'load32'])
+		assert.equal(stateOf(user), 'registered');
 });
 
 test('a store that another process has locked: no identity is lent, others log in', async () => {
@@ -101,9 +135,12 @@ test('who is registered is refreshed, without a word of the client', async () =>
 	await bob.auth({ authType: 'basic', webrtcId: BOB, expiration: 0 });
 	const { authType, webrtcId, wwwAuthenticate } = await asked;
 	assert.deepEqual([authType, webrtcId], ['digest', OWN]);
-	assert.notEqual(wwwAuthenticate, challenge);
-	const { expiration } = await answer(own, wwwAuthenticate);
-	assert.ok(expiration > 0);
+	assert.ok((await prove(own, wwwAuthenticate)).expiration > 0);
 	assert.equal(stateOf('load31'), 'registered');
+	await until(() => library.told.length === 2, 'the library has answered', 20_000);
+	assert.equal(library.told[1].refreshed, true);
+	assert.ok(library.asked.length >= 2);
+	assert.equal(stateOf('load32'), 'registered');
+	await library.ua.stop();
 	await own.close(); // gone for good when its time to live is over
 });
