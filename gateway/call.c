@@ -282,6 +282,10 @@ static void on_accept(struct gw_call *call, struct side *s,
 			gw_call_qos_accepted(call, msg);
 		return;
 	}
+	if (is_early(call)) {
+		gw_call_early_answered(call, msg);
+		return;
+	}
 	if (call->fsm.state == GW_CALL_ASKING)
 		gw_call_fsm_event(&call->fsm, gw_call_asked(call, msg)
 						      ? GW_EV_FAILED

@@ -523,6 +523,7 @@ int peer_setup(void **state)
 	set->auth.expiration_s = 3600;
 	set->auth.ttl_max_s = 60;
 	set->auth.max_endpoints = 16;
+	set->ims.pool_anonymous_ip = 8;
 	strcpy(set->auth.issuer, "https://issuer.example");
 	strcpy(set->auth.audience, "isthmus");
 	strcpy(set->auth.claims.webrtc_id, "webrtcId");
