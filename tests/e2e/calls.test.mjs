@@ -88,6 +88,37 @@ test('a second call waits, is taken, and the two are swapped', async () => {
 	await assertHears(caller, 700);
 });
 
+async function sees(who, what) {
+	const frames = () => who.do(async () => (await session.getStats()).video?.framesDecoded ?? 0);
+	const before = await frames();
+	await until(async () => await frames() > before + 3, what, 20_000);
+}
+
+test('cameras are switched on and off in mid-call by either side', async () => {
+	const alice = await logIn('alice', MINE);
+	const bob = await logIn('bob', 700);
+	await alice.call('bob');
+	await bob.event('confirmed');
+	await alice.do(() => session.addVideo({ constraints: { video: { width: 320 } } }));
+	await sees(bob, 'bob sees alice');
+	assert.deepEqual(await bob.do(() => session.hasVideo()), { local: false, remote: true });
+	await bob.do(() => session.addVideo({ constraints: { video: { width: 320 } } }));
+	await sees(alice, 'alice sees bob');
+	await sees(bob, 'bob still sees alice');
+	await alice.do(() => session.hold());
+	await bob.event('hold');
+	await alice.do(() => session.unhold());
+	await sees(alice, 'alice sees bob after the hold');
+	await sees(bob, 'bob sees alice after the hold');
+	await alice.do(() => session.removeVideo());
+	await until(async () => !(await bob.do(() => session.hasVideo())).remote,
+		'bob has no picture any more');
+	await sees(alice, 'alice still sees bob');
+	await assertHears(alice, 700, { not: MINE });
+	await assertHears(bob, MINE, { not: 700 });
+	await alice.hangUp();
+});
+
 test('early media is played before the answer, and stays after it', async () => {
 	let call;
 	phone.onInvite = async (made) => {
