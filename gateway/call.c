@@ -17,6 +17,8 @@
 #define CLEARED_MS       3000
 #define RELEASE_AGAIN_MS 20
 #define RELEASE_TRIES    100
+/* Whose client is awaited after a crash comes soon or not at all. */
+#define RESUME_RETRY_S 10
 
 GW_COUNTER(m_info_lost, "isthmus_calls_info_lost_total",
 	   "Digits and other information that the other leg did not take", "");
@@ -284,6 +286,10 @@ static void on_accept(struct gw_call *call, struct side *s,
 			gw_call_qos_accepted(call, msg);
 		return;
 	}
+	if (is_early(call)) {
+		gw_call_early_answered(call, msg);
+		return;
+	}
 	if (call->fsm.state == GW_CALL_ASKING)
 		gw_call_fsm_event(&call->fsm, gw_call_asked(call, msg)
 						      ? GW_EV_FAILED
@@ -458,6 +464,9 @@ static int find_b(struct gw_call *call)
 		return 0;
 	case -ENOENT:
 		return gw_call_because(call, 480, "not registered");
+	case -EHOSTDOWN:
+		call->cause.retry_after_s = RESUME_RETRY_S;
+		return gw_call_because(call, 480, "not back yet");
 	case -EBUSY:
 		return gw_call_because(call, 486, "all sessions are in use");
 	default:

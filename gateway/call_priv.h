@@ -261,6 +261,10 @@ int gw_call_early_adopt(struct gw_call *call, const struct early *e,
 void gw_call_early_offer(struct gw_call *call, struct side *s,
 			 const struct gw_msg *msg);
 void gw_call_early_fini(struct gw_call *call);
+/* A has answered what an early dialog of B offered.  May end the call. */
+void gw_call_early_answered(struct gw_call *call, const struct gw_msg *msg);
+/* Offers to A what @theirs, an offer of B, has. */
+int gw_call_ask_for(struct gw_call *call, const struct gw_sess *theirs);
 /* Our description in @e, in its own count of versions; as gw_call_print(). */
 char *gw_call_early_print(struct gw_call *call, struct side *s, struct early *e,
 			  struct gw_sess *content, const struct gw_sess *offer);

@@ -469,16 +469,16 @@ nta_outgoing_t *gw_dialog_request_in(struct gw_session *s, nta_leg_t *leg,
 }
 
 /* By hand: nta_outgoing_prack() makes up a Route for a dialog that has none. */
-int gw_dialog_prack(struct gw_session *s, struct gw_branch *b,
-		    const sip_t *response)
+int gw_dialog_prack(struct gw_session *s, struct gw_branch *b, const void *sdp,
+		    size_t len)
 {
 	char rack[64];
-	const struct gw_dialog_msg m = { .headers = rack };
+	const struct gw_dialog_msg m = { .headers = rack,
+					 .body = sdp,
+					 .len = len };
 
 	(void)snprintf(rack, sizeof(rack), "RAck: %u %u INVITE\r\n", b->rseq,
-		       response->sip_cseq->cs_seq);
-	if (b->tagged)
-		(void)nta_outgoing_setrseq(b->tagged, b->rseq);
+		       nta_outgoing_cseq(s->invite));
 	b->prack = request_in(s, b->leg, sip_method_prack, &m, false);
 	return b->prack ? 0 : -ENOMEM;
 }
@@ -524,6 +524,12 @@ int gw_dialog_reply(struct gw_session *s, nta_incoming_t *irq, int status,
 	if (status >= 200 && !keep)
 		nta_incoming_destroy(irq);
 	return r < 0 ? -ENOMEM : 0;
+}
+
+void gw_dialog_saw_rseq(struct gw_branch *b)
+{
+	if (b->tagged)
+		(void)nta_outgoing_setrseq(b->tagged, b->rseq);
 }
 
 static int on_prack(void *ref, nta_reliable_t *rel, nta_incoming_t *prack,
@@ -630,7 +636,7 @@ void gw_dialog_drop_all(struct gw_session *s)
 		gw_dialog_drop(&s->branch[i].tagged);
 	gw_dialog_drop(&s->invite);
 	s->dialog = NULL;
-	s->sdp_reliable = NULL;
+	s->reliable = NULL;
 	for (i = 0; i < s->nbranch; i++)
 		gw_dialog_drop_branch(&s->branch[i]);
 	s->nbranch = 0;

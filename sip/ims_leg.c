@@ -238,6 +238,8 @@ void gw_ims_tell_progress(struct gw_session *s, int status,
 	/* An offer in an unreliable response does not exist (RFC 3262 5). */
 	if (!s->late && fresh)
 		msg.desc = desc(response, GW_DESC_EARLY_ANSWER);
+	else if (s->late && fresh && b && b->asks)
+		msg.desc = desc(response, GW_DESC_OFFER);
 	msg.no_early_media =
 		has_token(early, "inactive") || has_token(early, "recvonly");
 	/* RFC 5009 8: the direction is that of the network's media. */
@@ -491,11 +493,10 @@ static void add_extensions(const struct gw_session *s, struct gw_buf *b)
 	unsigned ours = gw_ext_ours(set), demanded = gw_ext_demanded(set);
 	char tags[GW_EXT_SIZE];
 
-	/* A reliable response would bring an offer, whose answer its PRACK
-	 * cannot wait for: a browser thinks about it for a while. */
+	/* RFC 3312 4: whoever offers says what it wants. */
 	if (s->late) {
-		ours &= GW_EXT_TIMER | GW_EXT_REPLACES;
-		demanded &= GW_EXT_TIMER;
+		ours &= ~(unsigned)GW_EXT_PRECONDITION;
+		demanded &= ~(unsigned)GW_EXT_PRECONDITION;
 	}
 	if (demanded)
 		gw_buf_printf(b, "Require: %s\r\n",
@@ -684,11 +685,22 @@ static int send_offer(struct gw_session *s, const struct gw_msg *msg)
 
 static int send_accept(struct gw_session *s, const struct gw_msg *msg)
 {
+	if (s->state == GW_SES_CALLING && msg->branch &&
+	    gw_session_asks(s, msg->branch))
+		return gw_session_answer_early(s, msg->branch, text_of(msg),
+					       msg->desc.len);
 	return gw_session_accept_offer(s, text_of(msg), msg->desc.len);
 }
 
 static int send_refuse(struct gw_session *s, const struct gw_msg *msg)
 {
+	if (s->state == GW_SES_CALLING && msg->branch &&
+	    gw_session_asks(s, msg->branch)) {
+		/* Its PRACK has no way to say no (RFC 6337 3.1.1). */
+		gw_session_release(s, &msg->cause);
+		gw_session_fail_later(s, 488, NULL);
+		return 0;
+	}
 	return gw_session_refuse_offer(s, &msg->cause);
 }
 

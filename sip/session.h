@@ -51,6 +51,7 @@ struct gw_branch {
 	nta_outgoing_t *tagged; /* NULL: the original transaction serves */
 	bool acked;
 	bool firm;       /* its answer came reliably: it is the answer */
+	bool asks;       /* its reliable 18x offers; our PRACK answers */
 	bool ended;      /* 199 (RFC 6228) */
 	bool may_update; /* its Allow has UPDATE */
 	uint32_t rseq;   /* of the last response that was acknowledged */
@@ -79,6 +80,14 @@ struct gw_session_timer {
 	nta_outgoing_t *update;    /* our refresh */
 	uint64_t ends_us;
 	struct gw_timer timer;
+};
+
+/* A provisional response behind one that is not acknowledged yet. */
+#define GW_SESSION_HELD 4
+struct gw_held {
+	int status;
+	char *headers; /* owned, may be NULL */
+	struct gw_body body;
 };
 
 struct gw_session {
@@ -136,12 +145,15 @@ struct gw_session {
 
 	/* UAS: reliable provisional responses (RFC 3262) */
 	unsigned peer_knows, peer_demands; /* GW_EXT_... */
-	unsigned nreliable;                /* not acknowledged yet */
-	nta_reliable_t *sdp_reliable;      /* the one with a description */
-	bool firm;        /* our description in it was acknowledged */
-	bool sdp_sent;    /* or is on its way: the 200 has none */
-	bool answer_held; /* NTA keeps the 200 until it is */
-	bool unpracked;   /* and nobody ever did */
+	nta_reliable_t *reliable; /* the one that is not acknowledged */
+	bool describes;           /* and it has a description */
+	bool firm;                /* our description in one was acknowledged */
+	bool sdp_sent;            /* or is on its way: the 200 has none */
+	bool answer_held;         /* the 200 waits for that */
+	bool unpracked;           /* and nobody ever did */
+	struct gw_held held[GW_SESSION_HELD]; /* what comes behind */
+	unsigned nheld;
+	char *answer_headers; /* of the 200 that waits; owned, may be NULL */
 
 	struct gw_session_timer timer;
 
@@ -234,6 +246,10 @@ int gw_session_answer(struct gw_session *s, const char *headers,
  * what it describes is new, and counts. */
 bool gw_session_early_response(struct gw_session *s, struct gw_branch *b,
 			       const sip_t *response);
+/* UAC: does the PRACK of @branch wait for our answer?  And that. */
+bool gw_session_asks(const struct gw_session *s, unsigned branch);
+int gw_session_answer_early(struct gw_session *s, unsigned branch,
+			    const void *sdp, size_t len);
 /* UAC: our offer in the early dialog @branch (from 1), by UPDATE. */
 int gw_session_offer_early(struct gw_session *s, unsigned branch,
 			   const void *sdp, size_t len);
@@ -244,6 +260,10 @@ void gw_session_on_prack_response(struct gw_session *s,
 /* UAS: a provisional response, reliable where it should be. */
 int gw_session_provisional(struct gw_session *s, int status,
 			   const struct gw_dialog_msg *m);
+/* The 200 has to wait.  0 or -ENOMEM. */
+bool gw_session_must_hold(const struct gw_session *s);
+int gw_session_hold_answer(struct gw_session *s, const char *headers);
+void gw_session_drop_held(struct gw_session *s);
 /* @prack NULL: nobody acknowledged @rel, or nobody needs to any more. */
 void gw_session_on_prack(struct gw_session *s, nta_reliable_t *rel,
 			 nta_incoming_t *prack, const sip_t *request);

@@ -457,6 +457,9 @@ int gw_respect_leg_new(struct gw_leg **out, struct gw_web *web, const char *uri,
 
 	if (!reg)
 		return -ENOENT;
+	/* Not silence: nobody knows whether its client comes at all. */
+	if (reg->awaited)
+		return -EHOSTDOWN;
 	if (reg->nleg >= web->set->web.max_sessions)
 		return -EBUSY;
 	err = gw_rleg_new(&l, web, reg, false);

@@ -59,6 +59,12 @@ struct peer {
 	unsigned nask;
 	char ask_id[128];
 
+	/* What was to be remembered last. */
+	int keep_error; /* what keeping returns */
+	unsigned nkept, nforgot;
+	struct gw_web_kept kept;
+	char forgot[32];
+
 	/* The last that was to be registered in a core, and what was said to
 	 * it since. */
 	int enrol_error; /* what that returns */
@@ -74,9 +80,11 @@ struct peer {
 extern struct peer peer;
 
 int peer_setup(void **state);
-int peer_setup_asking(void **state); /* users are asked for elsewhere too */
-int peer_setup_apps(void **state);   /* messages and reports are served */
-int peer_setup_core(void **state);   /* and there is a core */
+int peer_setup_asking(void **state);  /* users are asked for elsewhere too */
+int peer_setup_apps(void **state);    /* messages and reports are served */
+int peer_setup_core(void **state);    /* and there is a core */
+int peer_setup_keeping(void **state); /* registrations are remembered */
+int peer_setup_keeping_core(void **state); /* and there is a core */
 int peer_teardown(void **state);
 void peer_advance_ms(uint64_t ms);
 

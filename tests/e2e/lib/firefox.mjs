@@ -1,64 +1,76 @@
-// firefox.mjs - Debian's Firefox over WebDriver BiDi: pages whose microphone is
-// Firefox's own fake one, a sine, with what client.mjs needs of Playwright's.
-// Without sound hardware nothing can be listened to in it: the other end does,
-// and what comes in is counted.
+// firefox.mjs - Debian's Firefox by WebDriver BiDi, which Playwright does not
+// speak to it: a page, and functions that run in it.
 import fs from 'node:fs';
-import os from 'node:os';
 import path from 'node:path';
 import { spawn } from 'node:child_process';
 import WebSocket from 'ws';
 import { mind, stopProcess, until } from './process.mjs';
 
-export const FIREFOX_HZ = 440;
+const BINARY = process.env.FIREFOX ?? '/usr/bin/firefox-esr';
+export const isThere = fs.existsSync(BINARY);
 
+// A camera and a microphone that nobody is asked about, and addresses that are
+// shown as they are.
 const PREFS = {
-	'media.navigator.permission.disabled': true,
 	'media.navigator.streams.fake': true,
-	'media.navigator.audio.fake_frequency': FIREFOX_HZ,
+	'media.navigator.permission.disabled': true,
+	'media.peerconnection.ice.obfuscate_host_addresses': false,
 	'media.autoplay.default': 0,
 	'media.autoplay.blocking_policy': 0,
-	// loopback is all there is, and its address is no secret
-	'media.peerconnection.ice.loopback': true,
-	'media.peerconnection.ice.obfuscate_host_addresses': false,
-	// without a default route it would believe itself to be offline
-	'network.manage-offline-status': false,
-	'network.connectivity-service.enabled': false,
-	// ICE in the page's own process: the socket process may be missing here
-	'media.peerconnection.mtransport_process': false,
-	'network.process.enabled': false,
-	'media.peerconnection.ice.default_address_only': false,
-	'media.peerconnection.ice.no_host': false,
-	'network.proxy.type': 0,
+	'media.gmp-manager.updateEnabled': false,
 	'app.update.enabled': false,
-	'datareporting.policy.dataSubmissionEnabled': false,
-	'toolkit.telemetry.reportingpolicy.firstRun': false,
 	'browser.shell.checkDefaultBrowser': false,
-	'remote.active-protocols': 1,
+	'datareporting.policy.dataSubmissionEnabled': false,
+	'network.captive-portal-service.enabled': false,
+	'network.connectivity-service.enabled': false,
 };
 
-class Bidi {
+class Firefox {
 	#socket;
+	#process;
+	#context;
 	#next = 1;
 	#waiting = new Map();
 
-	constructor(socket) {
-		this.#socket = socket;
-		socket.on('message', (data) => {
-			const message = JSON.parse(String(data));
-			const { resolve, reject } = this.#waiting.get(message.id) ?? {};
-			this.#waiting.delete(message.id);
-			if (message.type === 'error')
-				reject?.(new Error(`${message.error}: ${message.message}`));
-			else
-				resolve?.(message.result);
+	async start({ dir, port }) {
+		const profile = path.join(dir, 'firefox');
+		fs.mkdirSync(profile, { recursive: true });
+		fs.writeFileSync(path.join(profile, 'user.js'), Object.entries(PREFS)
+			.map(([key, value]) => `user_pref("${key}", ${value});\n`).join(''));
+		this.#process = mind(spawn(BINARY, ['--headless', '--no-remote', '--profile', profile,
+			'--remote-debugging-port', String(port), 'about:blank'],
+		{ stdio: 'ignore', env: { ...process.env, HOME: dir, MOZ_CRASHREPORTER_DISABLE: '1' } }));
+		await until(() => this.#connect(port), 'Firefox listens', 40_000);
+		await this.#ask('session.new', {
+			capabilities: { alwaysMatch: { acceptInsecureCerts: true } },
 		});
-		socket.on('close', () => {
-			for (const { reject } of this.#waiting.values())
-				reject(new Error('Firefox has gone'));
+		const { contexts } = await this.#ask('browsingContext.getTree', {});
+		this.#context = contexts[0].context;
+		return this;
+	}
+
+	#connect(port) {
+		return new Promise((done) => {
+			const socket = new WebSocket(`ws://127.0.0.1:${port}/session`);
+			socket.on('error', () => done(false));
+			socket.on('message', (data) => this.#received(JSON.parse(String(data))));
+			socket.on('open', () => {
+				this.#socket = socket;
+				done(true);
+			});
 		});
 	}
 
-	send(method, params = {}) {
+	#received(message) {
+		const waiting = this.#waiting.get(message.id);
+		this.#waiting.delete(message.id);
+		if (message.type === 'error')
+			waiting?.reject(new Error(`${message.error}: ${message.message}`));
+		else
+			waiting?.resolve(message.result);
+	}
+
+	#ask(method, params) {
 		const id = this.#next++;
 		return new Promise((resolve, reject) => {
 			this.#waiting.set(id, { resolve, reject });
@@ -66,98 +78,57 @@ class Bidi {
 		});
 	}
 
-	close() { this.#socket.close(); }
-}
-
-/** One page; evaluate() and traffic are Playwright's. */
-class FirefoxPage {
-	traffic = [];
-	problems = [];
-	#bidi;
-	#context;
-
-	constructor(bidi, context) {
-		this.#bidi = bidi;
-		this.#context = context;
-	}
-
-	async evaluate(fn, arg = null) {
-		const { type, result, exceptionDetails } = await this.#bidi.send('script.evaluate', {
-			expression: `(async () => JSON.stringify(await (${fn})(${JSON.stringify(arg)})` +
-				' ?? null))()',
-			target: { context: this.#context }, awaitPromise: true, userActivation: true,
-		});
-		if (type !== 'success')
-			throw new Error(exceptionDetails.text);
-		return JSON.parse(result.value);
-	}
-
-	/** Polled: a page that is busy is not disturbed more than it has to be. */
-	async waitForFunction(fn, arg, { timeout = 15_000 } = {}) {
-		let found = null;
-		await until(async () => {
-			found = await this.evaluate(fn, arg);
-			return found;
-		}, 'a condition in Firefox', timeout);
-		return { jsonValue: async () => found };
-	}
-
-	async open(url) {
-		await this.#bidi.send('browsingContext.navigate',
+	goto(url) {
+		return this.#ask('browsingContext.navigate',
 			{ context: this.#context, url, wait: 'complete' });
-		// A page that captures nothing is given no addresses but the default
-		// route's.
-		await this.evaluate(async () => {
-			globalThis.capture = await navigator.mediaDevices.getUserMedia({ audio: true });
-		});
 	}
 
-	context() {
-		return { close: () => this.#bidi.send('browsingContext.close', { context: this.#context }) };
+	/** What @fn returns in the page, as JSON; it may be asynchronous. */
+	async do(fn, arg) {
+		const { type, result, exceptionDetails } = await this.#ask('script.evaluate', {
+			expression: `(async () => JSON.stringify(await (${fn})(${
+				JSON.stringify(arg ?? null)})))()`,
+			target: { context: this.#context }, awaitPromise: true,
+			userActivation: true,
+		});
+		if (type === 'exception')
+			throw new Error(exceptionDetails.text);
+		return result.type === 'string' ? JSON.parse(result.value) : undefined;
+	}
+
+	async stop() {
+		this.#socket?.close();
+		await stopProcess(this.#process);
 	}
 }
 
-/** Firefox with one session; open(url) makes a page. */
-export async function launchFirefox({ port }) {
-	const profile = fs.mkdtempSync(path.join(os.tmpdir(), 'isthmus-firefox-'));
-	fs.writeFileSync(path.join(profile, 'user.js'), Object.entries(PREFS).map(([k, v]) =>
-		`user_pref(${JSON.stringify(k)}, ${JSON.stringify(v)});\n`).join(''));
-	const child = mind(spawn(process.env.FIREFOX ?? '/usr/bin/firefox-esr',
-		['--headless', '--no-remote', '--profile', profile,
-			'--remote-debugging-port', String(port), 'about:blank'],
-		{ stdio: 'ignore', env: { ...process.env, HOME: profile, MOZ_DISABLE_CONTENT_SANDBOX: '1' } }));
-	let socket = null;
-	const stop = async () => {
-		await stopProcess(child);
-		fs.rmSync(profile, { recursive: true, force: true, maxRetries: 5 });
+export const launchFirefox = (options) => new Firefox().start(options);
+
+/** What client.mjs needs of Playwright's browsers and pages: one page, which
+ * begins anew with each open(). */
+export function asBrowser(firefox) {
+	const page = {
+		traffic: [],
+		evaluate: (fn, arg) => firefox.do(fn, arg),
+		async waitForFunction(fn, arg, { timeout = 15_000 } = {}) {
+			let found = null;
+			await until(async () => {
+				found = await firefox.do(fn, arg);
+				return found;
+			}, 'a condition in Firefox', timeout);
+			return { jsonValue: async () => found };
+		},
+		context: () => ({ close: () => firefox.goto('about:blank') }),
 	};
-	try {
-		await until(async () => {
-			if (child.exitCode !== null)
-				throw new Error(`Firefox ended with ${child.exitCode}`);
-			const tried = new WebSocket(`ws://127.0.0.1:${port}/session`);
-			socket = await new Promise((done) => {
-				tried.once('open', () => done(tried));
-				tried.once('error', () => done(null));
-			});
-			return socket;
-		}, 'Firefox listens', 30_000);
-	} catch (error) {
-		await stop();
-		throw error;
-	}
-	const bidi = new Bidi(socket);
-	await bidi.send('session.new', { capabilities: { alwaysMatch: { acceptInsecureCerts: true } } });
 	return {
 		async open(url) {
-			const { context } = await bidi.send('browsingContext.create', { type: 'tab' });
-			const page = new FirefoxPage(bidi, context);
-			await page.open(url);
+			await firefox.goto(url);
+			// A page that captures nothing is given no addresses but the
+			// default route's.
+			await firefox.do(async () => {
+				globalThis.capture = await navigator.mediaDevices.getUserMedia({ audio: true });
+			});
 			return page;
-		},
-		async close() {
-			bidi.close();
-			await stop();
 		},
 	};
 }
