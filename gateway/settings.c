@@ -288,6 +288,8 @@ const struct gw_set_row gw_settings_rows[] = {
 	{ "store.file", GW_SET_STRING, SET(store.file), .def = "isthmus.db" },
 	{ "store.lock_ms", GW_SET_U32, SET(store.lock_ms), .min = 0,
 	  .max = 60000, .def = "2000" },
+	{ "store.resume_s", GW_SET_U32, SET(store.resume_s), .min = 0,
+	  .max = 3600, .def = "60" },
 
 	{ "control.socket", GW_SET_STRING, SET(control_socket),
 	  .def = "control.sock" },

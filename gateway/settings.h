@@ -220,8 +220,9 @@ struct gw_set_messages {     /* text outside of calls (RFC 3428) */
 };
 
 struct gw_set_store {
-	char file[256];   /* in state_dir, or absolute; "": none */
-	uint32_t lock_ms; /* how long another process's lock is waited for */
+	char file[256];    /* in state_dir, or absolute; "": none */
+	uint32_t lock_ms;  /* how long another process's lock is waited for */
+	uint32_t resume_s; /* clients come back after a crash; 0: they cannot */
 };
 
 struct gw_settings {

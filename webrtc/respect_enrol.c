@@ -33,6 +33,7 @@ static void drop(struct gw_web *web, struct gw_reg *reg)
 {
 	if (reg->conn)
 		reg->conn->reg = NULL;
+	gw_rkeep_forget(web, reg);
 	gw_enrol_end(web, reg);
 	gw_registry_remove(reg);
 	gw_rauth_gauge(web);
