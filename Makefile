@@ -146,6 +146,12 @@ e2e: all
 ims: all
 	tests/ims/run.sh $(BUILD)/isthmus
 
+# Registrations through it, 2,000 at 100 a second (LOAD_CLIENTS, LOAD_RATE).
+bench-registrations: all
+	@ulimit -n $$(ulimit -Hn); LAB_PHONES_OFF=1 \
+		LOAD_CLIENTS=$${LOAD_CLIENTS:-2000} \
+		tests/ims/run.sh $(BUILD)/isthmus tests/ims/load.test.mjs
+
 # Not 'check: all': on a fresh machine the libraries come first.
 check:
 	@tests/check.sh
@@ -202,4 +208,4 @@ install: all
 clean:
 	rm -rf build
 
-.PHONY: all deps bench bench-bins unit-bins net-bins test-bins unit net sipp e2e ims check demo demo-ims lab lab-stop lab-check fuzz asan tsan lint format install clean
+.PHONY: all deps bench bench-registrations bench-bins unit-bins net-bins test-bins unit net sipp e2e ims check demo demo-ims lab lab-stop lab-check fuzz asan tsan lint format install clean

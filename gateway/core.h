@@ -21,6 +21,7 @@ struct gw_cdr;
 struct gw_store;
 struct gw_users;
 struct gw_enrols;
+struct gw_keep;
 struct gw_pager;
 
 struct gw_core {
@@ -33,6 +34,7 @@ struct gw_core {
 	struct gw_store *store;   /* NULL: none configured */
 	struct gw_users *users;   /* of the store; NULL with it */
 	struct gw_enrols *enrols; /* NULL: without a core, or a store */
+	struct gw_keep *keep;     /* NULL: without a store */
 	struct gw_pager *pager;   /* messages of text */
 	struct gw_call *calls;    /* by media context id */
 	unsigned ncalls;

@@ -325,7 +325,10 @@ struct json_object *gw_ctl_show_reg(const struct gw_web_reg *r)
 	add(o, "id", r->id);
 	if (r->name[0])
 		add(o, "name", r->name);
-	add(o, "state", r->connected ? "connected" : "suspended");
+	add(o, "state",
+	    r->connected ? "connected"
+	    : r->awaited ? "awaited"
+			 : "suspended");
 	json_object_object_add(o, "expires_s",
 			       json_object_new_int64(r->remaining_s));
 	json_object_object_add(o, "sessions",

@@ -13,10 +13,14 @@
 #include "gateway/enrol_pool.h"
 #include "gateway/enrol_share.h"
 #include "gateway/enrol_who.h"
+#include "gateway/reg_keep.h"
 #include "gateway/registration.h"
 #include "gateway/store.h"
 
 #define NO_IDENTITY_RETRY_S 30
+/* The end of a binding is stored no more often than this, however short a core
+ * makes them. */
+#define KEEP_S 10
 
 #define NAME "isthmus_enrolments_total"
 #define HELP "Log-ins that are registered in the core, by result"
@@ -41,6 +45,12 @@ struct enrol {
 	char peer[48];
 	struct gw_enrol_who who;
 	struct gw_regn_secret *secret; /* HELD; wiped */
+	/* Of before a crash, until it is taken over; owned. */
+	struct gw_regn_state *was;
+	bool unwanted; /* taken over to be ended */
+	/* What the store has of it. */
+	int64_t kept_until_s;
+	uint32_t kept_cseq;
 };
 
 struct gw_enrols {
@@ -53,7 +63,7 @@ struct gw_enrols {
 
 static const struct gw_logctx elog = { .module = "enrol" };
 
-static struct enrol *find(struct gw_enrols *all, const char *key)
+static struct enrol *find(const struct gw_enrols *all, const char *key)
 {
 	struct enrol *e;
 
@@ -80,6 +90,7 @@ static void bury(struct enrol *e)
 		gw_metric_add(&m_live, -1);
 	gw_loan_return(e->all->loans, &e->loan);
 	wipe_secret(e);
+	free(e->was);
 	free(e->wish);
 	HASH_DEL(e->all->by_key, e);
 	free(e);
@@ -119,6 +130,12 @@ static bool is_granted(const struct enrol *e, const struct gw_regn_event *ev)
 	       gw_enrol_is_granted(e->wish, ev->nimpu, ev->impu);
 }
 
+/* Its own, or the one that it shares; NULL: none. */
+static const struct gw_regn *regn_of(const struct enrol *e)
+{
+	return e->regn ? e->regn : gw_share_regn(&e->share);
+}
+
 static void on_registered(struct enrol *e, const struct gw_regn_event *ev)
 {
 	const struct gw_web_enrolled res = {
@@ -128,7 +145,12 @@ static void on_registered(struct enrol *e, const struct gw_regn_event *ev)
 		.nimpu = ev->nimpu,
 		.impu = ev->impu,
 	};
+	struct gw_core *core = e->all->core;
+	/* The first time, the answer to the client is what stores it. */
+	bool stored = e->kept_until_s != 0;
+	char key[GW_REGN_KEY_SIZE];
 
+	memcpy(key, e->key, sizeof(key));
 	if (!is_granted(e, ev)) {
 		refuse(e, 403, 0, "the core grants other identities");
 		return;
@@ -141,6 +163,19 @@ static void on_registered(struct enrol *e, const struct gw_regn_event *ev)
 		gw_metric_add(&m_registered, 1);
 	}
 	tell(e, &res);
+	if (stored)
+		gw_keep_refresh(core->keep, key);
+}
+
+/* What is stored is good for a while: a resumed binding skips many CSeqs. */
+static void on_refreshed(struct enrol *e)
+{
+	struct gw_regn_state now;
+
+	gw_regn_describe(regn_of(e), &now);
+	if (now.cseq < e->kept_cseq ||
+	    now.core_expires_s >= e->kept_until_s + KEEP_S)
+		gw_keep_refresh(e->all->core->keep, e->key);
 }
 
 static void keep_sqn(const struct enrol *e, const uint8_t *sqn)
@@ -169,6 +204,9 @@ static void on_regn(struct gw_regn *r, const struct gw_regn_event *ev,
 		break;
 	case GW_RE_REGISTERED:
 		on_registered(e, ev);
+		break;
+	case GW_RE_REFRESHED:
+		on_refreshed(e);
 		break;
 	case GW_RE_SQN:
 		keep_sqn(e, ev->sqn);
@@ -220,6 +258,7 @@ static void start_regn(struct enrol *e)
 		.secret = e->secret,
 		.expires_s = core->set->ims.expires_s,
 		.client_addr = e->peer[0] ? e->peer : NULL,
+		.resume = e->was,
 	};
 	int err;
 
@@ -228,6 +267,8 @@ static void start_regn(struct enrol *e)
 		       (int)sizeof(req.log_id) - 1, e->key);
 	err = start(e, &req);
 	wipe_secret(e);
+	free(e->was);
+	e->was = NULL;
 	if (err > 0)
 		gw_share_tell(&e->share);
 	else if (err == -EAGAIN)
@@ -397,6 +438,141 @@ void gw_enrol_leave(const char *key, void *arg)
 		bury(e);
 }
 
+/* ---- over a crash ---- */
+
+void gw_enrol_describe(const struct gw_enrols *all, const char *key,
+		       struct gw_stored_reg *row)
+{
+	struct gw_regn_state now;
+	struct enrol *e = find(all, key);
+
+	if (!e || (!regn_of(e) && !e->was))
+		return;
+	if (regn_of(e))
+		gw_regn_describe(regn_of(e), &now);
+	else
+		now = *e->was;
+	row->enrol = (uint8_t)e->who.how;
+	memcpy(row->impi, e->who.impi, sizeof(row->impi));
+	memcpy(row->impu[0], e->who.impu, sizeof(row->impu[0]));
+	row->nimpu = 1;
+	(void)snprintf(row->peer, sizeof(row->peer), "%s", e->peer);
+	(void)snprintf(row->contact, sizeof(row->contact), "%s", now.contact);
+	memcpy(row->call_id, now.call_id, sizeof(row->call_id));
+	memcpy(row->service_route, now.service_route,
+	       sizeof(row->service_route));
+	row->cseq = e->kept_cseq = now.cseq;
+	row->core_expires_s = e->kept_until_s = now.core_expires_s;
+}
+
+static struct gw_regn_state *state_of(const struct gw_stored_reg *row)
+{
+	struct gw_regn_state *was = calloc(1, sizeof(*was));
+
+	if (!was)
+		return NULL;
+	(void)snprintf(was->contact, sizeof(was->contact), "%.*s",
+		       (int)sizeof(was->contact) - 1, row->contact);
+	memcpy(was->call_id, row->call_id, sizeof(was->call_id));
+	memcpy(was->service_route, row->service_route,
+	       sizeof(was->service_route));
+	was->cseq = row->cseq;
+	was->core_expires_s = row->core_expires_s;
+	return was;
+}
+
+static void take_over(struct enrol *e)
+{
+	char key[GW_REGN_KEY_SIZE];
+	struct gw_enrols *all = e->all;
+
+	memcpy(key, e->key, sizeof(key));
+	start_regn(e);
+	/* It may have ended. */
+	e = find(all, key);
+	if (e && e->unwanted)
+		bury(e);
+}
+
+static void on_held(const struct gw_store_answer *a, void *arg)
+{
+	const struct gw_subscriber *s = a->subscriber;
+	struct enrol *e = arg;
+
+	e->asked = NULL;
+	if (a->error || s->enrol != GW_ENROL_HELD ||
+	    strcmp(s->impi, e->who.impi) != 0)
+		refuse(e, 403, 0, "not the subscriber that it was");
+	else if (take_secret(e, &s->secret))
+		fault(e);
+	else
+		take_over(e);
+}
+
+static int begin_again(struct gw_enrols *all, const struct gw_stored_reg *row,
+		       struct enrol **out)
+{
+	struct enrol *e = calloc(1, sizeof(*e));
+
+	if (!e)
+		return -ENOMEM;
+	e->all = all;
+	e->was = state_of(row);
+	(void)snprintf(e->key, sizeof(e->key), "%s", row->key);
+	if (e->was)
+		HASH_ADD_STR(all->by_key, key, e);
+	if (!e->was || !e->hh.tbl) {
+		free(e->was);
+		free(e);
+		return -ENOMEM;
+	}
+	(void)snprintf(e->peer, sizeof(e->peer), "%s", row->peer);
+	memcpy(e->who.impi, row->impi, sizeof(e->who.impi));
+	memcpy(e->who.impu, row->impu[0], sizeof(e->who.impu));
+	e->who.how = row->enrol;
+	e->kept_cseq = row->cseq;
+	e->kept_until_s = row->core_expires_s ? row->core_expires_s : 1;
+	*out = e;
+	return 0;
+}
+
+/* It was the user's before, and is. */
+static int keep_loan(struct enrol *e, const struct gw_stored_reg *row)
+{
+	char id[GW_WEB_IDENTITY];
+
+	if (!gw_web_identity(id, row->id))
+		return -EINVAL;
+	return gw_loan_keep(e->all->loans, &e->loan, id, row->impi,
+			    row->impu[0]);
+}
+
+void gw_enrol_resume(struct gw_enrols *all, const struct gw_stored_reg *row,
+		     bool unwanted)
+{
+	const struct gw_web_enrolled lost = { .status = 503 };
+	struct gw_store_cmd cmd = { .verb = GW_ST_SUBSCRIBER_GET };
+	struct enrol *e;
+
+	if (find(all, row->key) || !row->nimpu || begin_again(all, row, &e)) {
+		if (!unwanted)
+			gw_web_enrolled(all->core->web, row->key, &lost);
+		return;
+	}
+	e->unwanted = unwanted;
+	if (e->who.how == GW_ENROL_POOL && keep_loan(e, row)) {
+		fault(e);
+		return;
+	}
+	if (e->who.how != GW_ENROL_HELD) {
+		take_over(e);
+		return;
+	}
+	memcpy(cmd.key, row->id, sizeof(cmd.key));
+	if (gw_store_do(&e->asked, all->core->store, &cmd, on_held, e))
+		fault(e);
+}
+
 /* ---- the beginning ---- */
 
 static int list_pool(struct gw_enrols *all, const char *after);
@@ -440,6 +616,13 @@ static int list_pool(struct gw_enrols *all, const char *after)
 	return gw_store_do(&all->listing, all->core->store, &cmd, on_pool, all);
 }
 
+void gw_enrols_reclaim(struct gw_enrols *all)
+{
+	if (list_pool(all, ""))
+		gw_error(&elog, "the pool cannot be read: leases of the last "
+				"run stay");
+}
+
 int gw_enrols_new(struct gw_enrols **out, struct gw_core *core)
 {
 	struct gw_enrols *all = calloc(1, sizeof(*all));
@@ -451,8 +634,6 @@ int gw_enrols_new(struct gw_enrols **out, struct gw_core *core)
 	err = gw_loans_new(&all->loans, core);
 	if (!err)
 		err = gw_shares_new(&all->shares);
-	if (!err)
-		err = list_pool(all, "");
 	if (err) {
 		gw_shares_free(all->shares);
 		gw_loans_free(all->loans);

@@ -122,23 +122,31 @@ static void on_lease(const struct gw_store_answer *a, void *arg)
 	}
 }
 
+static struct gw_loan *add(struct gw_loans *all, const char *id)
+{
+	struct gw_loan *loan = calloc(1, sizeof(*loan));
+
+	if (!loan)
+		return NULL;
+	loan->all = all;
+	LIST_INIT(&loan->uses);
+	(void)snprintf(loan->id, sizeof(loan->id), "%s", id);
+	HASH_ADD_STR(all->by_id, id, loan);
+	if (loan->hh.tbl)
+		return loan;
+	free(loan);
+	return NULL;
+}
+
 static int new_loan(struct gw_loan **out, struct gw_loans *all, const char *id)
 {
 	struct gw_store_cmd cmd = { .verb = GW_ST_POOL_LEASE };
-	struct gw_loan *loan = calloc(1, sizeof(*loan));
+	struct gw_loan *loan = add(all, id);
 	int err;
 
 	if (!loan)
 		return -ENOMEM;
-	loan->all = all;
-	LIST_INIT(&loan->uses);
-	(void)snprintf(loan->id, sizeof(loan->id), "%s", id);
 	memcpy(cmd.key, loan->id, sizeof(cmd.key));
-	HASH_ADD_STR(all->by_id, id, loan);
-	if (!loan->hh.tbl) {
-		free(loan);
-		return -ENOMEM;
-	}
 	err = gw_store_do(&loan->asked, all->core->store, &cmd, on_lease, loan);
 	if (err) {
 		forget(loan);
@@ -163,6 +171,24 @@ int gw_loan_take(struct gw_loans *loans, struct gw_loan_use *use,
 	LIST_INSERT_HEAD(&loan->uses, use, link);
 	if (use->told)
 		handler(0, loan->impi, loan->impu, arg);
+	return 0;
+}
+
+int gw_loan_keep(struct gw_loans *loans, struct gw_loan_use *use,
+		 const char *id, const char *impi, const char *impu)
+{
+	struct gw_loan *loan = find(loans, id);
+
+	if (!loan) {
+		loan = add(loans, id);
+		if (!loan)
+			return -ENOMEM;
+		(void)snprintf(loan->impi, sizeof(loan->impi), "%s", impi);
+		(void)snprintf(loan->impu, sizeof(loan->impu), "%s", impu);
+		gw_metric_add(&m_lent, 1);
+	}
+	*use = (struct gw_loan_use){ .loan = loan, .told = true };
+	LIST_INSERT_HEAD(&loan->uses, use, link);
 	return 0;
 }
 

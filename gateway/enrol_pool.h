@@ -39,6 +39,10 @@ void gw_loans_free(struct gw_loans *loans); /* no use is left */
 /* 0 and @handler comes, perhaps from inside this call; -EAGAIN or -ENOMEM. */
 int gw_loan_take(struct gw_loans *loans, struct gw_loan_use *use,
 		 const char *id, gw_loan_h *handler, void *arg);
+/* After a crash: the store has it that @impi is lent to @id.  0 or -ENOMEM; no
+ * handler comes. */
+int gw_loan_keep(struct gw_loans *loans, struct gw_loan_use *use,
+		 const char *id, const char *impi, const char *impu);
 /* Legal when there is none. */
 void gw_loan_return(struct gw_loans *loans, struct gw_loan_use *use);
 

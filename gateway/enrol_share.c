@@ -68,6 +68,11 @@ void gw_share_leave(struct gw_share_use *use)
 	forget(s);
 }
 
+const struct gw_regn *gw_share_regn(const struct gw_share_use *use)
+{
+	return use->share ? use->share->regn : NULL;
+}
+
 const char *gw_share_key(const struct gw_share_use *use)
 {
 	return use->share ? use->share->key : NULL;

@@ -45,6 +45,8 @@ void gw_share_tell(struct gw_share_use *use);
 /* Legal when there is none, and from inside a handler. */
 void gw_share_leave(struct gw_share_use *use);
 
+/* What it uses; NULL: there is no use. */
+const struct gw_regn *gw_share_regn(const struct gw_share_use *use);
 /* The key that the core's registration has; NULL: there is no use. */
 const char *gw_share_key(const struct gw_share_use *use);
 

@@ -20,7 +20,7 @@
 #include "gateway/enrol.h"
 #include "gateway/ctl.h"
 #include "gateway/pager.h"
-#include "gateway/quality.h"
+#include "gateway/reg_keep.h"
 #include "gateway/registration.h"
 #include "gateway/store.h"
 #include "gateway/users.h"
@@ -35,6 +35,7 @@ struct daemon {
 	struct gw_ctl *ctl;
 	int sigfd;
 	int log_fd;
+	bool up;                  /* it has begun to serve */
 	struct gw_timer deadline; /* of a drain */
 };
 
@@ -215,7 +216,10 @@ static int open_store(struct daemon *d)
 	gw_settings_path(file, set, set->store.file);
 	err = gw_store_open(&d->core.store, d->core.loop, file,
 			    set->store.lock_ms);
-	return err ? err : gw_users_new(&d->core.users, &d->core);
+	if (!err)
+		err = gw_users_new(&d->core.users, &d->core);
+	/* It turns the loop: signals, which need all of us, come later. */
+	return err ? err : gw_keep_new(&d->core.keep, &d->core);
 }
 
 static int open_control(struct daemon *d)
@@ -236,7 +240,6 @@ static int start(struct daemon *d)
 		.admin = gw_admin_get,
 		.message = gw_pager_from_web,
 		.message_done = gw_pager_done,
-		.quality = gw_core_quality,
 		.arg = &d->core,
 	};
 	struct gw_core *core = &d->core;
@@ -255,9 +258,9 @@ static int start(struct daemon *d)
 	if (err)
 		return err;
 	gw_timer_init(&d->deadline, on_deadline, d);
-	err = gw_loop_add_fd(core->loop, d->sigfd, on_signal, d);
+	err = open_store(d);
 	if (!err)
-		err = open_store(d);
+		err = gw_loop_add_fd(core->loop, d->sigfd, on_signal, d);
 	if (err)
 		return err;
 
@@ -281,6 +284,10 @@ static int start(struct daemon *d)
 		return err;
 	if (core->store)
 		web.user = gw_users_ask;
+	if (core->keep && d->set->store.resume_s) {
+		web.keep = gw_keep_put;
+		web.forget = gw_keep_forget;
+	}
 	if (core->store && core->sip && d->set->ims.enabled) {
 		err = gw_enrols_new(&core->enrols, core);
 		if (err)
@@ -291,7 +298,15 @@ static int start(struct daemon *d)
 		web.leave = gw_enrol_leave;
 	}
 	err = gw_web_new(&core->web, core->loop, d->set, &web);
-	return err ? err : open_control(d);
+	if (!err)
+		err = open_control(d);
+	if (err)
+		return err;
+	/* Before the loop turns again: nobody finds half of it. */
+	if (core->keep)
+		gw_keep_restore(core->keep);
+	d->up = true;
+	return 0;
 }
 
 /* The core would go on sending calls here. */
@@ -329,12 +344,16 @@ static void finish(struct daemon *d)
 			gw_loop_step(core->loop, 10);
 	}
 	gw_ctl_free(d->ctl);
+	if (d->up)
+		gw_keep_end(core->keep);
 	if (core->web)
 		gw_web_free(core->web);
 	core->web = NULL;
 	gw_enrols_free(core->enrols);
 	if (ts && core->sip)
 		deregister_all(core);
+	gw_keep_free(core->keep);
+	core->keep = NULL;
 	gw_store_close(core->store);
 	gw_users_free(core->users);
 	if (core->sip)

@@ -10,6 +10,10 @@
  *	                  | CHALLENGE ^           |  (refreshes itself)   |
  *	                  +-- answer -+           +-- end --> (gone) <----+
  *
+ * One that is taken over after a crash (@resume) is REGISTERED as far as calls
+ * go, from its start until the core says otherwise.  It asks the core when its
+ * turn comes, so that a thousand of them do not storm it.
+ *
  * It refreshes itself at half of what the core granted, moves to another core
  * when one is dead, comes back after a restart of the core, and deregisters
  * when it is ended; the web side sees none of that.  One contact and one Path
@@ -54,6 +58,9 @@ enum gw_regn_event_type {
 	/* And after each refresh that changed something, or that the client
 	 * has authenticated. */
 	GW_RE_REGISTERED,
+	/* Any other refresh: all that is new is the binding's end, which
+	 * gw_regn_describe() has. */
+	GW_RE_REFRESHED,
 	GW_RE_SQN, /* held AKA: @sqn is to be stored */
 	/* The registration is over: the core refused it (cause.status 403,
 	 * 404 ...), could not be reached (408, 503 with retry_after_s), or the
@@ -98,7 +105,8 @@ struct gw_regn_request {
 	const struct gw_regn_state *resume; /* NULL: a new binding */
 };
 
-/* 0 and REGISTERING; -EAGAIN (too many at once, try later), -EINVAL, -ENOMEM,
+/* 0 and REGISTERING; -EAGAIN (too many at once, try later; never where one is
+ * resumed), -EINVAL, -ENOMEM,
  * -ENOTCONN (no core configured). */
 int gw_regn_start(struct gw_regn **out, struct gw_sip *sip,
 		  const struct gw_regn_request *req, gw_regn_h *handler,

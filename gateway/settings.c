@@ -204,6 +204,8 @@ const struct gw_set_row gw_settings_rows[] = {
 	  .def = "false" },
 	{ "ims.pool_anonymous", GW_SET_BOOL, SET(ims.pool_anonymous),
 	  .def = "false" },
+	{ "ims.pool_anonymous_ip", GW_SET_U32, SET(ims.pool_anonymous_ip),
+	  .min = 1, .max = 100000, .def = "8" },
 	{ "ims.pool_users", GW_SET_STRINGS, SET(ims.pool_user),
 	  EACH(ims.pool_user), COUNT(gw_settings, ims.npool_user), .def = "",
 	  .check = gw_settings_check_pattern },
@@ -286,6 +288,8 @@ const struct gw_set_row gw_settings_rows[] = {
 	{ "store.file", GW_SET_STRING, SET(store.file), .def = "isthmus.db" },
 	{ "store.lock_ms", GW_SET_U32, SET(store.lock_ms), .min = 0,
 	  .max = 60000, .def = "2000" },
+	{ "store.resume_s", GW_SET_U32, SET(store.resume_s), .min = 0,
+	  .max = 3600, .def = "60" },
 
 	{ "control.socket", GW_SET_STRING, SET(control_socket),
 	  .def = "control.sock" },

@@ -164,6 +164,7 @@ struct gw_set_ims {
 	bool reg_event;           /* subscribe to it (RFC 3680) */
 	bool contact_shared; /* endpoints of an identity have one contact */
 	bool pool_anonymous; /* lend to who does not say who it is */
+	uint32_t pool_anonymous_ip; /* to so many of one address */
 	size_t npool_user;
 	/* Patterns (fnmatch) of those without an identity of their own that
 	 * are lent one. */
@@ -219,8 +220,9 @@ struct gw_set_messages {     /* text outside of calls (RFC 3428) */
 };
 
 struct gw_set_store {
-	char file[256];   /* in state_dir, or absolute; "": none */
-	uint32_t lock_ms; /* how long another process's lock is waited for */
+	char file[256];    /* in state_dir, or absolute; "": none */
+	uint32_t lock_ms;  /* how long another process's lock is waited for */
+	uint32_t resume_s; /* clients come back after a crash; 0: they cannot */
 };
 
 struct gw_settings {

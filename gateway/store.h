@@ -82,12 +82,17 @@ struct gw_stored_reg {
 	uint8_t enrol;
 	uint8_t nimpu;
 	char impi[128];
+	/* Identities beside the id; in the core, the first is the one that is
+	 * registered there, which may be the id. */
 	char impu[GW_STORE_IMPUS][128];
 	char contact[64]; /* token: user part of Contact and Path */
 	char call_id[64]; /* of the REGISTERs */
 	uint32_t cseq;
 	char service_route[512];
-	int64_t core_expires_s; /* of the binding in the core */
+	int64_t core_expires_s; /* of the binding in the core; 0: none */
+	char name[64];          /* shown to others */
+	char peer[48];          /* the client's IP address */
+	bool configured;        /* a user of the configuration */
 };
 
 enum gw_store_verb {
@@ -106,7 +111,7 @@ enum gw_store_verb {
 	GW_ST_POOL_LEASE,
 	GW_ST_POOL_RELEASE, /* key: the holder; number: seconds to cool */
 	GW_ST_REG_PUT,      /* new, or instead of the one with that key */
-	GW_ST_REG_DELETE,   /* key; releases no lease */
+	GW_ST_REG_DELETE,   /* key, or with flag all; releases no lease */
 	GW_ST_REG_LIST,     /* key: after this key */
 	GW_NST
 };

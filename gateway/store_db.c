@@ -105,7 +105,9 @@ static const char *const texts[GW_NSQL] = {
 	[GW_SQL_POOL_RELEASE] = "UPDATE pool SET holder = '', free_ms = ?2"
 		" WHERE holder = ?1 AND holder <> ''",
 	[GW_SQL_REG_PUT] = "INSERT OR REPLACE INTO registration VALUES"
-		"(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+		"(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14,"
+		" ?15, ?16, ?17)",
+	[GW_SQL_REG_CLEAR] = "DELETE FROM registration",
 	[GW_SQL_REG_DELETE] = "DELETE FROM registration WHERE key = ?1",
 	[GW_SQL_REG_PAGE] = "SELECT * FROM registration WHERE key > ?1"
 		" ORDER BY key LIMIT ?2",

@@ -66,6 +66,7 @@ enum gw_store_sql {
 	GW_SQL_POOL_RELEASE,
 	GW_SQL_REG_PUT,
 	GW_SQL_REG_DELETE,
+	GW_SQL_REG_CLEAR,
 	GW_SQL_REG_PAGE,
 	GW_NSQL
 };
@@ -121,7 +122,7 @@ void *gw_store_row(struct gw_store_db *db, struct gw_store_job *job,
 
 /* ---- store_schema.c ---- */
 
-#define GW_STORE_SCHEMA 3 /* PRAGMA user_version of this code */
+#define GW_STORE_SCHEMA 4 /* PRAGMA user_version of this code */
 
 /* From whatever @sql is at to @version, a step a transaction.  0, or -errno
  * with what is wrong in @why. */

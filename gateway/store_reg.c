@@ -61,20 +61,26 @@ int gw_store_reg_put(struct gw_store_db *db, struct gw_store_job *job)
 	(void)sqlite3_bind_int64(s, 12, reg->cseq);
 	gw_store_bind_text(s, 13, reg->service_route);
 	(void)sqlite3_bind_int64(s, 14, reg->core_expires_s);
+	gw_store_bind_text(s, 15, reg->name);
+	gw_store_bind_text(s, 16, reg->peer);
+	(void)sqlite3_bind_int(s, 17, reg->configured);
 	rc = gw_store_run(db, s);
 	return rc < 0 ? rc : 0;
 }
 
 int gw_store_reg_delete(struct gw_store_db *db, struct gw_store_job *job)
 {
-	sqlite3_stmt *s = gw_store_stmt(db, GW_SQL_REG_DELETE);
+	bool all = job->cmd.flag;
+	sqlite3_stmt *s =
+		gw_store_stmt(db, all ? GW_SQL_REG_CLEAR : GW_SQL_REG_DELETE);
 	int n;
 
 	if (!s)
 		return -EIO;
-	gw_store_bind_text(s, 1, job->cmd.key);
+	if (!all)
+		gw_store_bind_text(s, 1, job->cmd.key);
 	n = gw_store_run(db, s);
-	return n < 0 ? n : n ? 0 : -ENOENT;
+	return n < 0 ? n : n || all ? 0 : -ENOENT;
 }
 
 static void read_row(sqlite3_stmt *s, struct gw_stored_reg *reg)
@@ -99,6 +105,9 @@ static void read_row(sqlite3_stmt *s, struct gw_stored_reg *reg)
 	gw_store_column_text(reg->service_route, sizeof(reg->service_route), s,
 			     12);
 	reg->core_expires_s = sqlite3_column_int64(s, 13);
+	gw_store_column_text(reg->name, sizeof(reg->name), s, 14);
+	gw_store_column_text(reg->peer, sizeof(reg->peer), s, 15);
+	reg->configured = sqlite3_column_int(s, 16) != 0;
 }
 
 int gw_store_reg_list(struct gw_store_db *db, struct gw_store_job *job)

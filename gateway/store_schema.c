@@ -67,6 +67,12 @@ static const char *const steps[] = {
 	"  cseq INTEGER NOT NULL,"
 	"  service_route TEXT NOT NULL,"
 	"  core_expires_s INTEGER NOT NULL) WITHOUT ROWID;",
+
+	/* 4: what else a registration is resumed with */
+	"ALTER TABLE registration ADD COLUMN name TEXT NOT NULL DEFAULT '';"
+	"ALTER TABLE registration ADD COLUMN peer TEXT NOT NULL DEFAULT '';"
+	"ALTER TABLE registration ADD COLUMN"
+	"  configured INTEGER NOT NULL DEFAULT 0;",
 };
 /* clang-format on */
 _Static_assert(GW_ARRAY_LEN(steps) == GW_STORE_SCHEMA, "a step a version");

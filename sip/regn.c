@@ -292,7 +292,7 @@ static int copy_request(struct gw_regn *r, const struct gw_regn_request *req)
 	return r->impi && r->impu && (r->secret || !req->secret) ? 0 : -ENOMEM;
 }
 
-static int resume(struct gw_regn *r, const struct gw_regn_state *was)
+static int take_over(struct gw_regn *r, const struct gw_regn_state *was)
 {
 	int64_t left_s = was->core_expires_s - gw_clock_wall_s();
 
@@ -300,6 +300,7 @@ static int resume(struct gw_regn *r, const struct gw_regn_state *was)
 	if (left_s < RESUME_MIN_S || !*was->call_id)
 		return 0;
 	r->resumed = true;
+	r->until_us = gw_regn_now_us(r) + (uint64_t)left_s * 1000000;
 	(void)snprintf(r->call_id, sizeof(r->call_id), "%s", was->call_id);
 	r->cseq = was->cseq + RESUME_CSEQ;
 	if (*was->service_route) {
@@ -308,6 +309,26 @@ static int resume(struct gw_regn *r, const struct gw_regn_state *was)
 			return -ENOMEM;
 	}
 	return 0;
+}
+
+/*
+ * When the first REGISTER goes out.  Of a binding that is taken over: early
+ * enough for the core to keep it, or when a refresh would have been due where
+ * only the client can answer what the core will ask, and may not be back yet.
+ */
+static uint64_t first_turn_us(struct gw_regn *r, bool resume)
+{
+	uint64_t half_us, turn_us;
+
+	if (!resume)
+		return 0;
+	if (!r->resumed)
+		return gw_cores_resume_us(r->all);
+	half_us = (r->until_us - gw_regn_now_us(r)) / 2;
+	if (r->how == GW_REGN_CLIENT)
+		return half_us;
+	turn_us = gw_cores_resume_us(r->all);
+	return turn_us < half_us ? turn_us : half_us;
 }
 
 void gw_regn_new_binding(struct gw_regn *r)
@@ -327,7 +348,7 @@ int gw_regn_start(struct gw_regn **out, struct gw_sip *sip,
 		return -ENOTCONN;
 	if (!request_ok(all, req))
 		return -EINVAL;
-	if (gw_cores_busy(all)) {
+	if (!req->resume && gw_cores_busy(all)) {
 		gw_metric_add(&m_again, 1);
 		return -EAGAIN;
 	}
@@ -346,8 +367,10 @@ int gw_regn_start(struct gw_regn **out, struct gw_sip *sip,
 	gw_random_token(r->from_tag, sizeof(r->from_tag), 12);
 	make_token(r->token, sizeof(r->token));
 	gw_regn_new_binding(r);
-	if (copy_request(r, req) || (req->resume && resume(r, req->resume)) ||
-	    gw_timer_start_ms(gw_loop_timers(sip->loop), &r->turn, 0)) {
+	if (copy_request(r, req) ||
+	    (req->resume && take_over(r, req->resume)) ||
+	    gw_timer_start_us(gw_loop_timers(sip->loop), &r->turn,
+			      first_turn_us(r, req->resume != NULL))) {
 		gw_regn_auth_free(r);
 		free(r->impi);
 		free(r->impu);
@@ -403,7 +426,7 @@ void gw_regn_end(struct gw_regn *r)
 	gw_regn_enter(r);
 	let_go(r);
 	(void)gw_regn_move(r, GW_REV_END);
-	if (r->state == GW_RST_ENDING && !r->bound && !r->orq && !r->resumed)
+	if (r->state == GW_RST_ENDING && !gw_regn_is_bound(r) && !r->orq)
 		(void)gw_regn_move(r, GW_REV_FAIL);
 	gw_timer_stop(&r->turn);
 	if (r->state == GW_RST_ENDING) {
@@ -431,7 +454,7 @@ void gw_regn_describe(const struct gw_regn *r, struct gw_regn_state *out)
 	    strlen(r->service_route) < sizeof(out->service_route))
 		(void)snprintf(out->service_route, sizeof(out->service_route),
 			       "%s", r->service_route);
-	if (r->bound && r->until_us > now)
+	if (gw_regn_is_bound(r) && r->until_us > now)
 		left_s = (int64_t)((r->until_us - now) / 1000000);
 	out->core_expires_s = left_s ? gw_clock_wall_s() + left_s : 0;
 }
@@ -442,6 +465,11 @@ struct gw_regn *gw_regn_find(struct gw_sip *sip, const char *key)
 
 	HASH_FIND(of_key, sip->regns->by_key, key, strlen(key), r);
 	return r;
+}
+
+bool gw_regn_is_bound(const struct gw_regn *r)
+{
+	return r->bound || r->resumed;
 }
 
 void gw_regn_bind(struct gw_regn *r)

@@ -114,6 +114,7 @@ struct gw_regns {
 	struct gw_core core[GW_SET_CORES];
 	unsigned ncore;
 	uint64_t turn_us;      /* the next free turn */
+	uint64_t resume_us;    /* the same, of those that are resumed */
 	uint64_t forgotten_us; /* when a server had forgotten everybody */
 };
 
@@ -138,7 +139,9 @@ void gw_regn_later(struct gw_regn *r, uint64_t ms);
 void gw_regn_sooner(struct gw_regn *r, uint64_t ms);
 uint64_t gw_regn_now_us(const struct gw_regn *r);
 const struct gw_set_ims *gw_regn_set(const struct gw_regn *r);
-/* The core has a binding, or none. */
+/* Has the core a binding, as far as we know? */
+bool gw_regn_is_bound(const struct gw_regn *r);
+/* It has one, or none. */
 void gw_regn_bind(struct gw_regn *r);
 void gw_regn_forget_binding(struct gw_regn *r);
 /* The next REGISTER is the first of its Call-ID. */
@@ -184,6 +187,9 @@ void gw_core_is_alive(struct gw_core *core);
 uint32_t gw_cores_wait_s(const struct gw_regns *all);
 /* Takes a turn: how long to wait for it, in microseconds. */
 uint64_t gw_cores_turn_us(struct gw_regns *all);
+/* When one that was resumed asks the core, from now: they take half of the
+ * rate, and leave the rest to those who come. */
+uint64_t gw_cores_resume_us(struct gw_regns *all);
 /* Would it be too long? */
 bool gw_cores_busy(const struct gw_regns *all);
 /* Between half of it and all of it. */

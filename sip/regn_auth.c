@@ -44,7 +44,7 @@ static const char *protection(const struct gw_regn *r)
 		return r->digest && r->digest->valid ? "yes" : "no";
 	if (r->akav2)
 		return "tls-connected";
-	return r->bound ? "tls-yes" : "tls-pending";
+	return gw_regn_is_bound(r) ? "tls-yes" : "tls-pending";
 }
 
 static int held_answer(struct gw_regn *r, char *buf, size_t size,

@@ -145,7 +145,7 @@ int gw_session_originate(struct gw_session *s, const char *key,
 	char charging[400];
 	size_t n;
 
-	if (!r || !r->bound)
+	if (!r || !gw_regn_is_bound(r))
 		return -ENOENT;
 	/* Its S-CSCF, or what stands for it (RFC 3608 5.2). */
 	if (r->service_route) {

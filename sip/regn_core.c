@@ -52,6 +52,16 @@ uint64_t gw_cores_turn_us(struct gw_regns *all)
 		       : 0;
 }
 
+uint64_t gw_cores_resume_us(struct gw_regns *all)
+{
+	uint64_t now = now_us(all);
+
+	if (all->resume_us < now)
+		all->resume_us = now;
+	all->resume_us += 2 * S_US / all->sip->set->ims.register_rate;
+	return all->resume_us - now;
+}
+
 bool gw_cores_busy(const struct gw_regns *all)
 {
 	return all->turn_us > now_us(all) + WAIT_MAX_US;
@@ -84,8 +94,9 @@ uint32_t gw_cores_wait_s(const struct gw_regns *all)
 	for (unsigned i = 0; i < all->ncore; i++)
 		if (all->core[i].dead_until_us < first)
 			first = all->core[i].dead_until_us;
-	return all->ncore && first > now ? (uint32_t)((first - now) / S_US) + 1
-					 : 0;
+	return all->ncore && first > now
+		       ? (uint32_t)((first - now + S_US - 1) / S_US)
+		       : 0;
 }
 
 /* A reload may have taken it away. */

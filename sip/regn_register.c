@@ -206,7 +206,7 @@ static void try_later(struct gw_regn *r)
 	ms = gw_regn_jitter_ms(ms < BACKOFF_MAX_MS ? ms : BACKOFF_MAX_MS);
 	if (ms < r->retry_after_s * 1000ull)
 		ms = r->retry_after_s * 1000ull + ms;
-	if (!r->bound || now + ms * 1000 >= r->until_us) {
+	if (!gw_regn_is_bound(r) || now + ms * 1000 >= r->until_us) {
 		/* By then the core would have let go of it. */
 		gw_regn_forget_binding(r);
 		tell_unreachable(r);
@@ -387,10 +387,11 @@ static uint64_t refresh_in_ms(const struct gw_regn *r, uint32_t granted_s)
 	return half < REFRESH_MIN_MS ? REFRESH_MIN_MS : half;
 }
 
-static void tell_registered(struct gw_regn *r, uint32_t granted_s)
+static void tell_registered(struct gw_regn *r, enum gw_regn_event_type type,
+			    uint32_t granted_s)
 {
 	const struct gw_regn_event ev = {
-		.type = GW_RE_REGISTERED,
+		.type = type,
 		.expires_s = granted_s,
 		.nimpu = r->nimpu,
 		.impu = (const char(*)[GW_REGN_URI])r->impu_set,
@@ -421,8 +422,9 @@ static void on_bound(struct gw_regn *r, const sip_t *ok, uint32_t granted_s)
 		granted_s);
 	gw_regn_later(r, refresh_in_ms(r, granted_s));
 	gw_regn_subscribe(r);
-	if (first || changed)
-		tell_registered(r, granted_s);
+	tell_registered(r,
+			first || changed ? GW_RE_REGISTERED : GW_RE_REFRESHED,
+			granted_s);
 }
 
 static void refused(struct gw_regn *r, unsigned status, const char *text);
@@ -473,7 +475,7 @@ static void refused(struct gw_regn *r, unsigned status, const char *text)
 			"expires by itself",
 			status, text);
 		ended(r);
-	} else if ((r->bound || r->resumed) && !r->anew) {
+	} else if (gw_regn_is_bound(r) && !r->anew) {
 		gw_metric_add(&m_anew, 1);
 		gw_info(&r->log, "%u to a refresh: registering anew", status);
 		r->anew = true;

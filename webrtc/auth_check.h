@@ -81,6 +81,10 @@ const char *gw_auth_bearer_parse(const char *value, size_t len, size_t *n);
 /* crypt(5), any method of libcrypt: yescrypt, bcrypt, sha512crypt ... */
 bool gw_auth_password_holds(const char *hash, const char *password);
 
+/* SHA-256 of a credential of ours: it is random, and needs no salt.  0 or
+ * -ENOMEM. */
+int gw_auth_hash(uint8_t out[32], const char *credential);
+
 /* A hash that costs as much as those of @set's users, for unknown users. */
 void gw_auth_dummy_hash(char out[GW_AUTH_HASH_SIZE],
 			const struct gw_settings *set);

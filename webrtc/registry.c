@@ -1,3 +1,4 @@
+#define HASH_NONFATAL_OOM 1
 #include "webrtc/registry.h"
 
 #include <errno.h>
@@ -7,6 +8,7 @@
 
 #include "gateway/base/check.h"
 #include "gateway/base/ids.h"
+#include "webrtc/auth_check.h"
 
 #define REG_MAGIC        0x52454731u
 #define CREDENTIAL_CHARS 32 /* of 62: 190 bits */
@@ -17,8 +19,9 @@ struct gw_registry {
 	void *arg;
 	struct gw_idmap *map;
 	LIST_HEAD(gw_reg_list, gw_reg) regs;
+	struct gw_reg *by_key;
 	/* Counted along: a storm of log-ins asks for them each time. */
-	unsigned n, nsuspended;
+	unsigned n, nsuspended, nawaited;
 	uint64_t serial;
 };
 
@@ -90,8 +93,10 @@ static const char *spelling(const char *id, const char *norm,
 	return norm;
 }
 
-int gw_registry_add(struct gw_registry *r, struct gw_reg **out, const char *id,
-		    const struct gw_set_user *user, struct gw_rconn *conn)
+/* @key NULL: a new one. */
+static int add(struct gw_registry *r, struct gw_reg **out, const char *key,
+	       const char *id, const struct gw_set_user *user,
+	       struct gw_rconn *conn)
 {
 	char norm[GW_IDENTITY_SIZE];
 	struct gw_reg *reg;
@@ -109,7 +114,16 @@ int gw_registry_add(struct gw_registry *r, struct gw_reg **out, const char *id,
 	reg->registry = r;
 	reg->serial = ++r->serial;
 	reg->conn = conn;
-	gw_random_token(reg->key, sizeof(reg->key), sizeof(reg->key) - 1);
+	if (key)
+		(void)snprintf(reg->key, sizeof(reg->key), "%s", key);
+	else
+		gw_random_token(reg->key, sizeof(reg->key),
+				sizeof(reg->key) - 1);
+	HASH_ADD(of_key, r->by_key, key, strlen(reg->key), reg);
+	if (!reg->of_key.tbl) {
+		free(reg);
+		return -ENOMEM;
+	}
 	LIST_INIT(&reg->legs);
 	gw_timer_init(&reg->expiry, on_expiry, reg);
 	gw_timer_init(&reg->ttl, on_ttl, reg);
@@ -129,6 +143,49 @@ int gw_registry_add(struct gw_registry *r, struct gw_reg **out, const char *id,
 		gw_registry_remove(reg);
 		return -ENOMEM;
 	}
+	*out = reg;
+	return 0;
+}
+
+int gw_registry_add(struct gw_registry *r, struct gw_reg **out, const char *id,
+		    const struct gw_set_user *user, struct gw_rconn *conn)
+{
+	return add(r, out, NULL, id, user, conn);
+}
+
+static void count_suspended(struct gw_reg *reg, bool suspended)
+{
+	if (reg->suspended && !suspended)
+		reg->registry->nsuspended--;
+	else if (!reg->suspended && suspended)
+		reg->registry->nsuspended++;
+	reg->suspended = suspended;
+}
+
+static void count_awaited(struct gw_reg *reg, bool awaited)
+{
+	if (reg->awaited && !awaited)
+		reg->registry->nawaited--;
+	else if (!reg->awaited && awaited)
+		reg->registry->nawaited++;
+	reg->awaited = awaited;
+}
+
+int gw_registry_restore(struct gw_registry *r, struct gw_reg **out,
+			const char *key, const char *id,
+			const struct gw_set_user *user)
+{
+	struct gw_reg *reg;
+	int err;
+
+	if (!*key || strlen(key) >= sizeof(reg->key) ||
+	    gw_registry_find_key(r, key))
+		return -EINVAL;
+	err = add(r, &reg, key, id, user, NULL);
+	if (err)
+		return err;
+	count_suspended(reg, true);
+	count_awaited(reg, true);
 	*out = reg;
 	return 0;
 }
@@ -177,10 +234,8 @@ struct gw_reg *gw_registry_find_key(const struct gw_registry *r,
 {
 	struct gw_reg *reg;
 
-	LIST_FOREACH(reg, &r->regs, link)
-	if (!strcmp(reg->key, key))
-		return reg;
-	return NULL;
+	HASH_FIND(of_key, r->by_key, key, strlen(key), reg);
+	return reg;
 }
 
 bool gw_reg_suits(const struct gw_reg *reg, const struct gw_jwt_claims *claims)
@@ -194,15 +249,6 @@ bool gw_reg_suits(const struct gw_reg *reg, const struct gw_jwt_claims *claims)
 			return false;
 	}
 	return true;
-}
-
-static void count_suspended(struct gw_reg *reg, bool suspended)
-{
-	if (reg->suspended && !suspended)
-		reg->registry->nsuspended--;
-	else if (!reg->suspended && suspended)
-		reg->registry->nsuspended++;
-	reg->suspended = suspended;
 }
 
 void gw_registry_hide(struct gw_reg *reg)
@@ -219,13 +265,26 @@ void gw_registry_remove(struct gw_reg *reg)
 	gw_timer_stop(&reg->ttl);
 	gw_registry_hide(reg);
 	LIST_REMOVE(reg, link);
+	HASH_DELETE(of_key, reg->registry->by_key, reg);
 	reg->registry->n--;
 	count_suspended(reg, false);
+	count_awaited(reg, false);
 	explicit_bzero(reg->credential, sizeof(reg->credential));
 	reg->magic = 0;
 	free(reg->impi);
 	free(reg->challenge);
 	free(reg);
+}
+
+/* Its client has been told, or is about to be. */
+static bool is_there(const struct gw_reg *reg)
+{
+	return !reg->pending && (!reg->keeping || reg->told);
+}
+
+static int nearness(const struct gw_reg *reg)
+{
+	return reg->conn ? 2 : reg->awaited ? 0 : 1;
 }
 
 struct gw_reg *gw_registry_find(const struct gw_registry *r, const char *uri)
@@ -234,10 +293,11 @@ struct gw_reg *gw_registry_find(const struct gw_registry *r, const char *uri)
 	struct gw_reg *reg, *best = NULL;
 
 	while ((reg = gw_idmap_next(r->map, uri, &iter))) {
-		if (reg->pending)
+		if (!is_there(reg))
 			continue;
-		if (!best || (!!reg->conn > !!best->conn) ||
-		    (!!reg->conn == !!best->conn && reg->serial > best->serial))
+		if (!best || nearness(reg) > nearness(best) ||
+		    (nearness(reg) == nearness(best) &&
+		     reg->serial > best->serial))
 			best = reg;
 	}
 	return best;
@@ -246,7 +306,7 @@ struct gw_reg *gw_registry_find(const struct gw_registry *r, const char *uri)
 static size_t keep(struct gw_reg **out, size_t n, size_t max,
 		   struct gw_reg *reg, bool *connected)
 {
-	if (reg->pending || (*connected && !reg->conn))
+	if (!is_there(reg) || (*connected && !reg->conn))
 		return n;
 	/* The first that is connected takes the place of all that are not. */
 	if (reg->conn && !*connected) {
@@ -286,17 +346,17 @@ size_t gw_registry_find_in_core(const struct gw_registry *r, const char *key,
 	return n;
 }
 
-/* Takes as long whatever the first differing byte is. */
-static bool same_secret(const char *a, const char *b)
+/* Takes as long whatever the first differing byte is.  A hash of zeros is of
+ * one that never had a credential. */
+static bool same_hash(const uint8_t *a, const uint8_t *b)
 {
-	size_t n = strlen(a);
-	unsigned diff = 0;
+	unsigned diff = 0, any = 0;
 
-	if (!n || strlen(b) != n)
-		return false;
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < GW_REG_HASH_SIZE; i++) {
 		diff |= (unsigned)(a[i] ^ b[i]);
-	return !diff;
+		any |= a[i];
+	}
+	return any && !diff;
 }
 
 struct gw_reg *gw_registry_find_credential(const struct gw_registry *r,
@@ -304,11 +364,14 @@ struct gw_reg *gw_registry_find_credential(const struct gw_registry *r,
 					   const char *credential)
 {
 	const struct gw_idmap_node *iter = NULL;
+	uint8_t hash[GW_REG_HASH_SIZE];
 	struct gw_reg *reg;
 
+	if (gw_auth_hash(hash, credential))
+		return NULL;
 	while ((reg = gw_idmap_next(r->map, id, &iter))) {
 		if (gw_identity_equal(reg->id, id) &&
-		    same_secret(reg->credential, credential))
+		    same_hash(reg->credential_hash, hash))
 			return reg;
 	}
 	return NULL;
@@ -334,24 +397,61 @@ struct gw_reg *gw_registry_surplus(const struct gw_reg *reg, unsigned max)
 	return n > max ? worst : NULL;
 }
 
+/* RFC 6177: who has one address of a /64 has them all. */
+static bool same_network(const struct gw_addr *a, const struct gw_addr *b)
+{
+	return a->family == AF_INET6 && b->family == AF_INET6
+		       ? !memcmp(a->ip, b->ip, 8)
+		       : gw_addr_same_ip(a, b);
+}
+
+unsigned gw_registry_anonymous(const struct gw_registry *r,
+			       const struct gw_addr *peer)
+{
+	const struct gw_reg *reg;
+	unsigned n = 0;
+
+	LIST_FOREACH(reg, &r->regs, link)
+	n += reg->anonymous && same_network(&reg->peer, peer);
+	return n;
+}
+
 struct gw_reg *gw_registry_first(const struct gw_registry *r)
 {
 	return LIST_FIRST(&r->regs);
 }
 
-void gw_reg_renew(struct gw_reg *reg, uint32_t expiration_s, uint32_t ttl_s)
+static void expire_in(struct gw_reg *reg, uint32_t expiration_s)
 {
 	struct gw_timers *ts = reg->registry->timers;
 	uint64_t ms = (uint64_t)expiration_s * 1000;
 
-	GW_CHECK(reg, REG_MAGIC);
-	reg->ttl_s = ttl_s;
 	reg->expires_us = gw_timers_now_us(ts) + ms * 1000;
-	gw_random_token(reg->credential, sizeof(reg->credential),
-			CREDENTIAL_CHARS);
 	/* Without memory for the timer the registration still ends with its
 	 * connection. */
 	(void)gw_timer_start_ms(ts, &reg->expiry, ms);
+}
+
+void gw_reg_renew(struct gw_reg *reg, uint32_t expiration_s, uint32_t ttl_s)
+{
+	GW_CHECK(reg, REG_MAGIC);
+	reg->ttl_s = ttl_s;
+	gw_random_token(reg->credential, sizeof(reg->credential),
+			CREDENTIAL_CHARS);
+	if (gw_auth_hash(reg->credential_hash, reg->credential))
+		memset(reg->credential_hash, 0, sizeof(reg->credential_hash));
+	expire_in(reg, expiration_s);
+}
+
+void gw_reg_await(struct gw_reg *reg, uint32_t expiration_s, uint32_t ttl_s,
+		  uint32_t wait_s)
+{
+	GW_CHECK(reg, REG_MAGIC);
+	assert(reg->awaited);
+	reg->ttl_s = ttl_s;
+	expire_in(reg, expiration_s);
+	(void)gw_timer_start_ms(reg->registry->timers, &reg->ttl,
+				(uint64_t)wait_s * 1000);
 }
 
 void gw_reg_suspend(struct gw_reg *reg)
@@ -371,16 +471,25 @@ void gw_reg_resume(struct gw_reg *reg, struct gw_rconn *conn)
 	reg->conn = conn;
 	reg->answering = reg->quitting = false;
 	count_suspended(reg, false);
+	count_awaited(reg, false);
 	reg->serial = ++reg->registry->serial;
+}
+
+static uint32_t left_s(const struct gw_reg *reg, uint64_t until_us)
+{
+	uint64_t now = gw_timers_now_us(reg->registry->timers);
+
+	return until_us > now ? (uint32_t)((until_us - now) / 1000000) : 0;
 }
 
 uint32_t gw_reg_remaining_s(const struct gw_reg *reg)
 {
-	uint64_t now = gw_timers_now_us(reg->registry->timers);
+	return left_s(reg, reg->expires_us);
+}
 
-	return reg->expires_us > now
-		       ? (uint32_t)((reg->expires_us - now) / 1000000)
-		       : 0;
+uint32_t gw_reg_ttl_left_s(const struct gw_reg *reg)
+{
+	return gw_timer_running(&reg->ttl) ? left_s(reg, reg->ttl.due_us) : 0;
 }
 
 const char *gw_reg_identity(const struct gw_reg *reg, const char *uri)
@@ -396,4 +505,9 @@ unsigned gw_registry_count(const struct gw_registry *r, unsigned *suspended)
 {
 	*suspended = r->nsuspended;
 	return r->n;
+}
+
+unsigned gw_registry_awaited(const struct gw_registry *r)
+{
+	return r->nawaited;
 }

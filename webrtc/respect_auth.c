@@ -26,6 +26,8 @@ GW_GAUGE(m_live, "isthmus_respect_registrations",
 	 "Registrations, by state", "state=\"registered\"");
 GW_GAUGE(m_suspended, "isthmus_respect_registrations",
 	 "Registrations, by state", "state=\"suspended\"");
+GW_GAUGE(m_awaited, "isthmus_respect_registrations",
+	 "Registrations, by state", "state=\"awaited\"");
 GW_GAUGE(m_jobs, "isthmus_respect_auth_jobs",
 	 "Passwords and tokens that wait for, or are in, their check", "");
 /* clang-format on */
@@ -38,9 +40,11 @@ static unsigned njobs;
 void gw_rauth_gauge(const struct gw_web *web)
 {
 	unsigned suspended, n = gw_registry_count(web->registry, &suspended);
+	unsigned awaited = gw_registry_awaited(web->registry);
 
 	gw_metric_set(&m_live, n - suspended);
-	gw_metric_set(&m_suspended, suspended);
+	gw_metric_set(&m_suspended, suspended - awaited);
+	gw_metric_set(&m_awaited, awaited);
 }
 
 struct gw_set_user *gw_rauth_user(const struct gw_web *web, const char *uri)
@@ -69,6 +73,9 @@ void gw_rauth_end(struct gw_web *web, struct gw_reg *reg, enum gw_ws_close code,
 
 	gw_info(&log, "%s: registration ends: %s", reg->id, why);
 	gw_registry_hide(reg); /* no call is routed here from now on */
+	/* Before its identity of the pool is given back: a crash in between must
+	 * not find it with one that somebody else may have by then. */
+	gw_rkeep_forget(web, reg);
 	gw_enrol_end(web, reg);
 	/* Connection first: what the calls now send must not go out on it. */
 	if (c) {
@@ -139,21 +146,39 @@ void gw_rauth_granted(struct gw_rconn *c, uint64_t txn, uint32_t expiration_s,
 		      uint32_t ttl_s)
 {
 	struct gw_reg *reg = c->reg;
-	struct gw_rout o = { .success = true,
-			     .has_expiration = true,
-			     .expiration_s = expiration_s,
-			     .has_ttl = true,
-			     .ttl_s = ttl_s,
-			     .supported = gw_rconn_extensions(c->web) };
 
 	gw_timer_stop(&c->auth_timer);
 	make_room(c->web, reg);
 	gw_reg_renew(reg, expiration_s, ttl_s);
 	gw_rauth_gauge(c->web);
+	reg->txn = txn;
+	reg->asked_expiration_s = expiration_s;
+	reg->asked_ttl_s = ttl_s;
+	if (!gw_rkeep_ask(c->web, reg))
+		gw_rauth_answer(c);
+}
+
+void gw_rauth_answer(struct gw_rconn *c)
+{
+	struct gw_reg *reg = c->reg;
+	struct gw_rout o = { .success = true,
+			     .has_expiration = true,
+			     .expiration_s = reg->asked_expiration_s,
+			     .has_ttl = true,
+			     .ttl_s = reg->asked_ttl_s,
+			     .supported = gw_rconn_extensions(c->web) };
+
+	reg->told = true;
 	o.webrtc_id = reg->id;
 	o.reauth_credential = reg->credential;
-	gw_info(&c->log, "%s registered for %u s", reg->id, expiration_s);
-	gw_rconn_respond(c, txn, gw_wire_method(GW_RM_AUTH), &o);
+	gw_info(&c->log, "%s registered for %u s", reg->id, o.expiration_s);
+	gw_rconn_respond(c, reg->txn, gw_wire_method(GW_RM_AUTH), &o);
+	explicit_bzero(reg->credential, sizeof(reg->credential));
+	if (reg->reminds)
+		gw_enrol_remind(reg);
+	if (reg->rejoins)
+		gw_rleg_resume(reg);
+	reg->reminds = reg->rejoins = false;
 }
 
 /* ---- basic and bearer ---- */
@@ -541,6 +566,8 @@ static void reauth(struct gw_rconn *c, const struct gw_rmsg *m, uint32_t ttl_s)
 		return;
 	}
 	gw_metric_add(&m_reauth_ok, 1);
+	gw_rkeep_returned(reg);
+	reg->told = true;
 	old = reg->conn;
 	if (old && old != c) {
 		old->reg = NULL;
@@ -548,12 +575,11 @@ static void reauth(struct gw_rconn *c, const struct gw_rmsg *m, uint32_t ttl_s)
 	}
 	gw_reg_resume(reg, c);
 	c->reg = reg;
+	reg->rejoins = old != c;
+	reg->reminds = true;
 	/* What was proved is that it is the same endpoint, not its password:
 	 * the registration does not get longer. */
 	gw_rauth_granted(c, m->txn, gw_reg_remaining_s(reg), ttl_s);
-	gw_enrol_remind(reg);
-	if (old != c)
-		gw_rleg_resume(reg);
 }
 
 /* ---- the method ---- */
@@ -588,7 +614,7 @@ void gw_rauth_request(struct gw_rconn *c, const struct gw_rmsg *m)
 
 	expiration_s = bounded(m, GW_K_EXPIRATION, set->expiration_s);
 	ttl_s = bounded(m, GW_K_TTL, set->ttl_max_s);
-	if (c->job || (c->reg && (c->reg->answering ||
+	if (c->job || (c->reg && (c->reg->answering || c->reg->keeping ||
 				  (c->reg->pending && !c->reg->asked))))
 		gw_rconn_reject(c, m, GW_RJ_STATE, 409,
 				"an auth is being worked on");

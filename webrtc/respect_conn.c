@@ -405,6 +405,11 @@ static bool is_new(struct gw_rconn *c, const struct gw_rmsg *m)
 	return false;
 }
 
+struct gw_reg *gw_rconn_reg(const struct gw_rconn *c)
+{
+	return c->reg && c->reg->told ? c->reg : NULL;
+}
+
 static void on_request(struct gw_rconn *c, const struct gw_rmsg *m,
 		       enum gw_rfault fault)
 {
@@ -434,7 +439,8 @@ static void on_request(struct gw_rconn *c, const struct gw_rmsg *m,
 	gw_respect_count_request(m->method, true);
 	if (!extensions_held(c, m))
 		return;
-	if (!c->reg && m->method != GW_RM_AUTH && m->method != GW_RM_GETINFO) {
+	if (!gw_rconn_reg(c) && m->method != GW_RM_AUTH &&
+	    m->method != GW_RM_GETINFO) {
 		gw_rconn_reject(c, m, GW_RJ_UNAUTHENTICATED, 401,
 				"auth comes first");
 		return;
@@ -507,7 +513,7 @@ void gw_rconn_closed(struct gw_rconn *c, uint16_t code)
 	gw_timer_stop(&c->txn_timer);
 	gw_rauth_conn_gone(c);
 	gw_rapp_conn_gone(c);
-	if (c->reg && c->reg->pending) {
+	if (c->reg && !c->reg->told) {
 		gw_info(&c->log, "closed %u: %s had not registered yet", code,
 			c->reg->id);
 		gw_enrol_drop(c->reg);

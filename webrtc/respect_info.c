@@ -18,7 +18,7 @@ static void ice_servers(const struct gw_rconn *c, struct gw_buf *b)
 	const struct gw_settings *set = c->web->set;
 	char username[160], credential[GW_AUTH_TURN_CREDENTIAL];
 
-	if (!c->reg) {
+	if (!gw_rconn_reg(c)) {
 		gw_buf_str(b, "null");
 		return;
 	}
@@ -48,8 +48,6 @@ static bool served(const struct gw_web *web, enum gw_rmethod method)
 	switch (method) {
 	case GW_RM_MESSAGE:
 		return web->h.message && web->set->messages.per_minute;
-	case GW_RM_QUALITY:
-		return web->h.quality;
 	default:
 		return true;
 	}
@@ -85,7 +83,7 @@ static void capabilities(const struct gw_rconn *c, struct gw_buf *b)
 
 static void registration(const struct gw_rconn *c, struct gw_buf *b)
 {
-	const struct gw_reg *reg = c->reg;
+	const struct gw_reg *reg = gw_rconn_reg(c);
 
 	if (!reg) {
 		gw_buf_str(b, "null");
@@ -104,7 +102,7 @@ static void registration(const struct gw_rconn *c, struct gw_buf *b)
 
 static void sessions(const struct gw_rconn *c, struct gw_buf *b)
 {
-	if (c->reg)
+	if (gw_rconn_reg(c))
 		gw_rleg_info(c->reg, b);
 	else
 		gw_buf_str(b, "null");

@@ -93,7 +93,7 @@ struct gw_rconn {
 	struct gw_web *web;
 	struct gw_ws_conn *ws;
 	struct gw_txn *txn;
-	struct gw_reg *reg;      /* NULL before auth */
+	struct gw_reg *reg;      /* NULL before auth; see gw_rconn_reg() */
 	struct gw_auth_job *job; /* the one auth being worked on */
 	struct gw_timer auth_timer, txn_timer;
 	uint64_t tokens_m, filled_us; /* bucket, in thousandths of a message */
@@ -102,6 +102,9 @@ struct gw_rconn {
 	struct gw_logctx log;
 };
 
+/* Its registration, once its auth has been answered with success: until then
+ * it may be anybody's. */
+struct gw_reg *gw_rconn_reg(const struct gw_rconn *c);
 void gw_rconn_opened(struct gw_web *web, struct gw_ws_conn *ws);
 void gw_rconn_message(struct gw_rconn *c, const char *text, size_t len);
 void gw_rconn_closed(struct gw_rconn *c, uint16_t code);
@@ -133,9 +136,11 @@ void gw_rauth_conn_gone(struct gw_rconn *c);
 void gw_rauth_revoke(struct gw_web *web, const char *id);
 /* Nobody waits for any log-in. */
 void gw_rauth_forget_jobs(struct gw_web *web);
-/* The auth of @txn is answered: c->reg is registered. */
+/* c->reg is registered: the auth of @txn is answered, once that is remembered. */
 void gw_rauth_granted(struct gw_rconn *c, uint64_t txn, uint32_t expiration_s,
 		      uint32_t ttl_s);
+/* It is remembered, or could not be: now the client is told. */
+void gw_rauth_answer(struct gw_rconn *c);
 /* One answer for a wrong user, password, token or credential: which it was is
  * for the log. */
 void gw_rauth_deny(struct gw_rconn *c, uint64_t txn, struct gw_metric *metric,
@@ -167,6 +172,15 @@ void gw_enrol_left(struct gw_reg *reg);
 void gw_enrol_drop(struct gw_reg *reg);
 /* @reg goes. */
 void gw_enrol_end(struct gw_web *web, struct gw_reg *reg);
+
+/* ---- respect_keep.c: registrations outlive the process ---- */
+
+/* True: gw_web_kept() comes; false: nobody remembers anything. */
+bool gw_rkeep_ask(struct gw_web *web, struct gw_reg *reg);
+/* @reg goes. */
+void gw_rkeep_forget(struct gw_web *web, struct gw_reg *reg);
+/* The client of @reg is there, perhaps again. */
+void gw_rkeep_returned(const struct gw_reg *reg);
 
 /* Releases its legs, closes its connection (when it has one), removes it. */
 void gw_rauth_end(struct gw_web *web, struct gw_reg *reg, enum gw_ws_close code,

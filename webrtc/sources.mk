@@ -29,6 +29,7 @@ webrtc_TESTS += test_utf8 test_ws_http test_ws_limits test_ws_server \
 
 webrtc_SRCS += \
 	webrtc/auth_check.c \
+	webrtc/auth_hash.c \
 	webrtc/auth_turn.c \
 	webrtc/claims.c \
 	webrtc/form.c \
@@ -47,6 +48,7 @@ webrtc_SRCS += \
 	webrtc/respect_leg.c \
 	webrtc/respect_leg_fsm.c \
 	webrtc/respect_leg_in.c \
+	webrtc/respect_keep.c \
 	webrtc/respect_msg.c \
 	webrtc/respect_target.c \
 	webrtc/respect_token.c \
@@ -62,5 +64,6 @@ webrtc_SRCS += \
 	webrtc/web_regs.c \
 	webrtc/wire.c
 webrtc_TESTS += test_respect_leg test_respect_enrol test_auth test_auth_users test_txn \
-	test_respect_msg test_jwt test_registry test_jwk test_waf test_respect_app
+	test_respect_msg test_jwt test_respect_keep test_registry test_jwk test_waf \
+	test_respect_app
 webrtc_FUZZ += fuzz_respect fuzz_jwt fuzz_jwk fuzz_waf fuzz_wsframe fuzz_h2

@@ -69,18 +69,36 @@ typedef int(gw_web_quit_h)(const char *key, void *arg);
 /* It is registered no more.  Legal when it never was. */
 typedef void(gw_web_leave_h)(const char *key, void *arg);
 
-/* What a client counts of a session since it began (getStats). */
-#define GW_WEB_UNKNOWN UINT32_MAX
-struct gw_web_report {
-	uint32_t packets_sent, packets_received, packets_lost;
-	uint32_t jitter_ms, round_trip_ms, buffer_ms; /* of now */
+/*
+ * What must be remembered of a registration, so that its client finds it again
+ * when this process has died and another has begun.
+ */
+#define GW_WEB_HASH 32
+struct gw_web_kept {
+	char key[GW_WEB_KEY];
+	char id[GW_WEB_IDENTITY];
+	char name[64];
+	uint8_t credential_hash[GW_WEB_HASH]; /* it itself is the client's */
+	bool configured;                      /* a user of the configuration */
+	bool enrolled;                        /* registered in the core */
+	/* Of one that is put back: who it is there, and whether it answers the
+	 * core's challenges itself. */
+	bool client;
+	char impi[GW_WEB_IDENTITY];
+	int64_t expires_s; /* wall clock */
+	int64_t lost_s;    /* wall clock: its time to live ends; 0: connected */
+	uint32_t ttl_s;
+	unsigned nidentity; /* beside the id */
+	char identity[GW_SET_IDENTITIES][GW_WEB_IDENTITY];
 };
-
-/* The client of @leg reports: @out gets a JSON object with what is known of the
- * session's quality. */
-typedef void(gw_web_quality_h)(struct gw_leg *leg,
-			       const struct gw_web_report *report,
-			       struct gw_buf *out, void *arg);
+/*
+ * Remembers @reg, instead of what it was.  Its client is answered when
+ * gw_web_kept() is called, never from inside this call: whether that has come
+ * about is for the other side to know and to tell.  Not 0: it is answered now.
+ */
+typedef int(gw_web_keep_h)(const struct gw_web_kept *reg, void *arg);
+/* The one with @key is over. */
+typedef void(gw_web_forget_h)(const char *key, void *arg);
 
 struct gw_web_handlers {
 	gw_leg_incoming_h *incoming; /* a client's msetup */
@@ -92,7 +110,8 @@ struct gw_web_handlers {
 	gw_web_leave_h *leave;
 	gw_message_h *message; /* NULL, with the next: messages are refused */
 	gw_message_done_h *message_done;
-	gw_web_quality_h *quality; /* NULL: reports are refused */
+	gw_web_keep_h *keep;       /* NULL, with the next: they die with us */
+	gw_web_forget_h *forget;
 	void *arg;
 };
 
@@ -131,6 +150,20 @@ struct gw_web_enrolled {
 void gw_web_enrolled(struct gw_web *web, const char *key,
 		     const struct gw_web_enrolled *res);
 
+/* An answer to h.keep.  A @key that nobody has any more is ignored. */
+void gw_web_kept(struct gw_web *web, const char *key);
+/* What is to be remembered of the one with @key now; false: nothing. */
+bool gw_web_describe(const struct gw_web *web, const char *key,
+		     struct gw_web_kept *out);
+/*
+ * Puts one back, whose client may come with its credential within @wait_s; until
+ * then calls to it are refused.  0; -ETIME (it has expired), -ESRCH (a user that
+ * is not in the configuration any more, or only now), -EINVAL (no key, or one
+ * that is there already; no identity), -ENOMEM.
+ */
+int gw_web_restore(struct gw_web *web, const struct gw_web_kept *kept,
+		   uint32_t wait_s);
+
 /* 0, or -errno after logging which listener or file failed and why. */
 int gw_web_new(struct gw_web **out, struct gw_loop *loop,
 	       const struct gw_settings *set,
@@ -154,8 +187,8 @@ bool gw_web_is_user(struct gw_web *web, const char *uri);
 
 /* A leg towards the registered user @uri, or to the endpoint of his whose key
  * is @key (NULL: the one to call first): the caller sets handler, arg, call_id,
- * and sends SETUP.  0, -ENOENT (not registered), -EBUSY (session
- * limit), -ENOMEM. */
+ * and sends SETUP.  0, -ENOENT (not registered), -EBUSY (session limit),
+ * -EHOSTDOWN (put back, and its client has not come yet), -ENOMEM. */
 int gw_respect_leg_new(struct gw_leg **out, struct gw_web *web, const char *uri,
 		       const char *key);
 
@@ -176,6 +209,7 @@ struct gw_web_reg {
 	char id[GW_WEB_IDENTITY];
 	char name[64];
 	bool connected;
+	bool awaited;         /* put back, and its client has not come yet */
 	uint32_t remaining_s; /* until it expires */
 	unsigned sessions;
 	unsigned nidentity; /* beside the id */

@@ -21,6 +21,7 @@ static void describe(struct gw_web_reg *out, const struct gw_reg *reg)
 	memcpy(out->id, reg->id, sizeof(out->id));
 	memcpy(out->name, reg->name, sizeof(out->name));
 	out->connected = reg->conn != NULL;
+	out->awaited = reg->awaited;
 	out->remaining_s = gw_reg_remaining_s(reg);
 	out->sessions = reg->nleg;
 	for (size_t i = 1; i < reg->nidentity; i++)

@@ -131,11 +131,11 @@ describe('a store in trouble', () => {
 			store: { lock_ms: 2000 },
 		} });
 		await add(gateway, CAROL);
+		const { phone: live } = await logIn(gateway, ALICE, PASSWORD);
 		const holder = mind(spawn('sqlite3', [path.join(gateway.dir, 'state/isthmus.db')],
 			{ cwd: ROOT, stdio: ['pipe', 'pipe', 'inherit'] }));
 		holder.stdin.write("BEGIN IMMEDIATE; SELECT 'locked';\n");
 		await new Promise((done) => holder.stdout.once('data', done));
-		const { phone: live } = await logIn(gateway, ALICE, PASSWORD);
 		let failed = false;
 		const change = ctl(gateway, ['subscriber', 'passwd', CAROL], { input: 'x\n' })
 			.finally(() => { failed = true; });

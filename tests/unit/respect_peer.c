@@ -267,6 +267,11 @@ static void on_leg(struct gw_leg *leg, const struct gw_msg *msg, void *arg)
 	assert_ptr_equal(&peer, arg);
 	assert_true(peer.nheard < 64);
 	memset(h, 0, sizeof(*h));
+	if (msg->verb == GW_V_REPORT) {
+		peer.nreport++;
+		peer.report = *msg->report;
+		gw_buf_str(msg->quality, "{\"heardHere\":4.10}");
+	}
 	h->verb = msg->verb;
 	h->cause = msg->cause;
 	h->role = msg->desc.role;
@@ -278,6 +283,8 @@ static void on_leg(struct gw_leg *leg, const struct gw_msg *msg, void *arg)
 		(void)snprintf(h->text, sizeof(h->text), "%.*s",
 			       (int)msg->content_len,
 			       (const char *)msg->content);
+	else if (msg->verb == GW_V_TRANSFER)
+		(void)snprintf(h->text, sizeof(h->text), "%s", msg->target.uri);
 	else if (msg->cause.text)
 		(void)snprintf(h->text, sizeof(h->text), "%s", msg->cause.text);
 	h->cause.text = NULL;
@@ -388,6 +395,21 @@ static int on_ask(uint64_t ask, const char *id, void *arg)
 	return peer.ask_error;
 }
 
+static int on_keep(const struct gw_web_kept *reg, void *arg)
+{
+	assert_ptr_equal(&peer, arg);
+	peer.nkept++;
+	peer.kept = *reg;
+	return peer.keep_error;
+}
+
+static void on_forget(const char *key, void *arg)
+{
+	assert_ptr_equal(&peer, arg);
+	peer.nforgot++;
+	(void)snprintf(peer.forgot, sizeof(peer.forgot), "%s", key);
+}
+
 static void on_message(uint64_t ask, const struct gw_message *m, void *arg)
 {
 	assert_ptr_equal(&peer, arg);
@@ -409,17 +431,7 @@ static void on_message_done(uint64_t id, const struct gw_cause *cause,
 	peer.message_status = cause->status;
 }
 
-static void on_quality(struct gw_leg *leg, const struct gw_web_report *report,
-		       struct gw_buf *out, void *arg)
-{
-	assert_ptr_equal(&peer, arg);
-	assert_ptr_equal(peer.leg, leg);
-	peer.nreport++;
-	peer.report = *report;
-	gw_buf_str(out, "{\"heardHere\":4.10}");
-}
-
-static bool asking, serving, with_core;
+static bool asking, serving, with_core, keeping;
 
 static int on_enrol(const struct gw_web_enrolment *who, void *arg)
 {
@@ -481,6 +493,26 @@ int peer_setup_asking(void **state)
 	return rc;
 }
 
+int peer_setup_keeping(void **state)
+{
+	int rc;
+
+	keeping = true;
+	rc = peer_setup(state);
+	keeping = false;
+	return rc;
+}
+
+int peer_setup_keeping_core(void **state)
+{
+	int rc;
+
+	with_core = true;
+	rc = peer_setup_keeping(state);
+	with_core = false;
+	return rc;
+}
+
 int peer_setup_apps(void **state)
 {
 	int rc;
@@ -495,9 +527,10 @@ int peer_setup(void **state)
 {
 	struct gw_web_handlers h = { .incoming = on_incoming,
 				     .user = asking ? on_ask : NULL,
+				     .keep = keeping ? on_keep : NULL,
+				     .forget = keeping ? on_forget : NULL,
 				     .message = serving ? on_message : NULL,
 				     .message_done = on_message_done,
-				     .quality = serving ? on_quality : NULL,
 				     .enrol = with_core ? on_enrol : NULL,
 				     .enrol_answer = on_enrol_answer,
 				     .quit = on_quit,
@@ -523,6 +556,7 @@ int peer_setup(void **state)
 	set->auth.expiration_s = 3600;
 	set->auth.ttl_max_s = 60;
 	set->auth.max_endpoints = 16;
+	set->ims.pool_anonymous_ip = 8;
 	strcpy(set->auth.issuer, "https://issuer.example");
 	strcpy(set->auth.audience, "isthmus");
 	strcpy(set->auth.claims.webrtc_id, "webrtcId");

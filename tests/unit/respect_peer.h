@@ -51,13 +51,19 @@ struct peer {
 	uint64_t message_ask, message_id;
 	char message_from[128], message_to[256], message_text[256];
 	unsigned message_status;
-	struct gw_web_report report;
+	struct gw_leg_report report;
 
 	/* The last user that was asked for elsewhere. */
 	int ask_error; /* what asking returns */
 	uint64_t ask;
 	unsigned nask;
 	char ask_id[128];
+
+	/* What was to be remembered last. */
+	int keep_error; /* what keeping returns */
+	unsigned nkept, nforgot;
+	struct gw_web_kept kept;
+	char forgot[32];
 
 	/* The last that was to be registered in a core, and what was said to
 	 * it since. */
@@ -74,9 +80,11 @@ struct peer {
 extern struct peer peer;
 
 int peer_setup(void **state);
-int peer_setup_asking(void **state); /* users are asked for elsewhere too */
-int peer_setup_apps(void **state);   /* messages and reports are served */
-int peer_setup_core(void **state);   /* and there is a core */
+int peer_setup_asking(void **state);  /* users are asked for elsewhere too */
+int peer_setup_apps(void **state);    /* messages and reports are served */
+int peer_setup_core(void **state);    /* and there is a core */
+int peer_setup_keeping(void **state); /* registrations are remembered */
+int peer_setup_keeping_core(void **state); /* and there is a core */
 int peer_teardown(void **state);
 void peer_advance_ms(uint64_t ms);
 

@@ -107,6 +107,7 @@ size_t gw_respect_endpoints(const struct gw_web *web, const char *uri,
 	(void)snprintf(out[0], GW_WEB_KEY, "%s", key ? key : "one");
 	return 1;
 }
+static int respect_error;
 
 int gw_respect_leg_new(struct gw_leg **out, struct gw_web *web, const char *uri,
 		       const char *key)
@@ -114,6 +115,8 @@ int gw_respect_leg_new(struct gw_leg **out, struct gw_web *web, const char *uri,
 	(void)key;
 	(void)web;
 	(void)uri;
+	if (respect_error)
+		return respect_error;
 	called = fake_leg(&web_ops);
 	*out = &called->leg;
 	return 0;
@@ -257,6 +260,7 @@ static int setup(void **s)
 	assert_int_equal(0, gw_cdr_new(&core.cdr, ""));
 	ncmd = nserved = restarts = 0;
 	overloaded = false;
+	respect_error = 0;
 	caller = called = NULL;
 	legs_alive = 0;
 	return 0;
@@ -551,6 +555,17 @@ static void an_unknown_target_is_refused(void **s)
 	set.sip.core[0] = '\0';
 	call_from(&web_ops, "sip:nobody@far", web_offer);
 	assert_int_equal(404, caller->last.cause.status);
+}
+
+static void who_is_not_back_after_a_crash_is_tried_later(void **s)
+{
+	(void)s;
+	respect_error = -EHOSTDOWN;
+	call_from(&core_ops, "sip:alice@home", sip_sdp);
+	assert_true(told(caller, GW_V_RELEASE));
+	assert_int_equal(480, caller->last.cause.status);
+	assert_true(caller->last.cause.retry_after_s > 0);
+	assert_null(called);
 }
 
 static void an_answer_without_a_common_codec_ends_both(void **s)
@@ -867,6 +882,7 @@ int main(void)
 		T(nonsense_is_refused_before_anyone_rings),
 		T(an_unknown_target_is_refused),
 		T(an_answer_without_a_common_codec_ends_both),
+		T(who_is_not_back_after_a_crash_is_tried_later),
 		T(overloaded_media_is_503),
 		T(nobody_answers_and_the_call_ends),
 		T(draining_refuses_and_tells_when_empty),

@@ -385,6 +385,7 @@ static void the_store_and_the_socket_are_in_the_state_dir(void **state)
 	gw_settings_path(name, set, set->control_socket);
 	assert_string_equal("/s/control.sock", name);
 	assert_int_equal(2000, set->store.lock_ms);
+	assert_int_equal(60, set->store.resume_s);
 	gw_settings_free(set);
 
 	set = load_good("store: { file: \"\", lock_ms: 0 }\n"
@@ -395,6 +396,7 @@ static void the_store_and_the_socket_are_in_the_state_dir(void **state)
 	assert_string_equal("/run/c", name);
 	gw_settings_free(set);
 	assert_refused("store:\n  lock_ms: 60001\n", "2: store.lock_ms: ");
+	assert_refused("store:\n  resume_s: 3601\n", "2: store.resume_s: ");
 }
 
 static void texts_are_bounded_and_printable(void **state)

@@ -353,21 +353,38 @@ static void a_core_that_forgot_is_registered_with_anew(void **state)
 	assert_int_equal(hear(x, GW_RE_ENDED)->status, 403);
 }
 
-static void a_binding_of_before_a_crash_is_taken_over(void **state)
+/* Twice the interval of ims.register_rate, 1000 a second here. */
+#define RESUME_TURN_MS 2
+
+static struct gw_regn_state state_of_before(uint16_t port)
 {
-	struct rfix *x = *state;
-	struct gw_regn_request req = trusted_request();
 	struct gw_regn_state st = {
 		.contact = "0123456789abcdef0123456789abcdef",
 		.call_id = "of-before",
 		.cseq = 7,
-		.service_route = "<sip:orig@127.0.0.1:22341;lr>",
 		.core_expires_s = gw_clock_wall_s() + 300,
 	};
+
+	(void)snprintf(st.service_route, sizeof(st.service_route),
+		       "<sip:orig@127.0.0.1:%u;lr>", port);
+	return st;
+}
+
+static void a_binding_of_before_a_crash_is_taken_over(void **state)
+{
+	struct rfix *x = *state;
+	struct gw_regn_request req = trusted_request();
+	struct gw_regn_state st = state_of_before(x->f.port), now;
 	struct packet p;
 
 	req.resume = &st;
 	begin(x, &req);
+	/* It is there before the core has said so. */
+	gw_regn_describe(x->r, &now);
+	assert_string_equal(now.contact, st.contact);
+	assert_string_equal(now.service_route, st.service_route);
+	assert_true(llabs(now.core_expires_s - st.core_expires_s) <= 1);
+	pass_ms(x, RESUME_TURN_MS);
 	expect(&x->f, &p, "REGISTER ");
 	assert_string_equal(header(&p, "Call-ID"), "of-before");
 	assert_true(atoi(header(&p, "CSeq")) > 7);
@@ -378,6 +395,130 @@ static void a_binding_of_before_a_crash_is_taken_over(void **state)
 	(void)snprintf(req.key, sizeof(req.key), "reg2");
 	assert_int_equal(gw_regn_start(&x->r, x->f.sip, &req, on_regn, x),
 			 -EINVAL);
+}
+
+static void those_taken_over_leave_half_of_the_rate_to_others(void **state)
+{
+	struct rfix *x = *state;
+	struct gw_regn_state st = state_of_before(x->f.port);
+	struct gw_regn_request req = trusted_request();
+	struct gw_regn *r[4], *first = NULL;
+	struct packet p;
+
+	x->f.set.ims.register_rate = 10;
+	for (unsigned i = 0; i < GW_ARRAY_LEN(r); i++) {
+		(void)snprintf(req.key, sizeof(req.key), "old%u", i);
+		st.contact[0] = (char)('a' + i);
+		req.resume = &st;
+		assert_int_equal(
+			gw_regn_start(&r[i], x->f.sip, &req, on_regn, x), 0);
+	}
+	expect_silence(&x->f, 20);
+	/* One that comes does not wait behind them. */
+	req = trusted_request();
+	begin(x, &req);
+	first = x->r;
+	expect(&x->f, &p, "REGISTER ");
+	assert_true(atoi(header(&p, "CSeq")) == 1);
+	grant(x, &p, "540", NULL);
+	(void)hear(x, GW_RE_REGISTERED);
+	for (unsigned i = 0; i < GW_ARRAY_LEN(r); i++) {
+		pass_ms(x, 200);
+		expect(&x->f, &p, "REGISTER ");
+		assert_int_equal(token_of(&p)[0], 'a' + i);
+		grant(x, &p, "540", NULL);
+		(void)hear(x, GW_RE_REGISTERED);
+	}
+	gw_regn_end(first);
+	x->r = NULL;
+}
+
+static void a_core_in_trouble_does_not_lose_a_binding_taken_over(void **state)
+{
+	struct rfix *x = *state;
+	struct gw_regn_state st = state_of_before(x->f.port);
+	struct gw_regn_request req = trusted_request();
+	struct packet p;
+
+	req.resume = &st;
+	begin(x, &req);
+	pass_ms(x, RESUME_TURN_MS);
+	expect(&x->f, &p, "REGISTER ");
+	reply(&x->f, &p, 500, "t", NULL, NULL);
+	expect_silence(&x->f, 20);
+	nothing_heard(x);
+	pass_ms(x, 2001);
+	expect(&x->f, &p, "REGISTER ");
+	assert_string_equal(header(&p, "Call-ID"), "of-before");
+	grant(x, &p, "540", NULL);
+	(void)hear(x, GW_RE_REGISTERED);
+}
+
+static void a_binding_that_nobody_wants_back_is_ended(void **state)
+{
+	struct rfix *x = *state;
+	struct gw_regn_state st = state_of_before(x->f.port);
+	struct gw_regn_request req = trusted_request();
+	struct packet p;
+
+	req.resume = &st;
+	begin(x, &req);
+	gw_regn_end(x->r);
+	x->r = NULL;
+	pass_ms(x, 1);
+	expect(&x->f, &p, "REGISTER ");
+	assert_string_equal(header(&p, "Call-ID"), "of-before");
+	assert_string_equal(token_of(&p), st.contact);
+	assert_non_null(strstr(header(&p, "Contact"), ";expires=0;"));
+	reply(&x->f, &p, 200, "t", NULL, NULL);
+	expect_silence(&x->f, 20);
+	assert_int_equal(gw_regn_count(x->f.sip), 0);
+}
+
+static void only_the_client_can_refresh_its_own_binding(void **state)
+{
+	struct rfix *x = *state;
+	struct gw_regn_state st = state_of_before(x->f.port);
+	struct gw_regn_request req = trusted_request();
+	struct packet p;
+
+	req.resume = &st;
+	req.how = GW_REGN_CLIENT;
+	begin(x, &req);
+	pass_ms(x, 140000);
+	expect_silence(&x->f, 20);
+	/* Half of what is left of it. */
+	pass_ms(x, 11000);
+	expect(&x->f, &p, "REGISTER ");
+	assert_string_equal(header(&p, "Call-ID"), "of-before");
+	assert_non_null(strstr(header(&p, "Authorization"), "tls-yes"));
+	reply(&x->f, &p, 403, "t", NULL, NULL);
+	/* Anew, as it may only have been forgotten. */
+	expect(&x->f, &p, "REGISTER ");
+	assert_string_not_equal(header(&p, "Call-ID"), "of-before");
+	reply(&x->f, &p, 403, "t", NULL, NULL);
+	assert_int_equal(hear(x, GW_RE_ENDED)->status, 403);
+}
+
+static void a_refresh_tells_that_the_binding_lasts_longer(void **state)
+{
+	struct rfix *x = *state;
+	struct gw_regn_state before, after;
+	struct packet p;
+
+	register_trusted(x, &p);
+	assert_int_equal(x->nrefreshed, 0);
+	gw_regn_describe(x->r, &before);
+	pass_ms(x, 270001);
+	expect(&x->f, &p, "REGISTER ");
+	grant(x, &p, "540", NULL);
+	for (unsigned i = 0; i < 200 && !x->nrefreshed; i++)
+		gw_loop_step(x->f.loop, 5);
+	assert_int_equal(x->nrefreshed, 1);
+	nothing_heard(x);
+	gw_regn_describe(x->r, &after);
+	assert_true(after.cseq > before.cseq);
+	assert_string_equal(after.call_id, before.call_id);
 }
 
 static void bad_requests_are_refused(void **state)
@@ -487,6 +628,11 @@ int main(void)
 		T(a_refresh_that_fails_is_tried_until_the_binding_is_over),
 		T(a_core_that_forgot_is_registered_with_anew),
 		T(a_binding_of_before_a_crash_is_taken_over),
+		T(those_taken_over_leave_half_of_the_rate_to_others),
+		T(a_core_in_trouble_does_not_lose_a_binding_taken_over),
+		T(a_binding_that_nobody_wants_back_is_ended),
+		T(only_the_client_can_refresh_its_own_binding),
+		T(a_refresh_tells_that_the_binding_lasts_longer),
 		T(bad_requests_are_refused),
 		T(odd_200s_are_survived),
 	};

@@ -32,6 +32,7 @@ struct rfix {
 	struct gw_regn *r;
 	struct heard heard[16];
 	unsigned nheard, htaken;
+	unsigned nrefreshed; /* that changed nothing */
 	bool ended;
 	int leave_at; /* event at which the owner lets go, -1: none */
 };
@@ -56,6 +57,10 @@ static inline void on_regn(struct gw_regn *r, const struct gw_regn_event *ev,
 	struct rfix *x = arg;
 	struct heard *h = &x->heard[x->nheard];
 
+	if (ev->type == GW_RE_REFRESHED) {
+		x->nrefreshed++;
+		return;
+	}
 	assert_true(x->nheard < GW_ARRAY_LEN(x->heard));
 	memset(h, 0, sizeof(*h));
 	x->nheard++;

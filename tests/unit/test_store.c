@@ -377,6 +377,9 @@ static void a_registration_comes_back_as_it_was_put(void **state)
 	r->cseq = 4000000000;
 	memset(r->service_route, 'r', sizeof(r->service_route) - 1);
 	r->core_expires_s = -1;
+	strcpy(r->name, "Alice");
+	strcpy(r->peer, "2001:db8::9");
+	r->configured = true;
 	assert_int_equal(0, bench_do(b, &cmd));
 	reopen(b);
 	assert_int_equal(0, bench_key(b, GW_ST_REG_LIST, "", 0));
@@ -394,6 +397,27 @@ static void a_registration_comes_back_as_it_was_put(void **state)
 	assert_int_equal(-ENOENT, bench_key(b, GW_ST_REG_DELETE, "k1", 0));
 	r->key[0] = '\0';
 	assert_int_equal(-EINVAL, bench_do(b, &cmd));
+}
+
+static void all_registrations_are_forgotten_at_once(void **state)
+{
+	struct bench *b = *state;
+	struct gw_store_cmd all = { .verb = GW_ST_REG_DELETE, .flag = true };
+
+	for (unsigned i = 0; i < GW_STORE_PAGE + 3; i++) {
+		struct gw_store_cmd cmd = bench_reg("", ALICE);
+
+		(void)snprintf(cmd.reg.key, sizeof(cmd.reg.key), "k%03u", i);
+		assert_int_equal(0, bench_do(b, &cmd));
+	}
+	assert_int_equal(0, bench_key(b, GW_ST_REG_LIST, "", 0));
+	assert_int_equal(GW_STORE_PAGE, got.n);
+	assert_int_equal(0, bench_do(b, &all));
+	reopen(b);
+	assert_int_equal(0, bench_key(b, GW_ST_REG_LIST, "", 0));
+	assert_int_equal(0, got.n);
+	/* Nothing to forget is no failure. */
+	assert_int_equal(0, bench_do(b, &all));
 }
 
 /* ---- queue ---- */
@@ -841,6 +865,7 @@ int main(void)
 		T(the_entry_that_is_free_for_longest_is_leased),
 		T(a_leased_entry_is_neither_deleted_nor_changed),
 		T(a_registration_comes_back_as_it_was_put),
+		T(all_registrations_are_forgotten_at_once),
 		T(a_storm_costs_few_syncs_and_is_answered_in_order),
 		T(an_answer_waits_for_the_sync),
 		T(a_refused_command_takes_no_other_along),

@@ -71,12 +71,22 @@ export async function startGateway({ name, port, core = 'sip:127.0.0.1:5070;tran
 
 	const binary = path.resolve(ROOT, process.env.ISTHMUS ?? 'build/isthmus');
 	const logFile = path.join(dir, 'isthmus.log');
-	const log = fs.openSync(logFile, 'w');
 	const [command, ...args] = [...prefix, binary, '-c', file];
-	const child = mind(spawn(command, args, { stdio: ['ignore', log, log], cwd: ROOT }));
-	fs.closeSync(log);
+	const run = (flags) => {
+		const log = fs.openSync(logFile, flags);
+		const started = mind(spawn(command, args, { stdio: ['ignore', log, log], cwd: ROOT }));
+		fs.closeSync(log);
+		return started;
+	};
+	let child = run('w');
+	const ready = () => until(async () => {
+		if (child.exitCode !== null || child.signalCode !== null)
+			throw new Error(`isthmus did not start:\n${gateway.log().slice(-3000)}`);
+		return (await get(port + 1, '/readyz').catch(() => null))?.status === 200;
+	}, 'the gateway is ready', 15_000);
 	const gateway = {
-		process: child, dir, port, sipPort: port + 2,
+		get process() { return child; },
+		dir, port, sipPort: port + 2,
 		url: `https://127.0.0.1:${port}/`,
 		endpoint: `wss://127.0.0.1:${port}/3gpp-respect/v1`,
 		log: () => fs.readFileSync(logFile, 'utf8'),
@@ -92,6 +102,17 @@ export async function startGateway({ name, port, core = 'sip:127.0.0.1:5070;tran
 		cdrs: () => fs.existsSync(config.calls.cdr_file) ?
 			fs.readFileSync(config.calls.cdr_file, 'utf8').split('\n')
 				.filter(Boolean).map((line) => JSON.parse(line)) : [],
+		/** kill -9; resolves when it is gone. */
+		async crash() {
+			const gone = new Promise((done) => child.once('exit', done));
+			child.kill('SIGKILL');
+			await gone;
+		},
+		/** The next run, with the same configuration and what the last has left. */
+		async again() {
+			child = run('a');
+			await ready();
+		},
 		async stop() {
 			const code = await stopProcess(child);
 			if (code !== 0)
@@ -99,10 +120,6 @@ export async function startGateway({ name, port, core = 'sip:127.0.0.1:5070;tran
 					gateway.log().slice(-3000));
 		},
 	};
-	await until(async () => {
-		if (child.exitCode !== null || child.signalCode !== null)
-			throw new Error(`isthmus did not start:\n${gateway.log().slice(-3000)}`);
-		return (await get(port + 1, '/readyz').catch(() => null))?.status === 200;
-	}, 'the gateway is ready', 15_000);
+	await ready();
 	return gateway;
 }
