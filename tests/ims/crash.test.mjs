@@ -10,7 +10,7 @@ import { ROOT } from '../e2e/lib/gateway.mjs';
 import { until } from '../e2e/lib/process.mjs';
 import { addPool, addSubscribers, assertAll, atRate, listAll, loadAuth, open, pooled,
 	register, trusted } from '../lib/register-load.mjs';
-import { hss, startImsGateway } from './lib.mjs';
+import { digest, hss, startImsGateway } from './lib.mjs';
 
 const TRUSTED = 160;
 const POOLED = 60;
@@ -19,6 +19,7 @@ const RATE = 100;
 
 let gateway;
 let users;
+const BOB = 'sip:bob@ims.test'; // whose credentials are the core's, and his own
 const clients = new Map(); // id -> client that was answered
 const underWay = []; // IMPIs of those that were not when it died
 
@@ -45,6 +46,7 @@ before(async () => {
 		.sort((a, b) => a.turn - b.turn).map(({ user }) => user);
 	await addSubscribers(gateway, users);
 	await addPool(gateway, FIRST, POOLED);
+	await gateway.add(BOB, '--enrol', 'client', '--impi', 'bob@ims.test', '--impu', BOB);
 });
 after(() => gateway?.stop());
 
@@ -68,8 +70,19 @@ async function checkPool() {
 	return taken;
 }
 
+/** Says auth; the core's challenge is answered. */
+async function answered(client, members) {
+	const auth = { authType: 'digest', webrtcId: BOB, ...members };
+	const { status, response } = await client.auth(auth).catch((error) => error);
+	assert.equal(status, 401);
+	return client.auth({ ...auth,
+		authorization: digest(response.wwwAuthenticate, 'bob@ims.test', 'bob-secret') });
+}
+
 test('kill -9 in the middle of the load', async () => {
 	let crashed = null;
+	const bob = await open(gateway);
+	await answered(bob, { disconnectionTtl: 1 });
 	await atRate(users, RATE, async (user) => {
 		const client = await register(gateway, user, { disconnectionTtl: 1 });
 		clients.set(user.id, client);
@@ -83,6 +96,7 @@ test('kill -9 in the middle of the load', async () => {
 	await gateway.again();
 	const back = await registrations();
 	const known = new Set(back.map(({ id }) => id));
+	clients.set(BOB, bob);
 	for (const id of clients.keys())
 		assert.ok(known.has(id), `${id} had been answered, and is not known any more`);
 	assert.ok(back.every(({ state }) => state === 'awaited'));
@@ -92,6 +106,16 @@ test('kill -9 in the middle of the load', async () => {
 test('a call to who has not come back yet is refused at once', async () => {
 	const [id] = [...clients.keys()].filter((each) => each.startsWith('sip:load'));
 	assert.match(await refusal(id), / 480 /);
+});
+
+test('who answers the core himself comes back, and logs out there', async () => {
+	const client = await open(gateway);
+	await client.reauth(BOB, clients.get(BOB).credential);
+	clients.delete(BOB);
+	const stateOf = () => hss('list', 'bob@ims.test').split(' ')[1];
+	assert.equal(stateOf(), 'registered');
+	await answered(client, { expiration: 0 });
+	await until(() => stateOf() !== 'registered', 'bob is not registered');
 });
 
 test('each that had been answered comes back, and the others log in', async () => {
@@ -104,7 +128,7 @@ test('each that had been answered comes back, and the others log in', async () =
 	});
 	assertAll(results, 'resumed');
 	assert.equal(await gateway.metric('isthmus_registrations_returned_total{result="resumed"}'),
-		results.length);
+		results.length + 1);
 	const others = users.filter(({ id }) => !clients.has(id) && id.startsWith('sip:load'));
 	underWay.push(...others.map(({ impi }) => impi));
 	assertAll(await atRate(others, RATE, async (user) => {
