@@ -61,18 +61,24 @@ static unsigned number(const struct gw_call *call, const struct early *e)
 	return (unsigned)(e - call->early) + 1;
 }
 
-static struct early *find_or_make(struct gw_call *call, uint32_t branch)
+/* @offered: what we offered in it; NULL: it is the one that offers. */
+static struct early *find_or_make(struct gw_call *call, uint32_t branch,
+				  const char *offered)
 {
 	struct early *e = gw_call_early_find(call, branch), *grown;
-	char *local;
+	char *local = NULL;
 
-	if (e || call->nearly == EARLY_MAX || !call->b.pending)
+	if (e || call->nearly == EARLY_MAX)
 		return e;
-	local = strdup(call->b.pending);
+	if (offered) {
+		local = strdup(offered);
+		if (!local)
+			return NULL;
+	}
 	grown = realloc(call->early, (call->nearly + 1) * sizeof(*grown));
 	if (grown)
 		call->early = grown;
-	if (!local || !grown) {
+	if (!grown) {
 		free(local);
 		return NULL;
 	}
@@ -81,7 +87,7 @@ static struct early *find_or_make(struct gw_call *call, uint32_t branch)
 		.branch = branch,
 		.local = local,
 		.version = call->invite_version,
-		.oa = { GW_OA_LOCAL },
+		.oa = { offered ? GW_OA_LOCAL : GW_OA_IDLE },
 		.qos = call->b.qos,
 	};
 	return e;
@@ -124,7 +130,7 @@ static bool audible(const struct gw_call *call, const struct early *e)
 {
 	const char *policy = call->core->set->calls.early_media;
 
-	if (!e->remote || e->ended || !strcmp(policy, "never"))
+	if (!e->remote || !e->local || e->ended || !strcmp(policy, "never"))
 		return false;
 	return e->authorised || !strcmp(policy, "always");
 }
@@ -211,8 +217,10 @@ static struct early *note(struct gw_call *call, const struct gw_msg *said,
 {
 	bool says =
 		said->desc.text || said->early_media || said->no_early_media;
-	struct early *e = says ? find_or_make(call, said->branch)
-			       : gw_call_early_find(call, said->branch);
+	struct early *e =
+		says && call->b.pending
+			? find_or_make(call, said->branch, call->b.pending)
+			: gw_call_early_find(call, said->branch);
 
 	*fresh = false;
 	if (!e)
@@ -229,6 +237,93 @@ static struct early *note(struct gw_call *call, const struct gw_msg *said,
 	return e;
 }
 
+/* ---- an INVITE without offer, whose 18x brings one ---- */
+
+/* A has described itself: that answers what @e asks, in its PRACK. */
+static int answer_question(struct gw_call *call, struct early *e)
+{
+	struct side *b = &call->b;
+	struct gw_msg msg = { .verb = GW_V_ACCEPT, .branch = e->branch };
+	struct gw_sess offer, theirs, content;
+	char *text;
+
+	gw_call_reread(b, e->remote, &offer);
+	gw_call_reread(&call->a, call->a.remote, &theirs);
+	if (gw_sess_relay_answer(&content, &offer, &theirs))
+		return gw_call_because(call, 488, "no codec in common");
+	text = gw_call_early_print(call, b, e, &content, &offer);
+	if (!text)
+		return gw_call_because(call, 500, "out of memory");
+	gw_call_keep(&e->local, text);
+	msg.desc = (struct gw_desc){ GW_DESC_ANSWER, text, strlen(text) };
+	if (gw_leg_send(b->leg, &msg))
+		return gw_call_because(call, 500, "answer out of place");
+	(void)gw_oa_event(&e->oa, GW_OA_WE_ANSWER_EARLY);
+	e->firm = true;
+	if (audible(call, e)) {
+		struct gw_msg out = { .verb = GW_V_PROGRESS,
+				      .early_media = true };
+
+		if (!hear(call, e, &out))
+			gw_call_say(call, &call->a, &out);
+	}
+	return 0;
+}
+
+static void refuse_question(struct gw_call *call, const struct gw_msg *said,
+			    const struct gw_cause *cause)
+{
+	const struct gw_msg msg = { .verb = GW_V_REFUSE,
+				    .branch = said->branch,
+				    .cause = *cause };
+
+	gw_metric_add(&m_refused, 1);
+	gw_info(&call->log, "offer in an early dialog refused, %u: %s",
+		cause->status, cause->text);
+	gw_call_say(call, &call->b, &msg);
+}
+
+/* A browser is asked once; further dialogs get what it answered. */
+static void early_question(struct gw_call *call, const struct gw_msg *said)
+{
+	struct gw_cause cause = { .status = 500, .text = "out of memory" };
+	struct side *a = &call->a, *b = &call->b;
+	struct gw_sess theirs;
+	struct early *e;
+
+	e = b->pending ? NULL : find_or_make(call, said->branch, NULL);
+	if (!e || gw_oa_event(&e->oa, GW_OA_PEER_OFFERS))
+		return; /* it repeats itself */
+	if (gw_call_read(call, b, &said->desc, &theirs, &cause)) {
+		refuse_question(call, said, &cause);
+		return;
+	}
+	e->remote = gw_call_dup(&said->desc);
+	e->asked = true;
+	cause = (struct gw_cause){ .status = 488, .text = "no media" };
+	if (!e->remote || !gw_call_reachable(b, &theirs) ||
+	    (a->described && answer_question(call, e)) ||
+	    (!a->described && !a->pending && gw_call_ask_for(call, &theirs)))
+		refuse_question(call, said, &cause);
+}
+
+void gw_call_early_answered(struct gw_call *call, const struct gw_msg *msg)
+{
+	if (!call->a.pending || call->a.described)
+		return;
+	if (gw_call_asked(call, msg)) {
+		gw_call_fsm_event(&call->fsm, GW_EV_FAILED);
+		return;
+	}
+	for (unsigned i = 0; i < call->nearly; i++) {
+		if (call->early[i].oa.state == GW_OA_REMOTE &&
+		    answer_question(call, &call->early[i])) {
+			gw_call_fsm_event(&call->fsm, GW_EV_FAILED);
+			return;
+		}
+	}
+}
+
 int gw_call_progress(struct gw_call *call)
 {
 	const struct gw_msg *said = call->said;
@@ -238,7 +333,11 @@ int gw_call_progress(struct gw_call *call)
 		.alert = said->alert,
 	};
 	bool fresh, heard;
-	struct early *e = note(call, said, &fresh);
+	struct early *e;
+
+	if (said->desc.role == GW_DESC_OFFER)
+		early_question(call, said);
+	e = note(call, said, &fresh);
 
 	heard = e && call->heard == number(call, e);
 	if (e && audible(call, e)) {

@@ -118,6 +118,21 @@ int gw_call_asked(struct gw_call *call, const struct gw_msg *msg)
 	return gw_call_configure(call, &call->a, &local, &answer);
 }
 
+int gw_call_ask_for(struct gw_call *call, const struct gw_sess *theirs)
+{
+	struct gw_sess content;
+	struct gw_msg msg = { .verb = GW_V_OFFER };
+	int err;
+
+	if (gw_call_relay_offer(&call->a, &content, theirs, NULL))
+		return gw_call_because(call, 488, "no media in common");
+	err = offer_to(call, &call->a, &content, GW_OA_WE_OFFER);
+	if (err)
+		return err;
+	msg.desc = desc_of(GW_DESC_OFFER, call->a.pending);
+	return gw_leg_send(call->a.leg, &msg);
+}
+
 /* What B shall be offered; false: nothing, B offers (late offer). */
 static bool offer_for_b(struct gw_call *call, struct gw_sess *out, int *err)
 {
@@ -239,6 +254,13 @@ static int take_b_answer(struct gw_call *call, struct gw_sess *answer)
 	struct gw_sess local;
 	int err;
 
+	if (e && e->oa.state == GW_OA_REMOTE_EARLY &&
+	    b->oa.state == GW_OA_IDLE) {
+		(void)gw_oa_event(&b->oa, GW_OA_PEER_OFFERS);
+		(void)gw_oa_event(&b->oa, GW_OA_WE_ANSWER);
+		b->described = true;
+		return gw_call_early_adopt(call, e, answer);
+	}
 	if (e && e->remote && (e->firm || !desc->text)) {
 		if (gw_oa_event(&b->oa, GW_OA_PEER_ANSWERS))
 			return gw_call_because(call, 500,

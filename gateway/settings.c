@@ -204,6 +204,8 @@ const struct gw_set_row gw_settings_rows[] = {
 	  .def = "false" },
 	{ "ims.pool_anonymous", GW_SET_BOOL, SET(ims.pool_anonymous),
 	  .def = "false" },
+	{ "ims.pool_anonymous_ip", GW_SET_U32, SET(ims.pool_anonymous_ip),
+	  .min = 1, .max = 100000, .def = "8" },
 	{ "ims.pool_users", GW_SET_STRINGS, SET(ims.pool_user),
 	  EACH(ims.pool_user), COUNT(gw_settings, ims.npool_user), .def = "",
 	  .check = gw_settings_check_pattern },

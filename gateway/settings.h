@@ -164,6 +164,7 @@ struct gw_set_ims {
 	bool reg_event;           /* subscribe to it (RFC 3680) */
 	bool contact_shared; /* endpoints of an identity have one contact */
 	bool pool_anonymous; /* lend to who does not say who it is */
+	uint32_t pool_anonymous_ip; /* to so many of one address */
 	size_t npool_user;
 	/* Patterns (fnmatch) of those without an identity of their own that
 	 * are lent one. */

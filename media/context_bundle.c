@@ -87,8 +87,8 @@ static uint8_t mid_id(const struct gw_term_side *t)
 	return 0;
 }
 
-static uint8_t find_source(struct gw_term_side *t, const uint8_t *data,
-			   size_t len)
+uint8_t gw_context_bundle_find(struct gw_term_side *t, const uint8_t *data,
+			       size_t len)
 {
 	uint8_t id = mid_id(t), found;
 	struct gw_rtp_ext e;
@@ -110,14 +110,4 @@ static uint8_t find_source(struct gw_term_side *t, const uint8_t *data,
 			return t->source[i].stream;
 	}
 	return GW_CTX_NO_STREAM;
-}
-
-uint8_t gw_context_bundle_find(struct gw_term_side *t, const uint8_t *data,
-			       size_t len)
-{
-	uint8_t i = t->stream_of[data[1] & 0x7f];
-
-	if (i == GW_CTX_ANY_STREAM)
-		i = find_source(t, data, len);
-	return i < t->nstream ? i : GW_CTX_NO_STREAM;
 }

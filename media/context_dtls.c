@@ -149,8 +149,10 @@ static void srtp_in(struct gw_term_side *t, bool rtcp, uint8_t *data,
 		gw_context_rtcp_in(t, NULL, data, len);
 		return;
 	}
-	i = gw_context_bundle_find(t, data, len);
-	if (i == GW_CTX_NO_STREAM)
+	i = t->stream_of[data[1] & 0x7f];
+	if (i == GW_CTX_ANY_STREAM)
+		i = gw_context_bundle_find(t, data, len);
+	if (i >= t->nstream)
 		gw_context_drop(NULL, GW_DISCARD_NO_STREAM);
 	else
 		gw_context_rtp_in(t, t->stream[i], data, len, cap);
@@ -180,16 +182,22 @@ static void ice_packet(const struct gw_addr *from, uint8_t *data, size_t len,
 	}
 }
 
-int gw_context_dtls_send(struct gw_term_side *t, const struct gw_ctx_stream *st,
-			 bool rtcp, uint8_t *data, size_t *len, size_t cap)
+int gw_context_dtls_send(struct gw_ctx_stream *st, bool rtcp, uint8_t *data,
+			 size_t len, size_t cap)
 {
+	struct gw_term_side *t = st->term;
 	int err;
 
 	if (!t->srtp)
 		return -ENOKEY;
-	err = rtcp ? gw_srtp_protect_rtcp(t->srtp, data, len, cap)
-		   : gw_srtp_protect(t->srtp, data, len, cap);
-	return err ? err : gw_ice_send_marked(t->ice, st->dscp, data, *len);
+	err = rtcp ? gw_srtp_protect_rtcp(t->srtp, data, &len, cap)
+		   : gw_srtp_protect(t->srtp, data, &len, cap);
+	if (err)
+		return err;
+	if (st->rtx && !rtcp)
+		gw_rtx_put(st->rtx, data, len,
+			   gw_timers_now_us(t->ctx->env->timers));
+	return gw_ice_send_marked(t->ice, st->dscp, data, len);
 }
 
 /* ---- ICE ---- */

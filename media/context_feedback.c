@@ -11,12 +11,16 @@
  */
 #include "media/context_priv.h"
 
+#include <stdlib.h>
+
 #include "gateway/base/metrics.h"
 
 /* An encoder answers a PLI within a frame or two, and its key frame takes some
  * time to arrive; phones asked by SIP are slower. */
 #define RTCP_GAP_US 300000u
 #define SIP_GAP_US  1000000u
+/* A peer is not asked for packets more often, whatever gaps it makes. */
+#define NACK_GAP_US 10000u
 /* Of one compound; a receiver that misses more is better off with a key frame,
  * which it then asks for. */
 #define NACK_MAX 64
@@ -27,6 +31,8 @@ GW_COUNTER(m_resent, "isthmus_rtp_retransmitted_total",
 	   "RTP packets sent once more because a browser missed them", "");
 GW_COUNTER(m_gone, "isthmus_rtp_retransmit_missed_total",
 	   "RTP packets asked for again that were not there any more", "");
+GW_COUNTER(m_nacks, "isthmus_rtcp_nacks_sent_total",
+	   "Times that browsers were asked for packets that did not come", "");
 #define ASKED      "isthmus_video_keyframe_requests_total"
 #define ASKED_HELP "Key frames asked for, by the way"
 GW_COUNTER(m_pli, ASKED, ASKED_HELP, "by=\"pli\"");
@@ -74,6 +80,63 @@ static void answer_nacks(struct gw_ctx_stream *st,
 	}
 }
 
+/* What the peer sent and we did not get: there is nobody behind us who could
+ * ask for it. */
+static void ask_missing(struct gw_ctx_stream *st, uint64_t now_us)
+{
+	struct gw_timers *timers = st->term->ctx->env->timers;
+	const struct gw_flow *f = gw_context_from(st->term, st->index);
+	struct gw_ask ask = { 0 };
+	uint64_t next;
+	bool lost;
+
+	ask.nmissing = gw_nack_due(st->nack, now_us, ask.missing,
+				   GW_RTCP_MAX_NACKS, &lost);
+	if (ask.nmissing && f && gw_flow_source(f, &ask.media)) {
+		gw_metric_add(&m_nacks, 1);
+		st->nack_us = now_us;
+		gw_context_report_asking(st, &ask);
+	}
+	if (lost)
+		gw_context_feedback_ask(st);
+	next = gw_nack_next_us(st->nack);
+	if (next != UINT64_MAX)
+		(void)gw_timer_start_us(timers, &st->missing,
+					next > now_us ? next - now_us : 0);
+}
+
+static void missing_due(struct gw_timer *timer, void *arg)
+{
+	struct gw_ctx_stream *st = arg;
+
+	(void)timer;
+	GW_CHECK(st->term->ctx, GW_CTX_MAGIC);
+	if (st->nack)
+		ask_missing(st, gw_timers_now_us(st->term->ctx->env->timers));
+}
+
+void gw_context_feedback_heard(struct gw_ctx_stream *st, const uint8_t *data,
+			       size_t len, uint64_t now_us)
+{
+	if (len < GW_RTP_HEADER)
+		return;
+	switch (gw_nack_heard(st->nack, (uint16_t)(data[2] << 8 | data[3]))) {
+	case GW_NACK_NOTHING:
+		return;
+	case GW_NACK_ASK:
+		if (now_us >= st->nack_us + NACK_GAP_US)
+			ask_missing(st, now_us);
+		else
+			(void)gw_timer_start_us(
+				st->term->ctx->env->timers, &st->missing,
+				st->nack_us + NACK_GAP_US - now_us);
+		return;
+	case GW_NACK_LOST:
+		gw_context_feedback_ask(st);
+		return;
+	}
+}
+
 /* ---- key frames ---- */
 
 static void tell_call(struct gw_ctx_stream *st)
@@ -97,12 +160,15 @@ static void ask_now(struct gw_ctx_stream *st, uint64_t now_us)
 	if (!f || !gw_flow_is_open(f) || !gw_flow_source(f, &ssrc))
 		return;
 	st->keyframe_us = now_us ? now_us : 1;
-	if (fb & GW_MEDIA_FB_PLI) {
-		gw_metric_add(&m_pli, 1);
-		gw_context_report_asking(st, ssrc, false);
-	} else if (fb & GW_MEDIA_FB_FIR) {
-		gw_metric_add(&m_fir, 1);
-		gw_context_report_asking(st, ssrc, true);
+	if (fb & (GW_MEDIA_FB_PLI | GW_MEDIA_FB_FIR)) {
+		const struct gw_ask ask = {
+			.media = ssrc,
+			.pli = fb & GW_MEDIA_FB_PLI,
+			.fir = !(fb & GW_MEDIA_FB_PLI),
+		};
+
+		gw_metric_add(ask.pli ? &m_pli : &m_fir, 1);
+		gw_context_report_asking(st, &ask);
 	} else if (st->term->transport == GW_TP_RTP) {
 		gw_metric_add(&m_sip, 1);
 		tell_call(st);
@@ -193,6 +259,16 @@ int gw_context_feedback_add(struct gw_ctx_stream *st, uint8_t *out, size_t size,
 void gw_context_feedback_init(struct gw_ctx_stream *st)
 {
 	gw_timer_init(&st->keyframe, keyframe_due, st);
+	gw_timer_init(&st->missing, missing_due, st);
+}
+
+static void drop_repeats(struct gw_ctx_stream *st)
+{
+	gw_timer_stop(&st->missing);
+	gw_rtx_free(st->rtx);
+	st->rtx = NULL;
+	free(st->nack);
+	st->nack = NULL;
 }
 
 void gw_context_feedback_configure(struct gw_ctx_stream *st)
@@ -200,12 +276,14 @@ void gw_context_feedback_configure(struct gw_ctx_stream *st)
 	bool repeats = is_video(st) && st->term->transport == GW_TP_DTLS &&
 		       (st->remote.feedback & GW_MEDIA_FB_NACK);
 
-	if (repeats && !st->rtx) {
+	if (repeats) {
 		/* Without memory it is as without NACK: key frames help. */
-		(void)gw_rtx_new(&st->rtx);
-	} else if (!repeats && st->rtx) {
-		gw_rtx_free(st->rtx);
-		st->rtx = NULL;
+		if (!st->rtx)
+			(void)gw_rtx_new(&st->rtx);
+		if (!st->nack)
+			st->nack = calloc(1, sizeof(*st->nack));
+	} else {
+		drop_repeats(st);
 	}
 	if (!is_video(st))
 		gw_timer_stop(&st->keyframe);
@@ -214,8 +292,7 @@ void gw_context_feedback_configure(struct gw_ctx_stream *st)
 void gw_context_feedback_fini(struct gw_ctx_stream *st)
 {
 	gw_timer_stop(&st->keyframe);
-	gw_rtx_free(st->rtx);
-	st->rtx = NULL;
+	drop_repeats(st);
 }
 
 void gw_context_feedback_keys(struct gw_term_side *t)
@@ -225,6 +302,8 @@ void gw_context_feedback_keys(struct gw_term_side *t)
 
 		if (st->rtx)
 			gw_rtx_reset(st->rtx);
+		if (st->nack)
+			st->nack->started = false;
 		gw_context_feedback_want(st);
 	}
 }

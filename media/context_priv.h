@@ -8,6 +8,7 @@
 #include "media/discard.h"
 #include "media/flow.h"
 #include "media/ice.h"
+#include "media/nack.h"
 #include "media/rtx.h"
 #include "media/srtp.h"
 
@@ -42,6 +43,9 @@ struct gw_ctx_stream {
 
 	/* Video (context_feedback.c) */
 	struct gw_rtx *rtx;       /* what the peer may ask for; NULL: nothing */
+	struct gw_nack *nack;     /* what it is asked for; NULL: nothing is */
+	struct gw_timer missing;  /* that is to be asked for */
+	uint64_t nack_us;         /* when it was asked for something last */
 	struct gw_timer keyframe; /* one that is wanted, and was so just now */
 	uint64_t keyframe_us;     /* when the peer was last asked; 0: never */
 	uint8_t fir_seq;
@@ -140,14 +144,15 @@ int gw_context_dtls_configure(struct gw_term_side *t,
 int gw_context_dtls_restart(struct gw_term_side *t,
 			    const struct gw_media_cmd *cmd);
 void gw_context_dtls_close(struct gw_term_side *t);
-/* Protects in place and sends; 0, with the length it then has, or -errno. */
-int gw_context_dtls_send(struct gw_term_side *t, const struct gw_ctx_stream *st,
-			 bool rtcp, uint8_t *data, size_t *len, size_t cap);
+/* Protects in place and sends; 0 or -errno. */
+int gw_context_dtls_send(struct gw_ctx_stream *st, bool rtcp, uint8_t *data,
+			 size_t len, size_t cap);
 
 /* context_bundle.c: whose packet is it? (RFC 9143 9.2) */
 void gw_context_bundle_configure(struct gw_term_side *t,
 				 const struct gw_end *remote);
-/* Stream of a decrypted RTP packet; GW_CTX_NO_STREAM. */
+/* Stream of a decrypted RTP packet whose payload type is of several;
+ * GW_CTX_NO_STREAM. */
 uint8_t gw_context_bundle_find(struct gw_term_side *t, const uint8_t *data,
 			       size_t len);
 
@@ -195,6 +200,9 @@ void gw_context_feedback_keys(struct gw_term_side *t);
 /* What @st's peer asks of us. */
 void gw_context_feedback_in(struct gw_ctx_stream *st,
 			    const struct gw_rtcp_info *info, uint64_t now_us);
+/* A packet of @st's peer, which has a nack, came. */
+void gw_context_feedback_heard(struct gw_ctx_stream *st, const uint8_t *data,
+			       size_t len, uint64_t now_us);
 /* @st's peer would be shown a key frame. */
 void gw_context_feedback_want(struct gw_ctx_stream *st);
 /* @st's peer shall send one; not more often than it can. */
@@ -203,7 +211,15 @@ void gw_context_feedback_ask(struct gw_ctx_stream *st);
  * length. */
 int gw_context_feedback_add(struct gw_ctx_stream *st, uint8_t *out, size_t size,
 			    int len);
-#define GW_CTX_FEEDBACK_MAX 48
+
+/* What an earlier report asks for, of source @media. */
+struct gw_ask {
+	uint32_t media;
+	bool pli, fir;
+	unsigned nmissing;
+	struct gw_rtcp_missing missing[GW_RTCP_MAX_NACKS];
+};
+#define GW_CTX_FEEDBACK_MAX (48 + GW_RTCP_MAX_NACKS * 4 + 12)
 
 /* context_report.c: RTCP, statistics, inactivity */
 uint64_t gw_context_ntp(void);
@@ -211,10 +227,9 @@ void gw_context_report_init(struct gw_term_side *t);
 void gw_context_report_start(struct gw_term_side *t);
 void gw_context_report_stop(struct gw_term_side *t);
 void gw_context_bye(struct gw_term_side *t);
-/* A report at once, with a request for a key frame of source @media: FIR with
- * the number @fir_seq, or PLI. */
-void gw_context_report_asking(struct gw_ctx_stream *st, uint32_t media,
-			      bool fir);
+/* A report at once, for the sake of @ask. */
+void gw_context_report_asking(struct gw_ctx_stream *st,
+			      const struct gw_ask *ask);
 void gw_context_heard(struct gw_term_side *t, bool rtcp, uint64_t now_us);
 void gw_context_watch_inactivity(struct gw_term_side *t);
 void gw_context_quality_due(struct gw_timer *timer, void *arg);

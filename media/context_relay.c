@@ -139,22 +139,17 @@ static bool within_rate(struct gw_police *p, size_t len, uint64_t now_us)
 int gw_context_send(struct gw_term_side *t, struct gw_ctx_stream *st, bool rtcp,
 		    uint8_t *data, size_t len, size_t cap)
 {
-	size_t wire = len;
 	int err;
 
 	if (t->transport == GW_TP_DTLS)
-		err = gw_context_dtls_send(t, st, rtcp, data, &wire, cap);
+		err = gw_context_dtls_send(st, rtcp, data, len, cap);
 	else if (st->sock)
 		err = gw_rtpsock_send(st->sock, rtcp, data, len);
 	else
 		err = -ENOTCONN;
-	if (err || rtcp)
-		return err;
-	count(t, false, len);
-	if (st->rtx)
-		gw_rtx_put(st->rtx, data, wire,
-			   gw_timers_now_us(t->ctx->env->timers));
-	return 0;
+	if (!err && !rtcp)
+		count(t, false, len);
+	return err;
 }
 
 /* What a flow made, and takes back if it does not get away. */
@@ -195,12 +190,15 @@ void gw_context_rtp_in(struct gw_term_side *t, struct gw_ctx_stream *st,
 		gw_context_drop(st, GW_DISCARD_POLICED);
 		return;
 	}
+	if (st->nack)
+		gw_context_feedback_heard(st, data, len, now);
 	/* The gate is in the flow, which also counts what it drops. */
 	if (gw_flow_packet(f, data, len, now, &res) == GW_FLOW_SEND)
 		send_made(to, to->stream[st->index], f, data, &res, cap);
 	for (unsigned i = 0; i < res.ndigit; i++)
 		tell_digit(t, st->index, &res.digit[i]);
-	await_digit(t->ctx, f, now);
+	if (res.event)
+		await_digit(t->ctx, f, now);
 }
 
 /* ---- RTCP ends here; reports of our own go out (context_report.c) ---- */

@@ -31,25 +31,26 @@ uint64_t gw_context_ntp(void)
 
 #define ROOM (GW_RTCP_REPORT_MAX + GW_CTX_FEEDBACK_MAX)
 
-enum ask { ASK_NOTHING, ASK_PLI, ASK_FIR };
-
-/* A request for a key frame of @media behind @len bytes; the new length. */
+/* What is asked for, behind @len bytes; the new length. */
 static int add_ask(struct gw_ctx_stream *st, uint8_t *buf, int len,
-		   enum ask ask, uint32_t media)
+		   const struct gw_ask *ask)
 {
 	uint32_t ssrc = gw_flow_ssrc(st->to_peer);
 	int n = len;
 
-	if (ask == ASK_PLI)
-		n = gw_rtcp_add_pli(buf, ROOM, (size_t)len, ssrc, media);
-	else if (ask == ASK_FIR)
-		n = gw_rtcp_add_fir(buf, ROOM, (size_t)len, ssrc, media,
+	if (ask->pli)
+		n = gw_rtcp_add_pli(buf, ROOM, (size_t)n, ssrc, ask->media);
+	if (n > 0 && ask->fir)
+		n = gw_rtcp_add_fir(buf, ROOM, (size_t)n, ssrc, ask->media,
 				    st->fir_seq++);
+	if (n > 0 && ask->nmissing)
+		n = gw_rtcp_add_nack(buf, ROOM, (size_t)n, ssrc, ask->media,
+				     ask->missing, ask->nmissing);
 	return n < 0 ? len : n;
 }
 
 static void report(struct gw_term_side *t, struct gw_ctx_stream *st, bool bye,
-		   enum ask ask, uint32_t media)
+		   const struct gw_ask *ask)
 {
 	uint8_t buf[ROOM + GW_SRTP_OVERHEAD];
 	int n;
@@ -63,7 +64,8 @@ static void report(struct gw_term_side *t, struct gw_ctx_stream *st, bool bye,
 			     gw_timers_now_us(t->ctx->env->timers),
 			     gw_context_ntp(), t->ctx->cname, bye);
 	if (n > 0 && !bye) {
-		n = add_ask(st, buf, n, ask, media);
+		if (ask)
+			n = add_ask(st, buf, n, ask);
 		n = gw_context_feedback_add(st, buf, ROOM, n);
 	}
 	if (n > 0 && !gw_context_send(t, st, true, buf, (size_t)n, sizeof(buf)))
@@ -85,7 +87,7 @@ static void rtcp_due(struct gw_timer *timer, void *arg)
 	GW_CHECK(t->ctx, GW_CTX_MAGIC);
 	t->rtcp_before = true;
 	for (unsigned i = 0; i < t->nstream; i++)
-		report(t, t->stream[i], false, ASK_NOTHING, 0);
+		report(t, t->stream[i], false, NULL);
 	arm_rtcp(t);
 }
 
@@ -95,13 +97,13 @@ void gw_context_bye(struct gw_term_side *t)
 	if (!t->configured)
 		return;
 	for (unsigned i = 0; i < t->nstream; i++)
-		report(t, t->stream[i], true, ASK_NOTHING, 0);
+		report(t, t->stream[i], true, NULL);
 }
 
-void gw_context_report_asking(struct gw_ctx_stream *st, uint32_t media,
-			      bool fir)
+void gw_context_report_asking(struct gw_ctx_stream *st,
+			      const struct gw_ask *ask)
 {
-	report(st->term, st, false, fir ? ASK_FIR : ASK_PLI, media);
+	report(st->term, st, false, ask);
 }
 
 /* ---- silence ---- */

@@ -86,9 +86,9 @@ int gw_rtcp_add_pli(uint8_t *out, size_t size, size_t len, uint32_t sender,
 /* RFC 5104 4.3.1; @seq counts the requests. */
 int gw_rtcp_add_fir(uint8_t *out, size_t size, size_t len, uint32_t sender,
 		    uint32_t media, uint8_t seq);
-/* @seq and those of the 16 behind it that @behind has bits for. */
 int gw_rtcp_add_nack(uint8_t *out, size_t size, size_t len, uint32_t sender,
-		     uint32_t media, uint16_t seq, uint16_t behind);
+		     uint32_t media, const struct gw_rtcp_missing *missing,
+		     unsigned n);
 /* Not more than @bps (draft-alvestrand-rmcat-remb-03 2.2). */
 int gw_rtcp_add_remb(uint8_t *out, size_t size, size_t len, uint32_t sender,
 		     uint32_t media, uint64_t bps);

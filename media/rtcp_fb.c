@@ -54,14 +54,19 @@ int gw_rtcp_add_fir(uint8_t *out, size_t size, size_t len, uint32_t sender,
 }
 
 int gw_rtcp_add_nack(uint8_t *out, size_t size, size_t len, uint32_t sender,
-		     uint32_t media, uint16_t seq, uint16_t behind)
+		     uint32_t media, const struct gw_rtcp_missing *missing,
+		     unsigned n)
 {
-	uint8_t *p =
-		begin(out, size, len, RTPFB_NACK, PT_RTPFB, sender, media, 4);
+	uint8_t *p;
 
+	if (n > GW_RTCP_MAX_NACKS)
+		n = GW_RTCP_MAX_NACKS;
+	p = begin(out, size, len, RTPFB_NACK, PT_RTPFB, sender, media, 4 * n);
 	if (!p)
 		return -ENOSPC;
-	p = put32(p, (uint32_t)seq << 16 | behind);
+	for (unsigned i = 0; i < n; i++)
+		p = put32(p,
+			  (uint32_t)missing[i].seq << 16 | missing[i].behind);
 	return (int)(p - out);
 }
 

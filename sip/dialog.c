@@ -27,6 +27,8 @@ static const char *method_name(sip_method_t method)
 		return "BYE";
 	case sip_method_info:
 		return "INFO";
+	case sip_method_notify:
+		return "NOTIFY";
 	case sip_method_update:
 		return "UPDATE";
 	case sip_method_prack:
@@ -102,6 +104,15 @@ static int on_ack_cancel(void *ref, nta_incoming_t *irq, const sip_t *request)
 		gw_session_on_ack(s, irq, request);
 	gw_session_leave(s);
 	return 0;
+}
+
+struct gw_session *gw_dialog_find(struct gw_sip *sip,
+				  const sip_replaces_t *replaces)
+{
+	nta_leg_t *leg =
+		nta_leg_by_replaces(sip->agent, (sip_replaces_t *)replaces);
+
+	return leg ? gw_session_find(nta_leg_magic(leg, on_request)) : NULL;
 }
 
 /* ---- bodies and credentials ---- */
@@ -458,16 +469,16 @@ nta_outgoing_t *gw_dialog_request_in(struct gw_session *s, nta_leg_t *leg,
 }
 
 /* By hand: nta_outgoing_prack() makes up a Route for a dialog that has none. */
-int gw_dialog_prack(struct gw_session *s, struct gw_branch *b,
-		    const sip_t *response)
+int gw_dialog_prack(struct gw_session *s, struct gw_branch *b, const void *sdp,
+		    size_t len)
 {
 	char rack[64];
-	const struct gw_dialog_msg m = { .headers = rack };
+	const struct gw_dialog_msg m = { .headers = rack,
+					 .body = sdp,
+					 .len = len };
 
 	(void)snprintf(rack, sizeof(rack), "RAck: %u %u INVITE\r\n", b->rseq,
-		       response->sip_cseq->cs_seq);
-	if (b->tagged)
-		(void)nta_outgoing_setrseq(b->tagged, b->rseq);
+		       nta_outgoing_cseq(s->invite));
 	b->prack = request_in(s, b->leg, sip_method_prack, &m, false);
 	return b->prack ? 0 : -ENOMEM;
 }
@@ -513,6 +524,12 @@ int gw_dialog_reply(struct gw_session *s, nta_incoming_t *irq, int status,
 	if (status >= 200 && !keep)
 		nta_incoming_destroy(irq);
 	return r < 0 ? -ENOMEM : 0;
+}
+
+void gw_dialog_saw_rseq(struct gw_branch *b)
+{
+	if (b->tagged)
+		(void)nta_outgoing_setrseq(b->tagged, b->rseq);
 }
 
 static int on_prack(void *ref, nta_reliable_t *rel, nta_incoming_t *prack,
@@ -611,6 +628,7 @@ void gw_dialog_drop_all(struct gw_session *s)
 
 	gw_dialog_drop_incoming(&s->inv_irq);
 	gw_dialog_drop_incoming(&s->upd_irq);
+	gw_dialog_drop_incoming(&s->refer_irq);
 	gw_dialog_drop(&s->bye);
 	gw_dialog_drop(&s->re_invite);
 	gw_dialog_drop(&s->timer.update);
@@ -618,7 +636,7 @@ void gw_dialog_drop_all(struct gw_session *s)
 		gw_dialog_drop(&s->branch[i].tagged);
 	gw_dialog_drop(&s->invite);
 	s->dialog = NULL;
-	s->sdp_reliable = NULL;
+	s->reliable = NULL;
 	for (i = 0; i < s->nbranch; i++)
 		gw_dialog_drop_branch(&s->branch[i]);
 	s->nbranch = 0;

@@ -9,6 +9,9 @@
  * - Forks are destroyed before the original, transactions before legs.
  * - The 2xx recomputes the route set of its dialog.
  * - Credentials of an INVITE are repeated in its ACK.
+ * - Nothing but a final failure is sent behind a reliable response that is not
+ *   acknowledged (session_early.c): NTA forgets to repeat it, lets a 2xx out
+ *   too early, and aborts when its timer finds the transaction elsewhere.
  *
  * Signalling thread only.
  */
@@ -56,9 +59,12 @@ nta_outgoing_t *gw_dialog_request(struct gw_session *s, sip_method_t method,
 nta_outgoing_t *gw_dialog_request_in(struct gw_session *s, nta_leg_t *leg,
 				     sip_method_t method,
 				     const struct gw_dialog_msg *m);
-/* PRACK for a reliable @response, noted in @b. */
-int gw_dialog_prack(struct gw_session *s, struct gw_branch *b,
-		    const sip_t *response);
+/* PRACK for the response b->rseq to our INVITE, noted in @b; @sdp: the answer
+ * to its offer, or NULL. */
+int gw_dialog_prack(struct gw_session *s, struct gw_branch *b, const void *sdp,
+		    size_t len);
+/* The reliable response @b->rseq has come: NTA drops its repetitions. */
+void gw_dialog_saw_rseq(struct gw_branch *b);
 /* ACK to the 2xx of a re-INVITE. */
 int gw_dialog_ack_re(struct gw_session *s, nta_outgoing_t *re_invite,
 		     const struct gw_dialog_msg *m);
@@ -77,6 +83,10 @@ void gw_dialog_watch(struct gw_session *s, nta_incoming_t *irq);
 /* Target refresh by a peer's request or 2xx (RFC 3261 12.2). */
 void gw_dialog_refresh(struct gw_session *s, nta_leg_t *leg, bool from_request,
 		       const sip_t *message);
+
+/* The session of the dialog that @replaces names, NULL: none (RFC 3891 3). */
+struct gw_session *gw_dialog_find(struct gw_sip *sip,
+				  const sip_replaces_t *replaces);
 
 /* Nothing more is reported about it; what NTA owes goes on. */
 void gw_dialog_drop(nta_outgoing_t **orq);

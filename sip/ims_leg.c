@@ -238,6 +238,8 @@ void gw_ims_tell_progress(struct gw_session *s, int status,
 	/* An offer in an unreliable response does not exist (RFC 3262 5). */
 	if (!s->late && fresh)
 		msg.desc = desc(response, GW_DESC_EARLY_ANSWER);
+	else if (s->late && fresh && b && b->asks)
+		msg.desc = desc(response, GW_DESC_OFFER);
 	msg.no_early_media =
 		has_token(early, "inactive") || has_token(early, "recvonly");
 	/* RFC 5009 8: the direction is that of the network's media. */
@@ -281,6 +283,18 @@ void gw_ims_tell_accept(struct gw_session *s, unsigned branch,
 	const struct gw_msg msg = { .verb = GW_V_ACCEPT,
 				    .branch = branch,
 				    .desc = desc(message, role) };
+
+	tell(s, &msg);
+}
+
+void gw_ims_tell_transfer(struct gw_session *s, const char *target,
+			  const char *replaces)
+{
+	const struct gw_msg msg = {
+		.verb = GW_V_TRANSFER,
+		.target = {target, NULL},
+		.replaces = replaces
+	};
 
 	tell(s, &msg);
 }
@@ -479,11 +493,10 @@ static void add_extensions(const struct gw_session *s, struct gw_buf *b)
 	unsigned ours = gw_ext_ours(set), demanded = gw_ext_demanded(set);
 	char tags[GW_EXT_SIZE];
 
-	/* A reliable response would bring an offer, whose answer its PRACK
-	 * cannot wait for: a browser thinks about it for a while. */
+	/* RFC 3312 4: whoever offers says what it wants. */
 	if (s->late) {
-		ours &= GW_EXT_TIMER;
-		demanded &= GW_EXT_TIMER;
+		ours &= ~(unsigned)GW_EXT_PRECONDITION;
+		demanded &= ~(unsigned)GW_EXT_PRECONDITION;
 	}
 	if (demanded)
 		gw_buf_printf(b, "Require: %s\r\n",
@@ -506,6 +519,8 @@ static int setup_headers(struct gw_session *s, const struct gw_msg *msg,
 	if (*s->registration)
 		add_core_headers(s, &b);
 	add_asserted(&b, who, msg->privacy);
+	if (msg->replaces)
+		gw_buf_printf(&b, "Replaces: %s\r\n", msg->replaces);
 	err = gw_buf_error(&b);
 	s->headers = take(&b);
 	return err;
@@ -670,11 +685,22 @@ static int send_offer(struct gw_session *s, const struct gw_msg *msg)
 
 static int send_accept(struct gw_session *s, const struct gw_msg *msg)
 {
+	if (s->state == GW_SES_CALLING && msg->branch &&
+	    gw_session_asks(s, msg->branch))
+		return gw_session_answer_early(s, msg->branch, text_of(msg),
+					       msg->desc.len);
 	return gw_session_accept_offer(s, text_of(msg), msg->desc.len);
 }
 
 static int send_refuse(struct gw_session *s, const struct gw_msg *msg)
 {
+	if (s->state == GW_SES_CALLING && msg->branch &&
+	    gw_session_asks(s, msg->branch)) {
+		/* Its PRACK has no way to say no (RFC 6337 3.1.1). */
+		gw_session_release(s, &msg->cause);
+		gw_session_fail_later(s, 488, NULL);
+		return 0;
+	}
 	return gw_session_refuse_offer(s, &msg->cause);
 }
 
@@ -688,6 +714,11 @@ static int send_info(struct gw_session *s, const struct gw_msg *msg)
 	return gw_session_info(s, type, msg->content, msg->content_len);
 }
 
+static int send_transfer(struct gw_session *s, const struct gw_msg *msg)
+{
+	return gw_refer_told(s, &msg->cause);
+}
+
 static int send_release(struct gw_session *s, const struct gw_msg *msg)
 {
 	gw_session_release(s, &msg->cause);
@@ -698,10 +729,11 @@ static int send_release(struct gw_session *s, const struct gw_msg *msg)
 typedef int(verb_h)(struct gw_session *s, const struct gw_msg *msg);
 
 static verb_h *const verbs[GW_NVERBS] = {
-	[GW_V_SETUP] = send_setup,   [GW_V_PROGRESS] = send_progress,
-	[GW_V_ANSWER] = send_answer, [GW_V_OFFER] = send_offer,
-	[GW_V_ACCEPT] = send_accept, [GW_V_REFUSE] = send_refuse,
-	[GW_V_INFO] = send_info,     [GW_V_RELEASE] = send_release,
+	[GW_V_SETUP] = send_setup,     [GW_V_PROGRESS] = send_progress,
+	[GW_V_ANSWER] = send_answer,   [GW_V_OFFER] = send_offer,
+	[GW_V_ACCEPT] = send_accept,   [GW_V_REFUSE] = send_refuse,
+	[GW_V_INFO] = send_info,       [GW_V_TRANSFER] = send_transfer,
+	[GW_V_RELEASE] = send_release,
 };
 
 static int ims_send(struct gw_leg *leg, const struct gw_msg *msg)
@@ -712,7 +744,7 @@ static int ims_send(struct gw_leg *leg, const struct gw_msg *msg)
 
 	GW_CHECK(l, LEG_MAGIC);
 	s = l->session;
-	if (s->released)
+	if (s->released || !verbs[msg->verb])
 		return msg->verb == GW_V_RELEASE ? 0 : -EPROTO;
 	gw_session_enter(s);
 	sync_log_id(s);
@@ -866,6 +898,7 @@ int gw_ims_leg_incoming(struct gw_session *s, const sip_t *request)
 
 	if (leg_new(&l, s))
 		return -ENOMEM;
+	setup.instead_of = s->instead_of;
 	setup.desc = desc(request, GW_DESC_OFFER);
 	setup.privacy = wants_privacy(request);
 	setup.asserted = originator(&calling, request);

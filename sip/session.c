@@ -173,6 +173,7 @@ static void destroy(struct gw_session *s)
 	free(s->invite_auth);
 	free(s->route);
 	free(s->charging);
+	gw_session_drop_held(s);
 	s->magic = 0;
 	free(s);
 }
@@ -421,6 +422,13 @@ void gw_session_release(struct gw_session *s, const struct gw_cause *cause)
 {
 	enum gw_ses_state was = s->state;
 
+	if (s->answer_held) {
+		/* The peer knows nothing of the answer yet. */
+		s->answer_held = s->inv_answered = false;
+		(void)gw_session_event(s, GW_SEV_PEER_ENDS);
+		reject_invite(s, cause);
+		return;
+	}
 	if (!gw_session_event(s, GW_SEV_RELEASE))
 		return;
 	gw_timer_stop(&s->glare);

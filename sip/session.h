@@ -51,6 +51,7 @@ struct gw_branch {
 	nta_outgoing_t *tagged; /* NULL: the original transaction serves */
 	bool acked;
 	bool firm;       /* its answer came reliably: it is the answer */
+	bool asks;       /* its reliable 18x offers; our PRACK answers */
 	bool ended;      /* 199 (RFC 6228) */
 	bool may_update; /* its Allow has UPDATE */
 	uint32_t rseq;   /* of the last response that was acknowledged */
@@ -81,6 +82,14 @@ struct gw_session_timer {
 	struct gw_timer timer;
 };
 
+/* A provisional response behind one that is not acknowledged yet. */
+#define GW_SESSION_HELD 4
+struct gw_held {
+	int status;
+	char *headers; /* owned, may be NULL */
+	struct gw_body body;
+};
+
 struct gw_session {
 	uint32_t magic;
 	uint64_t id; /* what NTA carries */
@@ -106,6 +115,12 @@ struct gw_session {
 	 * a header line, owned; NULL: none */
 	char *charging;
 
+	/* REFER of the peer (refer.c) */
+	nta_incoming_t *refer_irq;  /* not answered yet */
+	uint32_t refer_id;          /* its CSeq */
+	bool refer_on, refer_quiet; /* accepted; without NOTIFYs (RFC 4488) */
+	struct gw_leg *instead_of;  /* whose place its INVITE takes */
+
 	/* dialog */
 	nta_leg_t *dialog; /* the one that counts; NULL until there is one */
 	nta_leg_t *caller; /* UAC: the leg without To tag */
@@ -130,12 +145,15 @@ struct gw_session {
 
 	/* UAS: reliable provisional responses (RFC 3262) */
 	unsigned peer_knows, peer_demands; /* GW_EXT_... */
-	unsigned nreliable;                /* not acknowledged yet */
-	nta_reliable_t *sdp_reliable;      /* the one with a description */
-	bool firm;        /* our description in it was acknowledged */
-	bool sdp_sent;    /* or is on its way: the 200 has none */
-	bool answer_held; /* NTA keeps the 200 until it is */
-	bool unpracked;   /* and nobody ever did */
+	nta_reliable_t *reliable; /* the one that is not acknowledged */
+	bool describes;           /* and it has a description */
+	bool firm;                /* our description in one was acknowledged */
+	bool sdp_sent;            /* or is on its way: the 200 has none */
+	bool answer_held;         /* the 200 waits for that */
+	bool unpracked;           /* and nobody ever did */
+	struct gw_held held[GW_SESSION_HELD]; /* what comes behind */
+	unsigned nheld;
+	char *answer_headers; /* of the 200 that waits; owned, may be NULL */
 
 	struct gw_session_timer timer;
 
@@ -228,6 +246,10 @@ int gw_session_answer(struct gw_session *s, const char *headers,
  * what it describes is new, and counts. */
 bool gw_session_early_response(struct gw_session *s, struct gw_branch *b,
 			       const sip_t *response);
+/* UAC: does the PRACK of @branch wait for our answer?  And that. */
+bool gw_session_asks(const struct gw_session *s, unsigned branch);
+int gw_session_answer_early(struct gw_session *s, unsigned branch,
+			    const void *sdp, size_t len);
 /* UAC: our offer in the early dialog @branch (from 1), by UPDATE. */
 int gw_session_offer_early(struct gw_session *s, unsigned branch,
 			   const void *sdp, size_t len);
@@ -238,6 +260,10 @@ void gw_session_on_prack_response(struct gw_session *s,
 /* UAS: a provisional response, reliable where it should be. */
 int gw_session_provisional(struct gw_session *s, int status,
 			   const struct gw_dialog_msg *m);
+/* The 200 has to wait.  0 or -ENOMEM. */
+bool gw_session_must_hold(const struct gw_session *s);
+int gw_session_hold_answer(struct gw_session *s, const char *headers);
+void gw_session_drop_held(struct gw_session *s);
 /* @prack NULL: nobody acknowledged @rel, or nobody needs to any more. */
 void gw_session_on_prack(struct gw_session *s, nta_reliable_t *rel,
 			 nta_incoming_t *prack, const sip_t *request);
@@ -296,6 +322,17 @@ bool gw_session_timer_too_short(struct gw_session *s, nta_incoming_t *irq,
 void gw_session_timer_replied(struct gw_session *s);
 void gw_session_timer_due(struct gw_session *s);
 
+/* ---- refer.c: another party in place of one ---- */
+
+void gw_refer_incoming(struct gw_session *s, nta_leg_t *leg,
+		       nta_incoming_t *irq, const sip_t *request);
+/* The call says how it goes. */
+int gw_refer_told(struct gw_session *s, const struct gw_cause *cause);
+/* An INVITE with Replaces or Join: 0 with the leg it replaces (NULL: neither
+ * header is there), or the status that refuses it. */
+int gw_refer_replaces(struct gw_sip *sip, const sip_t *request,
+		      struct gw_leg **instead_of);
+
 /* ---- called by dialog.c, with the session entered ---- */
 
 void gw_session_on_invite_response(struct gw_session *s, nta_outgoing_t *orq,
@@ -347,6 +384,8 @@ void gw_ims_tell_info(struct gw_session *s, const char *type, const void *body,
 		      size_t len);
 void gw_ims_tell_failure(struct gw_session *s, unsigned status,
 			 const char *text);
+void gw_ims_tell_transfer(struct gw_session *s, const char *target,
+			  const char *replaces);
 /* @message may be NULL.  @status 200: a normal end. */
 void gw_ims_tell_release(struct gw_session *s, unsigned status,
 			 const sip_t *message);

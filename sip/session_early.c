@@ -14,9 +14,6 @@
 #include "sip/extension.h"
 #include "sip/ims_cause.h"
 
-/* Responses that wait for their PRACK at most.  NTA sends one at a time. */
-#define RELIABLE_MAX 8
-
 #define REL      "isthmus_sip_reliable_total"
 #define REL_HELP "Reliable provisional responses, by what became of them"
 GW_COUNTER(m_in, REL, REL_HELP, "direction=\"in\",result=\"acknowledged\"");
@@ -43,14 +40,19 @@ static bool acknowledge(struct gw_session *s, struct gw_branch *b,
 {
 	unsigned long rseq = response->sip_rseq->rs_response;
 
-	if (rseq == 0 || rseq > UINT32_MAX ||
+	if (rseq == 0 || rseq > UINT32_MAX || b->asks ||
 	    (b->rseq && rseq != (unsigned long)b->rseq + 1)) {
 		gw_metric_add(&m_in_odd, 1);
 		gw_debug(&s->log, "reliable response %lu out of order", rseq);
 		return false;
 	}
 	b->rseq = (uint32_t)rseq;
-	if (gw_dialog_prack(s, b, response)) {
+	gw_dialog_saw_rseq(b);
+	if (s->late && gw_ims_has_sdp(response) && !b->firm) {
+		b->asks = true; /* the call answers, and that acknowledges */
+		return true;
+	}
+	if (gw_dialog_prack(s, b, NULL, 0)) {
 		gw_warn(&s->log, "PRACK could not be sent");
 		return false;
 	}
@@ -69,7 +71,7 @@ bool gw_session_early_response(struct gw_session *s, struct gw_branch *b,
 		b->ended = true;
 	if (!response->sip_rseq ||
 	    !(gw_ext_read(response->sip_require) & GW_EXT_100REL))
-		return first;
+		return first && !b->asks;
 	if (!acknowledge(s, b, response))
 		return false;
 	/* An offer of ours is answered by it for good; what later responses
@@ -77,6 +79,26 @@ bool gw_session_early_response(struct gw_session *s, struct gw_branch *b,
 	if (gw_ims_has_sdp(response) && !s->late)
 		b->firm = true;
 	return first;
+}
+
+bool gw_session_asks(const struct gw_session *s, unsigned branch)
+{
+	return branch && branch <= s->nbranch && s->branch[branch - 1].asks;
+}
+
+int gw_session_answer_early(struct gw_session *s, unsigned branch,
+			    const void *sdp, size_t len)
+{
+	struct gw_branch *b = &s->branch[branch - 1];
+
+	if (!sdp)
+		return -EPROTO;
+	if (gw_dialog_prack(s, b, sdp, len))
+		return -ENOMEM;
+	gw_metric_add(&m_in, 1);
+	b->asks = false;
+	b->firm = true;
+	return 0;
 }
 
 static int send_update(struct gw_session *s, struct gw_branch *b,
@@ -182,26 +204,109 @@ static bool reliably(const struct gw_session *s, bool sdp)
 	       (s->peer_knows & GW_EXT_100REL && sdp);
 }
 
+static void forget(struct gw_held *h)
+{
+	free(h->headers);
+	gw_body_clear(&h->body);
+	*h = (struct gw_held){ 0 };
+}
+
+void gw_session_drop_held(struct gw_session *s)
+{
+	for (unsigned i = 0; i < s->nheld; i++)
+		forget(&s->held[i]);
+	s->nheld = 0;
+	free(s->answer_headers);
+	s->answer_headers = NULL;
+}
+
+static int hold(struct gw_session *s, int status, const struct gw_dialog_msg *m)
+{
+	struct gw_held *h = &s->held[s->nheld];
+
+	if (s->nheld == GW_SESSION_HELD)
+		return m->body ? -ENOMEM : 0; /* one of many ringings */
+	h->status = status;
+	h->headers = m->headers ? strdup(m->headers) : NULL;
+	if ((m->headers && !h->headers) ||
+	    gw_body_set(&h->body, m->body, m->len)) {
+		forget(h);
+		return -ENOMEM;
+	}
+	s->nheld++;
+	s->sdp_sent |= m->body != NULL;
+	return 0;
+}
+
+static int send_provisional(struct gw_session *s, int status,
+			    const struct gw_dialog_msg *m)
+{
+	if (!reliably(s, m->body != NULL))
+		return gw_dialog_reply(s, s->inv_irq, status, m, true);
+	s->reliable = gw_dialog_reply_reliably(s, s->inv_irq, status, m);
+	if (!s->reliable)
+		return -ENOMEM;
+	s->describes = m->body != NULL;
+	s->sdp_sent |= s->describes;
+	return 0;
+}
+
+/*
+ * One at a time, and nothing behind one that waits: NTA would stop repeating
+ * it when another provisional response is sent, and sends a 2xx that it holds
+ * back too early when several are queued (RFC 3262 3 forbids that).
+ */
 int gw_session_provisional(struct gw_session *s, int status,
 			   const struct gw_dialog_msg *m)
 {
-	nta_reliable_t *rel;
-
-	if (!reliably(s, m->body != NULL))
-		return gw_dialog_reply(s, s->inv_irq, status, m, true);
 	/* RFC 3261 13.2.1: the first reliable one would have to carry the offer
 	 * that the INVITE lacks, and the 200 will. */
-	if ((s->late && !m->body) || s->nreliable == RELIABLE_MAX)
+	if (s->late && !m->body && reliably(s, false))
 		return 0;
-	rel = gw_dialog_reply_reliably(s, s->inv_irq, status, m);
-	if (!rel)
+	return s->reliable ? hold(s, status, m)
+			   : send_provisional(s, status, m);
+}
+
+bool gw_session_must_hold(const struct gw_session *s)
+{
+	return s->sdp_sent && !s->firm;
+}
+
+int gw_session_hold_answer(struct gw_session *s, const char *headers)
+{
+	s->answer_headers = headers ? strdup(headers) : NULL;
+	if (headers && !s->answer_headers)
 		return -ENOMEM;
-	s->nreliable++;
-	if (m->body) {
-		s->sdp_reliable = rel;
-		s->sdp_sent = true;
-	}
+	s->answer_held = true;
 	return 0;
+}
+
+/* What waited for a PRACK. */
+static void send_held(struct gw_session *s)
+{
+	while (s->nheld && !s->reliable && s->inv_irq) {
+		struct gw_held h = s->held[0];
+		const struct gw_dialog_msg m = { .headers = h.headers,
+						 .body = h.body.data,
+						 .len = h.body.len };
+
+		s->nheld--;
+		memmove(s->held, s->held + 1, s->nheld * sizeof(h));
+		s->held[s->nheld] = (struct gw_held){ 0 };
+		/* Ringing is over when somebody has answered. */
+		if ((m.body || !s->answer_held) &&
+		    send_provisional(s, h.status, &m))
+			gw_warn(&s->log, "%d could not be sent", h.status);
+		forget(&h);
+	}
+	if (s->answer_held && !gw_session_must_hold(s)) {
+		const struct gw_dialog_msg m = { .headers = s->answer_headers };
+
+		s->answer_held = false;
+		gw_info(&s->log, "200 sent");
+		(void)gw_dialog_reply(s, s->inv_irq, 200, &m, true);
+		gw_session_timer_replied(s);
+	}
 }
 
 /* The answer to what our 18x offered. */
@@ -242,12 +347,10 @@ static void on_prack_offer(struct gw_session *s, nta_incoming_t *prack,
 void gw_session_on_prack(struct gw_session *s, nta_reliable_t *rel,
 			 nta_incoming_t *prack, const sip_t *request)
 {
-	bool described = rel == s->sdp_reliable;
+	bool described = rel == s->reliable && s->describes;
 
-	if (s->nreliable)
-		s->nreliable--;
-	if (described)
-		s->sdp_reliable = NULL;
+	if (rel == s->reliable)
+		s->reliable = NULL;
 	if (!prack) {
 		/* Time is up, which NTA says of the INVITE too; or a final
 		 * response has made it needless. */
@@ -257,17 +360,16 @@ void gw_session_on_prack(struct gw_session *s, nta_reliable_t *rel,
 		return;
 	}
 	gw_metric_add(&m_out, 1);
-	if (described)
-		s->firm = true;
-	s->answer_held = false;
-	if (!gw_session_body_understood(s, prack, request))
-		return;
-	if (described && s->offer == GW_OFF_EARLY)
-		on_early_answer(s, prack, request);
-	else if (gw_ims_has_sdp(request))
-		on_prack_offer(s, prack, request);
-	else
-		(void)gw_dialog_reply(s, prack, 200, NULL, false);
+	s->firm |= described;
+	if (gw_session_body_understood(s, prack, request)) {
+		if (described && s->offer == GW_OFF_EARLY)
+			on_early_answer(s, prack, request);
+		else if (gw_ims_has_sdp(request))
+			on_prack_offer(s, prack, request);
+		else
+			(void)gw_dialog_reply(s, prack, 200, NULL, false);
+	}
+	send_held(s);
 }
 
 bool gw_session_early_may_offer(const struct gw_session *s,

@@ -148,7 +148,7 @@ static void end_early_offers(struct gw_session *s)
 static void on_first_ok(struct gw_session *s, struct gw_branch *b,
 			const sip_t *response)
 {
-	bool offer = s->late;
+	bool offer = s->late && !b->firm;
 
 	s->won = (unsigned)(b - s->branch);
 	s->dialog = b->leg;

@@ -80,13 +80,14 @@ int gw_session_answer(struct gw_session *s, const char *headers,
 	 * (RFC 3261 13.2.1): it is repeated there. */
 	if (s->sdp_sent) {
 		m.body = NULL;
-		s->answer_held = s->sdp_reliable != NULL;
 	} else if (!m.body) {
 		m.body = s->early.data;
 		m.len = s->early.len;
 	}
 	(void)gw_session_event(s, GW_SEV_ANSWER);
 	s->inv_answered = true;
+	if (gw_session_must_hold(s))
+		return gw_session_hold_answer(s, headers);
 	gw_info(&s->log, "200 sent");
 	r = gw_dialog_reply(s, s->inv_irq, 200, &m, true);
 	gw_session_timer_replied(s);
@@ -221,9 +222,10 @@ static void on_bye(struct gw_session *s, nta_leg_t *leg, nta_incoming_t *irq,
 
 	(void)gw_dialog_reply(s, irq, 200, NULL, false);
 	/* RFC 3261 15.1.2: what is pending gets 487. */
-	if (s->inv_irq && !s->inv_answered) {
+	if (s->inv_irq && (!s->inv_answered || s->answer_held)) {
 		(void)gw_dialog_reply(s, s->inv_irq, 487, NULL, false);
 		s->inv_irq = NULL;
+		s->answer_held = false;
 	}
 	if (s->upd_irq) {
 		(void)gw_dialog_reply(s, s->upd_irq, 487, NULL, false);
@@ -352,6 +354,9 @@ void gw_session_on_request(struct gw_session *s, nta_leg_t *leg,
 		break;
 	case sip_method_info:
 		on_info(s, irq, request);
+		break;
+	case sip_method_refer:
+		gw_refer_incoming(s, leg, irq, request);
 		break;
 	case sip_method_message:
 		if (gw_message_incoming(s->sip, irq, request))

@@ -47,6 +47,17 @@ async function callUntilEnd(web) {
 	assert.ok(told.every((m) => !m.sdpOffer), 'no offer');
 }
 
+/** The browser's page has no offer, and answers what the IMS offers. */
+async function answerLateOffer(web) {
+	const id = await web.call(BOB, null);
+	const m = await web.next('an offer', (x) => x.mediaSessionId === id && x.sdpOffer);
+
+	await web.update(id, { sdpAnswer: answer(m.sdpOffer) });
+	await web.state(id, 'connected');
+	await pause(200);
+	await web.hangUp(id);
+}
+
 function failsWith(status) {
 	return async (web) => {
 		const id = await web.call(BOB);
@@ -241,16 +252,8 @@ export const groups = [
 		name: 'late',
 		options: { core: core(PORT.peer, ';transport=udp'), noOffer: 'late_offer' },
 		cases: named([
-			{ scenario: 'orig_late_offer', async web(web) {
-				const id = await web.call(BOB, null);
-				const m = await web.next('an offer', (x) => x.mediaSessionId === id &&
-					x.sdpOffer);
-
-				await web.update(id, { sdpAnswer: answer(m.sdpOffer) });
-				await web.state(id, 'connected');
-				await pause(200);
-				await web.hangUp(id);
-			} },
+			{ scenario: 'orig_late_offer', web: answerLateOffer },
+			{ scenario: 'orig_offer_183', web: answerLateOffer },
 		]),
 	},
 	{

@@ -12,6 +12,7 @@ const SCSCF = '127.0.0.10';
 const AT_ICSCF = { host: ICSCF, leave };
 const AT_SCSCF = { host: SCSCF, port: PORT.scscf, remoteHost: '127.0.0.1', leave };
 const CORE = `sip:${ICSCF}:${PORT.peer};transport=udp`;
+const SECOND = `sip:127.0.0.11:${PORT.peer};transport=udp`;
 const ims = (more = {}) => ({
 	core: CORE,
 	ims: { cores: [CORE], expires_s: 600, spread_percent: 0, register_timeout_ms: 1200,
@@ -19,8 +20,8 @@ const ims = (more = {}) => ({
 });
 
 /** In the background of a case: a core that grants what it is asked. */
-async function granting(gateway) {
-	const core = sipp(gateway.dir, 'reg_granted', { name: 'background', host: ICSCF,
+async function granting(gateway, host = ICSCF) {
+	const core = sipp(gateway.dir, 'reg_granted', { name: 'background', host,
 		calls: 1000, control: 22991, timeout: 60, keys: { who: 'carol', granted: 540 } });
 
 	await pause(250); // SIPp tells nobody when it listens
@@ -144,6 +145,23 @@ async function silent(web, gateway, core) {
 	assert.ok(Date.now() - began < 3000, 'after register_timeout_ms');
 	assert.ok(taken(core, 'REGISTER').length > 1, 'it was repeated');
 	assert.ok(await gateway.metric('isthmus_ims_core_deaths_total') > 0);
+}
+
+/** The first core has no time, so the second serves; and the first is left alone. */
+async function failsOver(web, gateway, first, second) {
+	await logOut(await logIn('carol'));
+	await first.done();
+	const [asked] = taken(first, 'REGISTER');
+	await took(second, 'REGISTER', 2);
+	const [granted, ended] = taken(second, 'REGISTER');
+	assert.equal(header(granted, 'Call-ID'), header(asked, 'Call-ID'));
+	assert.equal(header(granted, 'CSeq'), '2 REGISTER');
+	assert.equal(header(ended, 'CSeq'), '3 REGISTER');
+	assert.equal(tokenOf(granted), tokenOf(asked));
+	assert.equal(await gateway.metric('isthmus_ims_failovers_total'), 1);
+	assert.equal(await gateway.metric('isthmus_ims_cores_dead'), 1);
+	await logOut(await logIn('carol'));
+	await took(second, 'REGISTER', 4);
 }
 
 /** What the refresh of @carol meets; she hears nothing of it. */
@@ -308,7 +326,17 @@ export const groups = [
 				before: registeredFirst, given, web: called(/bob/i) },
 			{ name: 'term_ims_gone', scenario: 'term_ims_gone', ...AT_SCSCF,
 				keys: { token: '0123456789abcdef0123456789abcdef' } },
-			{ name: 'reg_silent', scenario: 'reg_silent', ...AT_ICSCF, web: silent },
+			{ name: 'reg_silent', scenario: 'reg_silent', ...AT_ICSCF, open: true, web: silent },
+		],
+	},
+	{
+		name: 'ims_two',
+		options: ims({ cores: [CORE, SECOND], dead_s: 60 }),
+		ready: (gateway) => subscriber(gateway, 'carol', 'web'),
+		cases: [
+			{ name: 'reg_failover', scenario: 'reg_refused', ...AT_ICSCF,
+				keys: { status: 503, extra: 'Retry-After: 60' },
+				before: (gateway) => granting(gateway, '127.0.0.11'), web: failsOver },
 		],
 	},
 	{

@@ -92,6 +92,12 @@ export interface UAConfig {
 	token?: string;
 	/** Asked at every registration and before the registration expires. */
 	getToken?: () => string | Promise<string>;
+	/**
+	 * For subscribers with IMS credentials of their own: the value of
+	 * authorization that answers the core's challenge ("Digest ..."; method
+	 * REGISTER, uri "sip:" and the realm).  Asked at log-in and at refreshes.
+	 */
+	answerChallenge?: (wwwAuthenticate: string) => string | Promise<string>;
 	/** Default: what the gateway says. */
 	iceServers?: RTCIceServer[] | null;
 	/** Seconds that calls and registration shall outlive a lost socket: 60. */

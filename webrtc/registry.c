@@ -397,6 +397,25 @@ struct gw_reg *gw_registry_surplus(const struct gw_reg *reg, unsigned max)
 	return n > max ? worst : NULL;
 }
 
+/* RFC 6177: who has one address of a /64 has them all. */
+static bool same_network(const struct gw_addr *a, const struct gw_addr *b)
+{
+	return a->family == AF_INET6 && b->family == AF_INET6
+		       ? !memcmp(a->ip, b->ip, 8)
+		       : gw_addr_same_ip(a, b);
+}
+
+unsigned gw_registry_anonymous(const struct gw_registry *r,
+			       const struct gw_addr *peer)
+{
+	const struct gw_reg *reg;
+	unsigned n = 0;
+
+	LIST_FOREACH(reg, &r->regs, link)
+	n += reg->anonymous && same_network(&reg->peer, peer);
+	return n;
+}
+
 struct gw_reg *gw_registry_first(const struct gw_registry *r)
 {
 	return LIST_FIRST(&r->regs);

@@ -24,6 +24,7 @@
 #include <sys/queue.h>
 #include <uthash.h>
 
+#include "gateway/base/addr.h"
 #include "gateway/base/timers.h"
 #include "gateway/settings.h"
 #include "webrtc/claims.h"
@@ -68,6 +69,8 @@ struct gw_reg {
 	/* An auth waits for the core: to an answer at a refresh, or to a
 	 * log-out. */
 	bool answering, quitting;
+	bool anonymous; /* nobody knows who it is; of this network address */
+	struct gw_addr peer;
 	char *challenge; /* of a refresh, that waits for an answer; owned */
 	uint64_t txn;    /* pending, keeping: of the auth that waits ... */
 	uint32_t asked_expiration_s, asked_ttl_s; /* ... and what it wants */
@@ -147,6 +150,9 @@ struct gw_reg *gw_registry_find_credential(const struct gw_registry *r,
 /* Of those that have @reg's id, when they are more than @max: the oldest,
  * suspended before connected, but not @reg; NULL while there is room. */
 struct gw_reg *gw_registry_surplus(const struct gw_reg *reg, unsigned max);
+/* Anonymous ones of @peer: of its IPv4 address, or its IPv6 network. */
+unsigned gw_registry_anonymous(const struct gw_registry *r,
+			       const struct gw_addr *peer);
 struct gw_reg *gw_registry_first(const struct gw_registry *r);
 
 /* Runs @expiration_s and @ttl_s anew and makes a new credential: the one

@@ -348,6 +348,12 @@ void gw_enrol_anonymous(struct gw_rconn *c, const struct gw_rmsg *m,
 		gw_rauth_granted(c, m->txn, expiration_s, ttl_s);
 		return;
 	}
+	if (gw_registry_anonymous(c->web->registry, gw_ws_peer(c->ws)) >=
+	    c->web->set->ims.pool_anonymous_ip) {
+		gw_rconn_reject(c, m, GW_RJ_LIMIT, 429,
+				"too many anonymous users of one address");
+		return;
+	}
 	/* RFC 3323 4.1.1.3: a host that nobody has. */
 	gw_random_token(word, sizeof(word), ANONYMOUS_CHARS);
 	(void)snprintf(id, sizeof(id), "sip:%s@anonymous.invalid", word);
@@ -355,6 +361,8 @@ void gw_enrol_anonymous(struct gw_rconn *c, const struct gw_rmsg *m,
 		gw_rconn_reject(c, m, GW_RJ_LIMIT, 503, "no memory");
 		return;
 	}
+	c->reg->anonymous = true;
+	c->reg->peer = *gw_ws_peer(c->ws);
 	(void)gw_enrol_new(c, m->txn, expiration_s, ttl_s, GW_WEB_ANONYMOUS,
 			   NULL);
 }

@@ -177,10 +177,12 @@ int gw_timer_start_ms(struct gw_timers *ts, struct gw_timer *t, uint64_t ms)
 int gw_timer_start_lazy_us(struct gw_timers *ts, struct gw_timer *t,
 			   uint64_t us)
 {
-	uint64_t over = (gw_timers_now_us(ts) + us) % GW_TIMER_LAZY_US;
+	const uint64_t step = ts->count < GW_TIMER_MANY ? GW_TIMER_LAZY_FEW_US
+							: GW_TIMER_LAZY_US;
+	uint64_t over = (gw_timers_now_us(ts) + us) % step;
 
 	if (over && us < UINT64_MAX / 2)
-		us += GW_TIMER_LAZY_US - over;
+		us += step - over;
 	return gw_timer_start_us(ts, t, us);
 }
 

@@ -49,9 +49,13 @@ void gw_timer_init(struct gw_timer *t, gw_timer_h *handler, void *arg);
 /* One shot.  Starting a running timer moves it.  0 or -ENOMEM. */
 int gw_timer_start_us(struct gw_timers *ts, struct gw_timer *t, uint64_t us);
 int gw_timer_start_ms(struct gw_timers *ts, struct gw_timer *t, uint64_t ms);
-/* Up to GW_TIMER_LAZY_US later, together with others of the kind: a thousand
- * calls that do little each then wake the thread a few times a second. */
-#define GW_TIMER_LAZY_US 50000
+/* Later, together with others of the kind: a thousand calls that do little each
+ * then wake the thread a few times a second.  By up to GW_TIMER_LAZY_FEW_US, or
+ * GW_TIMER_LAZY_US from GW_TIMER_MANY running timers on: few are alone in a
+ * short time, and many would hold up packets when they are all due at once. */
+#define GW_TIMER_LAZY_US     50000
+#define GW_TIMER_LAZY_FEW_US 200000
+#define GW_TIMER_MANY        2000
 int gw_timer_start_lazy_us(struct gw_timers *ts, struct gw_timer *t,
 			   uint64_t us);
 void gw_timer_stop(struct gw_timer *t); /* legal when not running */

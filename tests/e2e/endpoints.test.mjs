@@ -2,6 +2,8 @@
 // wins, the others hear of it; and one too many ends the oldest.
 import assert from 'node:assert/strict';
 import { after, afterEach, before, test } from 'node:test';
+import { launchBrowser } from './lib/browser.mjs';
+import { assertHears, openClient } from './lib/client.mjs';
 import { PASSWORD, startGateway } from './lib/gateway.mjs';
 import { until } from './lib/process.mjs';
 import { browserSdp, connect } from '../lib/respect.mjs';
@@ -108,4 +110,32 @@ test('one endpoint too many ends the oldest', async () => {
 	/* A refresh is none too many. */
 	await last.authBasic(BOB, PASSWORD);
 	assert.equal(codes().length, 1);
+});
+
+test('in browsers: who answers is heard, both ways, and the other page stops ringing', async () => {
+	const browser = await launchBrowser();
+	const pages = [];
+	const page = async (id, hz, more = {}) => {
+		const client = await openClient(browser, { ...gateway, id, hz, ...more });
+		pages.push(client);
+		await client.registered();
+		return client;
+	};
+	try {
+		const alice = await page(ALICE, 440);
+		const silent = await page(BOB, 1000, { autoAnswer: false });
+		const bob = await page(BOB, 700);
+		await alice.call(BOB);
+		assert.equal((await silent.event('newSession')).originator, 'remote');
+		await bob.event('confirmed');
+		await assertHears(alice, 700, { not: 440 });
+		await assertHears(bob, 440, { not: 700 });
+		assert.match(JSON.stringify((await silent.event('failed')).cause), /elsewhere/i);
+		await alice.hangUp();
+		await bob.event('ended');
+	} finally {
+		await Promise.all(pages.map((client) => client.do(() => globalThis.ua.stop())
+			.finally(() => client.close())));
+		await browser.close();
+	}
 });

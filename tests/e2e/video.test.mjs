@@ -199,6 +199,17 @@ test('video comes and goes in mid-call, and the sound stays', async () => {
 	await until(async () => /^m=video 0 /m.test(await bob.do(() =>
 		session.connection.remoteDescription.sdp)), 'no video');
 	await assertHears(bob, 440, { not: 700 });
+
+	// And once more: the browser uses the m-line of the one that went.
+	await bob.do(async () => {
+		const stream = await probe.camera('rgb(0,200,0)');
+		session.connection.addTransceiver(stream.getVideoTracks()[0],
+			{ direction: 'sendonly', streams: [stream] });
+		await session.renegotiate();
+	});
+	await assertSees(alice, { colour: 1 });
+	assert.equal(mediaOf(await alice.do(() =>
+		session.connection.remoteDescription.sdp)).length, 2);
 	await assertHears(alice, 700, { not: 440 });
 	await alice.hangUp();
 	await bob.event('ended');
@@ -246,6 +257,24 @@ test('a SIP phone gets video, and asks for key frames by INFO', async () => {
 	assert.match(answer, new RegExp(`^b=TIAS:${KBPS}000\\r$`, 'm'));
 	const { targetBitrate } = await sent(alice);
 	assert.ok(targetBitrate <= KBPS * 1000, `${targetBitrate} bit/s`);
+	await alice.hangUp();
+	await phone.ended();
+});
+
+test('H.264 passes where the phone has nothing else', async () => {
+	const alice = await logIn('alice', 440);
+	phone.codec = 'H264/90000';
+	phone.requests.length = 0;
+	try {
+		await callsWithCamera(alice, `sip:phone@127.0.0.1:${PHONE}`, 'rgb(0,200,0)');
+		await alice.event('confirmed');
+		await assertSees(alice, { colour: 1 });
+	} finally {
+		phone.codec = 'VP8/90000';
+	}
+	const { codecId } = await sent(alice);
+	assert.equal(await alice.do(async (id) => (await session.connection.getStats())
+		.get(id).mimeType, codecId), 'video/H264');
 	await alice.hangUp();
 	await phone.ended();
 });

@@ -7,7 +7,8 @@ import { PASSWORD } from '../e2e/lib/gateway.mjs';
 import { until } from '../e2e/lib/process.mjs';
 import { startDns } from '../lib/dns.mjs';
 import { browserSdp, connect } from '../lib/respect.mjs';
-import { hss, node, startImsGateway } from './lib.mjs';
+import { answer, description } from '../../sipp-scenarios/lib/web.mjs';
+import { hss, node, phone, startImsGateway } from './lib.mjs';
 
 const ICSCF = 'sip:127.0.0.41:5060;transport=udp';
 const stateOf = (user) => hss('list', `${user}@ims.test`).split(' ')[1];
@@ -33,6 +34,22 @@ async function addUsers(gateway, ...users) {
 	for (const user of users)
 		await gateway.add(sipUser(user), '--enrol', 'web',
 			'--impi', `${user}@ims.test`, '--impu', sipUser(user));
+}
+
+/** A call of @from to @to, through the core, that is answered. */
+async function talk(from, to) {
+	const { mediaSessionId } = await from.request('msetup', {
+		resourceId: to.id, preOffer: description() });
+	const setup = await to.next(({ method }) => method === 'msetup');
+	await to.request('mupdate', { mediaSessionId: setup.mediaSessionId,
+		sdpAnswer: answer(setup.sdpOffer) });
+	await from.state('connected');
+	return { end: async () => {
+		assert.equal(to.requests.some(({ method, mediaSessionId: id }) =>
+			method === 'mdisc' && id === setup.mediaSessionId), false, 'the call lives');
+		await from.request('mdisc', { mediaSessionId });
+		await to.next((m) => m.method === 'mdisc' && m.mediaSessionId === setup.mediaSessionId);
+	} };
 }
 
 /** How often REGISTER was answered with 200. */
@@ -84,6 +101,7 @@ describe('one core', () => {
 
 	test('that goes and comes in the middle: asked again, and no client notices', async () => {
 		const before = await registers(gateway);
+		const call = await talk(alice, bob);
 		node('stop', 'icscf');
 		await until(async () => await gateway.metric('isthmus_ims_cores_dead') === 1, 'it is out');
 		assert.equal(alice.closeCode ?? bob.closeCode, null);
@@ -91,6 +109,7 @@ describe('one core', () => {
 		await until(async () => await registers(gateway) >= before + 2, 'both are asked for again');
 		assert.equal(alice.closeCode ?? bob.closeCode, null);
 		assert.equal(stateOf('alice'), 'registered');
+		await call.end();
 	});
 
 	test('whose S-CSCF has forgotten all: found by a call, asked again at the rate allowed', async () => {
@@ -115,6 +134,13 @@ describe('one core', () => {
 		assert.ok([alice, bob, ...clients].every((client) => client.closeCode === null));
 		await until(() => calls(alice, bob), 'calls go through again', 20_000);
 		await Promise.all([alice, bob, ...clients].map(logOut));
+		/* The phones do not notice; those who come after us want them. */
+		for (const name of ['carol', 'dave']) {
+			phone('stop', name);
+			hss('forget', `${name}@ims.test`);
+			phone('start', name);
+			await until(() => stateOf(name) === 'registered', `${name} is registered anew`);
+		}
 		for (const user of ['alice', 'bob', MANY[0], MANY.at(-1)])
 			await until(() => stateOf(user) !== 'registered', `${user} is deregistered`);
 	});

@@ -195,8 +195,12 @@ void net_call_begin_as(struct net *n, struct net_call *c,
 
 bool net_call_up(struct net *n, struct net_call *c)
 {
-	if (!c->ice_us && media_peer_ice_up(c->peer) &&
+	if (!c->browser_us && media_peer_ice_up(c->peer))
+		c->browser_us = gw_clock_monotonic_us(NULL);
+	if (!c->gateway_us &&
 	    bench_count(&n->bench, c->ctx, GW_E_ICE, GW_ICE_CONNECTED))
+		c->gateway_us = gw_clock_monotonic_us(NULL);
+	if (!c->ice_us && c->browser_us && c->gateway_us)
 		c->ice_us = gw_clock_monotonic_us(NULL);
 	if (!c->up_us && media_peer_dtls_up(c->peer) &&
 	    bench_count(&n->bench, c->ctx, GW_E_DTLS, GW_DTLS_UP))

@@ -34,7 +34,8 @@ struct net_call {
 	struct media_peer *peer;
 	struct phone phone;
 	struct gw_end local;
-	uint64_t began_us, ice_us, up_us;
+	uint64_t began_us, up_us;
+	uint64_t browser_us, gateway_us, ice_us; /* ICE of each, and of both */
 	uint16_t seq;
 	uint32_t timestamp;
 	struct net_ear at_phone, at_browser;

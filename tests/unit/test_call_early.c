@@ -251,6 +251,60 @@ static void a_silent_invite_is_offered_to_before_anybody_rings(void **s)
 	assert_int_equal(GW_GATE_BOTH, gate(GW_TERM_A));
 }
 
+#define ASKS(b, text)                                                          \
+	tells(called,                                                          \
+	      (struct gw_msg){ .verb = GW_V_PROGRESS,                          \
+			       .branch = (b),                                  \
+			       .early_media = true,                            \
+			       .desc = { GW_DESC_OFFER } },                    \
+	      text)
+
+static void a_phone_may_offer_while_it_rings(void **s)
+{
+	(void)s;
+	(void)snprintf(set.calls.no_offer, 16, "late_offer");
+	call_from(&web_ops, "sip:phone@far", NULL);
+	assert_int_equal(GW_DESC_NONE, called->last.desc.role);
+	ASKS(1, one);
+	assert_int_equal(1, times_told(caller, GW_V_OFFER));
+	/* another phone, while the browser thinks; one that repeats itself */
+	ASKS(2, two);
+	ASKS(1, one);
+	assert_int_equal(1, times_told(caller, GW_V_OFFER));
+	assert_int_equal(0, times_told(called, GW_V_ACCEPT));
+	says(caller, GW_V_ACCEPT, GW_DESC_ANSWER, web_answer);
+	assert_int_equal(2, times_told(called, GW_V_ACCEPT));
+	assert_int_equal(GW_GATE_OUT, gate(GW_TERM_A));
+	/* a third one is answered at once */
+	ASKS(3, moved);
+	assert_int_equal(3, times_told(called, GW_V_ACCEPT));
+	assert_int_equal(3, called->last.branch);
+	OFFERED(called, 1, moved);
+	assert_int_equal(4, times_told(called, GW_V_ACCEPT));
+	ANSWERED(2, NULL);
+	assert_true(told(caller, GW_V_ANSWER));
+	assert_int_equal(1, times_told(caller, GW_V_OFFER));
+	assert_int_equal(4002, heads_for());
+	assert_int_equal(GW_GATE_BOTH, gate(GW_TERM_A));
+	says(caller, GW_V_OFFER, GW_DESC_OFFER, web_hold);
+	assert_true(told(called, GW_V_OFFER));
+}
+
+static void what_a_ringing_phone_offers_must_be_usable(void **s)
+{
+	(void)s;
+	(void)snprintf(set.calls.no_offer, 16, "late_offer");
+	call_from(&web_ops, "sip:phone@far", NULL);
+	ASKS(1, "nonsense");
+	assert_true(told(called, GW_V_REFUSE));
+	assert_int_equal(400, called->last.cause.status);
+	ASKS(2, foreign);
+	assert_true(told(called, GW_V_REFUSE));
+	assert_int_equal(2, called->last.branch);
+	assert_int_equal(488, called->last.cause.status);
+	assert_int_equal(0, times_told(caller, GW_V_OFFER));
+}
+
 /* ---- preconditions ---- */
 
 static void resources_that_are_there_need_no_update(void **s)
@@ -569,6 +623,8 @@ int main(void)
 		T(an_early_dialog_may_move),
 		T(a_fork_that_is_not_heard_moves_for_itself),
 		T(a_silent_invite_is_offered_to_before_anybody_rings),
+		T(a_phone_may_offer_while_it_rings),
+		T(what_a_ringing_phone_offers_must_be_usable),
 		T(resources_that_are_there_need_no_update),
 		T(our_resources_are_confirmed_where_that_is_wanted),
 		T(a_peer_without_preconditions_is_not_bothered),

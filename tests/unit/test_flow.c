@@ -196,6 +196,41 @@ static void equal_numbers_decide_between_equal_names(void **state)
 	assert_false(r.out.marker);
 }
 
+static void agreed_extensions_go_on_under_the_to_ends_numbers(void **state)
+{
+	struct gw_stream from = phone, to = phone;
+	struct rig r;
+
+	(void)state;
+	from.ext[GW_HDREXT_LEVEL] = 1;
+	from.ext[GW_HDREXT_MID] = 4;
+	to.ext[GW_HDREXT_LEVEL] = 7;
+	to.ext[GW_HDREXT_MID] = 4;
+	rig_init(&r, &from, &to);
+	pack(&r, 0, false, PHONE, 1, 1);
+	r.data[0] = 0x90;
+	/* An m-line's name, and 5 below the loudest. */
+	memcpy(r.data + 12, "\xbe\xde\0\2\x41v0\x10\x85\0\0\0", 12);
+	assert_int_equal(gw_flow_packet(&r.f, r.data, r.len, r.now_us, &r.res),
+			 GW_FLOW_SEND);
+	assert_int_equal(r.res.len, 12 + 8 + 160 - 12);
+	assert_int_equal(r.res.ext_bytes, 8);
+	assert_memory_equal(r.data + 12, "\xbe\xde\0\1\x70\x85\0\0", 8);
+	/* What counts as sent is the payload; taken back, nothing is. */
+	assert_true(r.f.tx_octets == 148);
+	gw_flow_unsent(&r.f, &r.res);
+	assert_true(r.f.tx_octets == 0 && r.f.tx_bytes == 0);
+
+	/* An event is made anew, and has none. */
+	pack(&r, 100, true, PHONE, 2, 1);
+	r.data[0] = 0x90;
+	memcpy(r.data + 12, "\xbe\xde\0\1\x10\x85\0\0\7\x0a\0\xa0", 12);
+	r.len = 24;
+	assert_int_equal(put(&r), GW_FLOW_SEND);
+	assert_int_equal(r.res.len, 16);
+	assert_int_equal(r.data[12], 7);
+}
+
 static void extensions_and_padding_stay_behind(void **state)
 {
 	struct rig r;
@@ -1062,6 +1097,8 @@ int main(void)
 		cmocka_unit_test(a_random_start_leaves_room_before_the_wrap),
 		cmocka_unit_test(payload_types_are_those_of_the_to_end),
 		cmocka_unit_test(equal_numbers_decide_between_equal_names),
+		cmocka_unit_test(
+			agreed_extensions_go_on_under_the_to_ends_numbers),
 		cmocka_unit_test(extensions_and_padding_stay_behind),
 		cmocka_unit_test(a_long_call_with_accidents_is_one_stream),
 		cmocka_unit_test(another_ssrc_goes_on_in_the_same_stream),

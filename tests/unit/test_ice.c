@@ -418,11 +418,13 @@ static void any_candidate_of_the_peer_is_heard_and_no_stranger(void **state)
 	(void)state;
 	gather_both(false, false, loopback);
 	with_other = z.local;
+	with_other.candidate[0].addr = other;
+	with_other.ncandidate = 1;
+	assert_int_equal(gw_ice_configure(a.ice, &with_other), 0);
+	hear_from(other_fd, false); /* it does not answer: no pair yet */
 	with_other.candidate[1] = z.local.candidate[0];
-	with_other.candidate[1].addr = other;
 	with_other.ncandidate = 2;
 	assert_int_equal(gw_ice_configure(a.ice, &with_other), 0);
-	hear_from(other_fd, false); /* no pair yet */
 	assert_int_equal(gw_ice_configure(z.ice, &a.local), 0);
 	until(a.connected && z.connected);
 	hear_from(stranger_fd, false);
@@ -487,6 +489,101 @@ static void candidate_learnt_from_a_check_is_heard(void **state)
 	until(gw_ice_accepts(a.ice, &other));
 	hear_from(fd, true);
 	exchange(); /* on the pair that was selected */
+	(void)close(fd);
+}
+
+/* A peer with z's names on @fd: answers a check that has come @times before;
+ * true when it did. */
+static bool answer_check(int fd, unsigned times)
+{
+	static struct {
+		uint8_t id[12];
+		unsigned times;
+	} seen[64];
+	static unsigned next;
+	struct sockaddr_storage ss;
+	socklen_t slen = sizeof(ss);
+	struct gw_stun_check check;
+	struct gw_addr from;
+	uint8_t out[GW_STUN_ANSWER];
+	uint8_t buf[1500];
+	size_t len;
+	bool nominated;
+	unsigned i;
+	ssize_t n = recvfrom(fd, buf, sizeof(buf), MSG_DONTWAIT,
+			     (struct sockaddr *)&ss, &slen);
+
+	if (n < 20 ||
+	    gw_stun_read(stun, &check, buf, (size_t)n) != GW_STUN_CHECK)
+		return false;
+	for (i = 0; i < 64 && memcmp(seen[i].id, buf + 8, 12) != 0; i++)
+		;
+	if (i == 64) {
+		i = next++ % 64;
+		memcpy(seen[i].id, buf + 8, 12);
+		seen[i].times = 0;
+	}
+	if (seen[i].times++ < times)
+		return false;
+	assert_int_equal(gw_addr_from_sockaddr(&from, (struct sockaddr *)&ss),
+			 0);
+	assert_int_equal(gw_stun_answer(stun, &check, z.local.pwd, false, &from,
+					out, &len, &nominated),
+			 GW_STUN_VALID);
+	assert_int_equal(sendto(fd, out, len, 0, (struct sockaddr *)&ss, slen),
+			 (ssize_t)len);
+	return true;
+}
+
+#define PROBES(what) metric("\nisthmus_ice_probes_total{what=\"" what "\"}")
+
+/* libnice sends none of its checks three times within a second, we do.  It
+ * selects later, and nothing changes. */
+static void way_is_found_before_libnice_selects(void **state)
+{
+	int64_t found = PROBES("found");
+	int64_t confirmed = CONSENT("confirmed");
+	struct gw_addr peer;
+	struct gw_end end;
+	uint8_t buf[1500];
+	uint64_t next = 0;
+	int fd = udp("127.0.0.1", &peer);
+
+	(void)state;
+	gather_both(false, false, loopback);
+	end = z.local;
+	end.ncandidate = 0; /* found by its checks alone */
+	assert_int_equal(gw_ice_configure(a.ice, &end), 0);
+	until(({
+		if (gw_clock_monotonic_us(NULL) >= next) {
+			send_check(fd, a.local.pwd);
+			next = gw_clock_monotonic_us(NULL) + 50000;
+		}
+		(void)answer_check(fd, 2);
+		a.connected;
+	}));
+	assert_true(PROBES("found") == found + 1);
+	assert_int_equal(a.connected, 1);
+	hear_from(fd, true);
+	while (recv(fd, buf, sizeof(buf), MSG_DONTWAIT) > 0)
+		;
+	assert_int_equal(gw_ice_send(a.ice, NULL, "\x80x", 2), 0);
+	until(recv(fd, buf, sizeof(buf), MSG_DONTWAIT) == 2);
+	/* Consent is kept, and its answer comes to our own socket. */
+	ahead_us += 6000000;
+	until(({
+		(void)answer_check(fd, 0);
+		CONSENT("confirmed") > confirmed;
+	}));
+	send_check(fd, a.local.pwd);
+	for (int i = 0; i < 300; i++) {
+		turn();
+		(void)answer_check(fd, 0);
+	}
+	hear_from(fd, true);
+	assert_int_equal(a.connected, 1);
+	assert_int_equal(a.changed + a.failed, 0);
+	assert_true(PROBES("found") == found + 1);
 	(void)close(fd);
 }
 
@@ -671,6 +768,7 @@ int main(void)
 		T(strangers_and_garbage_are_not_accepted),
 		T(any_candidate_of_the_peer_is_heard_and_no_stranger),
 		T(candidate_learnt_from_a_check_is_heard),
+		T(way_is_found_before_libnice_selects),
 		T(flood_of_strangers_costs_little_and_deafens_nobody),
 		T(stun_server_tells_the_public_address),
 		T(silent_stun_server_delays_and_no_more),

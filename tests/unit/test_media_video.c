@@ -219,9 +219,10 @@ static void video_passes_beside_audio_on_ports_of_its_own(void **state)
 /* A NACK of the browser about @seq of the video it gets. */
 static void browser_misses(struct video_call *v, uint16_t seq, uint16_t behind)
 {
+	const struct gw_rtcp_missing missing = { seq, behind };
 	uint8_t out[100] = { 0x80, 201, 0, 1, 0x43, 0x41, 0x4d, 0x31 };
 	int n = gw_rtcp_add_nack(out, sizeof(out), 8, CAMERA,
-				 v->c.local.stream[1].ssrc, seq, behind);
+				 v->c.local.stream[1].ssrc, &missing, 1);
 
 	media_peer_send(v->c.peer, out, (size_t)n);
 }
@@ -383,6 +384,82 @@ static void a_browser_is_asked_by_rtcp_and_told_its_bound(void **state)
 	hang_up(&v);
 }
 
+/* What is lost on the way here is asked for, comes late, and goes on in its
+ * place; what never comes costs a key frame. */
+static void what_the_browser_lost_is_asked_for(void **state)
+{
+	const struct media_peer_packet *k;
+	struct gw_rtcp_info info = { 0 };
+	uint8_t lost[180];
+	struct video_call v;
+	uint64_t bps;
+	size_t len;
+	uint16_t seq;
+
+	(void)state;
+	call(&v, 0);
+	browser_shows(&v, 1);
+	bench_until(&b, phone_hear(&v.video));
+	seq = (uint16_t)(v.video.last[2] << 8 | v.video.last[3]);
+	len = picture(lost, WEB_VP8, ++v.seq, CAMERA, CVO_WEB, 2);
+	browser_shows(&v, 3);
+	bench_until(&b, phone_hear(&v.video));
+	assert_int_equal(v.video.last[20], 3);
+	do {
+		bench_until(&b, (k = media_peer_rtcp(v.c.peer)) != NULL);
+		assert_int_equal(
+			gw_rtcp_parse(&info, k->data, k->len, CAMERA, 0), 0);
+	} while (!info.nnack);
+	assert_int_equal(info.nmissing, 1);
+	assert_int_equal(info.missing[0].seq, v.seq - 1);
+	assert_int_equal(info.missing[0].behind, 0);
+	media_peer_send(v.c.peer, lost, len);
+	bench_until(&b, phone_hear(&v.video));
+	assert_int_equal(v.video.last[20], 2);
+	assert_int_equal(v.video.last[2] << 8 | v.video.last[3],
+			 (uint16_t)(seq + 1));
+
+	v.seq++; /* never sent */
+	browser_shows(&v, 5);
+	bench_until(&b, phone_hear(&v.video));
+	bench_until(&b, browser_is_asked(&v, &bps));
+	hang_up(&v);
+}
+
+/* Whatever gaps a browser makes: it is asked for them, in few words. */
+static void many_gaps_are_asked_for_in_few_words(void **state)
+{
+	static const char asked[] = "isthmus_rtcp_nacks_sent_total";
+	int64_t before = bench_metric(asked);
+	const struct media_peer_packet *k;
+	struct gw_rtcp_info info = { 0 };
+	struct video_call v;
+	uint64_t began, took_us;
+	unsigned missing = 0;
+
+	(void)state;
+	call(&v, 0);
+	browser_shows(&v, 1);
+	bench_until(&b, phone_hear(&v.video));
+	began = gw_clock_monotonic_us(NULL);
+	for (int i = 0; i < 30; i++) {
+		v.seq++;
+		browser_shows(&v, 2);
+	}
+	while (missing < 30) {
+		bench_until(&b, (k = media_peer_rtcp(v.c.peer)) != NULL);
+		assert_int_equal(
+			gw_rtcp_parse(&info, k->data, k->len, CAMERA, 0), 0);
+		for (unsigned i = 0; i < info.nmissing; i++)
+			missing += 1u + (unsigned)__builtin_popcount(
+						info.missing[i].behind);
+	}
+	took_us = gw_clock_monotonic_us(NULL) - began;
+	/* One in 10 ms, and what is asked for again. */
+	assert_in_range(bench_metric(asked) - before, 1, 2 + took_us / 10000);
+	hang_up(&v);
+}
+
 /* Two m-lines of audio, both with payload type 96, as browsers offer them. */
 static void m_lines_that_share_a_payload_type_are_told_by_mid(void **state)
 {
@@ -454,6 +531,8 @@ int main(void)
 		T(a_phone_with_feedback_is_asked_by_rtcp),
 		T(a_phone_without_is_asked_by_the_call_and_not_in_a_rush),
 		T(a_browser_is_asked_by_rtcp_and_told_its_bound),
+		T(what_the_browser_lost_is_asked_for),
+		T(many_gaps_are_asked_for_in_few_words),
 		T(m_lines_that_share_a_payload_type_are_told_by_mid),
 	};
 

@@ -348,6 +348,38 @@ static void two_anonymous_users_are_two(void **state)
 	assert_int_equal(1, peer.nleave);
 }
 
+static void one_address_does_not_empty_the_pool(void **state)
+{
+	struct gw_ws_conn *c[4];
+
+	(void)state;
+	with_key.ims.pool_anonymous = true;
+	with_key.ims.pool_anonymous_ip = 3;
+	for (unsigned i = 0; i < 4; i++) {
+		c[i] = client_open();
+		say_auth(c[i], 0, "anonymous", NOBODY, "");
+		if (i < 3)
+			core_registers("pool1@ims.example", LEASED, NULL);
+	}
+	assert_int_equal(3, peer.nenrol);
+	has(client_last(c[3]), "\"status\":429");
+	/* Of another address, or when one has left. */
+	c[3]->addr.ip[3] = 7;
+	say_auth(c[3], 2, "anonymous", NOBODY, "");
+	assert_int_equal(4, peer.nenrol);
+	core_registers("pool1@ims.example", LEASED, NULL);
+	/* Who is away counts until its time is over. */
+	client_lose(&c[0], 1006);
+	c[0] = client_open();
+	say_auth(c[0], 0, "anonymous", NOBODY, "");
+	has(client_last(c[0]), "\"status\":429");
+	peer_advance_ms(30001);
+	client_lose(&c[0], 1000);
+	c[0] = client_open();
+	say_auth(c[0], 0, "anonymous", NOBODY, "");
+	assert_int_equal(5, peer.nenrol);
+}
+
 /* ---- time ---- */
 
 static void log_out_expiry_and_time_to_live_leave_the_core(void **state)
@@ -581,6 +613,7 @@ int main(void)
 		T(an_identity_that_the_core_takes_back_is_gone),
 		T(anonymous_users_are_taken_where_that_is_allowed),
 		T(two_anonymous_users_are_two),
+		T(one_address_does_not_empty_the_pool),
 		T(log_out_expiry_and_time_to_live_leave_the_core),
 		T(the_cores_challenge_is_answered_by_the_client),
 		T(a_challenge_of_a_refresh_is_asked_of_the_client),

@@ -174,6 +174,10 @@ static void every_type_is_recognised(void **state)
 
 static void feedback_that_we_give_is_read_as_such(void **state)
 {
+	static const struct gw_rtcp_missing missing[] = {
+		{65535, 0x8001},
+		{ 300,  0     },
+	};
 	struct gw_rtcp_info info;
 	uint8_t out[200];
 	int n, whole;
@@ -183,9 +187,10 @@ static void feedback_that_we_give_is_read_as_such(void **state)
 	assert_true(n > 0);
 	n = gw_rtcp_add_pli(out, sizeof(out), (size_t)n, OURS, PEER);
 	n = gw_rtcp_add_fir(out, sizeof(out), (size_t)n, OURS, PEER, 7);
-	n = gw_rtcp_add_nack(out, sizeof(out), (size_t)n, OURS, PEER, 65535,
-			     0x8001);
-	n = gw_rtcp_add_nack(out, sizeof(out), (size_t)n, OURS, PEER, 300, 0);
+	n = gw_rtcp_add_nack(out, sizeof(out), (size_t)n, OURS, PEER, missing,
+			     1);
+	n = gw_rtcp_add_nack(out, sizeof(out), (size_t)n, OURS, PEER,
+			     missing + 1, 1);
 	whole = gw_rtcp_add_remb(out, sizeof(out), (size_t)n, OURS, PEER,
 				 2500000);
 	assert_int_equal(whole, n + 24);

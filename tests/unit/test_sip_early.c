@@ -79,7 +79,7 @@ static void reliable_answer_is_acknowledged_and_counts(void **state)
 	struct packet inv, p;
 
 	dial(f, &inv, OFFER);
-	assert_string_equal(header(&inv, "Supported"), "100rel");
+	assert_string_equal(header(&inv, "Supported"), "100rel, replaces");
 	assert_non_null(strstr(header(&inv, "Allow"), "PRACK"));
 	reply(f, &inv, 183, "b", RELIABLE "7\r\n", ANSWER);
 	expect(f, &p, "PRACK sip:peer@127.0.0.1:22141");
@@ -320,17 +320,78 @@ static void our_update_goes_out_in_a_settled_early_dialog(void **state)
 	hang_up(f);
 }
 
-static void call_without_offer_asks_for_no_reliable_response(void **state)
+static int in_branch(struct fix *f, enum gw_verb verb, uint32_t branch,
+		     const char *sdp)
+{
+	struct gw_msg m = { .verb = verb, .branch = branch };
+
+	m.desc = desc_of(sdp ? GW_DESC_ANSWER : GW_DESC_NONE, sdp);
+	m.cause.status = 488;
+	return gw_leg_send(f->leg, &m);
+}
+
+static void offer_in_a_response_is_answered_in_its_prack(void **state)
+{
+	struct fix *f = *state;
+	const struct told *t;
+	struct packet inv, p;
+
+	dial(f, &inv, NULL);
+	assert_string_equal(header(&inv, "Supported"), "100rel, replaces");
+	reply(f, &inv, 183, "b", RELIABLE "1\r\n", OFFER);
+	t = expect_told(f, GW_V_PROGRESS);
+	assert_int_equal(t->role, GW_DESC_OFFER);
+	assert_int_equal(t->branch, 1);
+	/* the call thinks; the peer repeats, and rings */
+	reply(f, &inv, 183, "b", RELIABLE "1\r\nX-Again: 1\r\n", OFFER);
+	reply(f, &inv, 180, "b", NULL, OFFER);
+	assert_int_equal(expect_told(f, GW_V_PROGRESS)->role, GW_DESC_NONE);
+	expect_silence(f, 30);
+	assert_int_equal(in_branch(f, GW_V_ACCEPT, 1, ANSWER), 0);
+	expect(f, &p, "PRACK ");
+	assert_rack(&p, 1, &inv);
+	assert_string_equal(body(&p), ANSWER);
+	reply(f, &p, 200, NULL, NULL, NULL);
+	assert_int_equal(in_branch(f, GW_V_ACCEPT, 1, ANSWER), -EPROTO);
+	reply(f, &inv, 200, "b", NULL, NULL);
+	expect(f, &p, "ACK ");
+	assert_string_equal(body(&p), "");
+	assert_int_equal(expect_told(f, GW_V_ANSWER)->role, GW_DESC_NONE);
+	hang_up(f);
+}
+
+static void offer_in_a_response_that_is_refused_ends_the_call(void **state)
 {
 	struct fix *f = *state;
 	struct packet inv, p;
 
 	dial(f, &inv, NULL);
-	assert_string_equal(header(&inv, "Supported"), "");
+	reply(f, &inv, 183, "b", RELIABLE "1\r\n", OFFER);
+	(void)expect_told(f, GW_V_PROGRESS);
+	assert_int_equal(in_branch(f, GW_V_REFUSE, 1, NULL), 0);
+	expect(f, &p, "CANCEL ");
+	reply(f, &p, 200, "b", NULL, NULL);
+	assert_int_equal(expect_told(f, GW_V_RELEASE)->status, 488);
+	reply(f, &inv, 487, "b", NULL, NULL);
+	expect(f, &p, "ACK ");
+	wait_live(f, 0);
+}
+
+static void offer_may_still_come_in_the_200(void **state)
+{
+	struct fix *f = *state;
+	struct packet inv, p;
+
+	dial(f, &inv, NULL);
+	reply(f, &inv, 180, "b", RELIABLE "1\r\n", NULL);
+	expect(f, &p, "PRACK ");
+	reply(f, &p, 200, NULL, NULL, NULL);
+	(void)expect_told(f, GW_V_PROGRESS);
 	reply(f, &inv, 200, "b", NULL, OFFER);
-	(void)expect_told(f, GW_V_ANSWER);
+	assert_int_equal(expect_told(f, GW_V_ANSWER)->role, GW_DESC_OFFER);
 	assert_int_equal(say(f, GW_V_ACCEPT, GW_DESC_ANSWER, ANSWER), 0);
 	expect(f, &p, "ACK ");
+	assert_string_equal(body(&p), ANSWER);
 	hang_up(f);
 }
 
@@ -342,7 +403,7 @@ static void demanded_extension_is_required(void **state)
 	(void)snprintf(f->set.sip.reliable, 12, "required");
 	dial(f, &inv, OFFER);
 	assert_string_equal(header(&inv, "Require"), "100rel");
-	assert_string_equal(header(&inv, "Supported"), "");
+	assert_string_equal(header(&inv, "Supported"), "replaces");
 	reply(f, &inv, 420, "b", "Unsupported: 100rel\r\n", NULL);
 	expect(f, &p, "ACK ");
 	assert_int_equal(expect_told(f, GW_V_RELEASE)->status, 420);
@@ -609,6 +670,162 @@ static void without_the_setting_nothing_is_reliable(void **state)
 	wait_live(f, 0);
 }
 
+/* ---- anything, in any order ---- */
+
+static uint32_t seed;
+
+static unsigned roll(unsigned n)
+{
+	seed = seed * 1103515245u + 12345u;
+	return (seed >> 16) % n;
+}
+
+static void some_response(struct fix *f, const struct packet *inv)
+{
+	static const int status[] = { 180, 181, 183, 183, 183, 199, 200, 486 };
+	static const char *const tags[] = { "one", "two", "three" };
+	char headers[128] = "";
+
+	if (roll(3))
+		(void)snprintf(headers, sizeof(headers),
+			       RELIABLE "%u\r\n" ALLOW, 1 + roll(4));
+	reply(f, inv, status[roll(roll(4) ? 6 : 8)], tags[roll(3)],
+	      *headers ? headers : NULL,
+	      roll(2)   ? NULL
+	      : roll(2) ? ANSWER
+			: OTHER);
+}
+
+static void some_request(struct fix *f, const struct packet *inv)
+{
+	static const char *const methods[] = { "UPDATE", "PRACK", "INVITE",
+					       "BYE",    "INFO",  "OPTIONS" };
+	static const char *const tags[] = { "one", "two", "nobody" };
+	bool sdp = roll(2);
+
+	dialog_from_invite(f, inv, tags[roll(3)]);
+	request(f, methods[roll(roll(3) ? 2 : 6)], "RAck: 1 1 INVITE\r\n",
+		sdp ? "application/sdp" : NULL, sdp ? OTHER : NULL);
+}
+
+/* What the call may do at this moment; most of it is refused. */
+static void some_verb(struct fix *f)
+{
+	static const enum gw_verb verbs[] = { GW_V_OFFER, GW_V_ACCEPT,
+					      GW_V_REFUSE };
+	struct gw_msg m = { .verb = verbs[roll(3)], .branch = roll(4) };
+
+	m.cause.status = 488;
+	m.desc = desc_of(m.verb == GW_V_OFFER ? GW_DESC_OFFER : GW_DESC_ANSWER,
+			 OTHER);
+	if (f->leg)
+		(void)gw_leg_send(f->leg, &m);
+}
+
+static void answer_what_came(struct fix *f)
+{
+	struct packet p;
+
+	while (poll_packet(f, &p)) {
+		if (!strncmp(p.text, "SIP/2.0", 7) ||
+		    !strncmp(p.text, "ACK ", 4) ||
+		    !strncmp(p.text, "INVITE ", 7))
+			continue;
+		reply(f, &p, roll(4) ? 200 : 500, NULL, NULL,
+		      roll(2) ? ANSWER : NULL);
+	}
+}
+
+static void random_peers_leave_nothing_behind(void **state)
+{
+	struct fix *f = *state;
+	struct packet inv;
+
+	gw_log_setup(GW_LOG_TEXT, GW_ERROR, 2);
+	for (unsigned run = 0; run < 200; run++) {
+		seed = run;
+		f->ntold = f->taken = 0;
+		dial(f, &inv, roll(8) ? OFFER : NULL);
+		for (unsigned i = 0; i < 12; i++) {
+			switch (roll(5)) {
+			case 0:
+				some_request(f, &inv);
+				break;
+			case 1:
+				some_verb(f);
+				break;
+			default:
+				some_response(f, &inv);
+			}
+			gw_loop_step(f->loop, 1);
+			answer_what_came(f);
+		}
+		if (f->leg)
+			release(f, 200);
+		answer_what_came(f);
+	}
+	/* CANCELs and BYEs that nobody answers end by themselves */
+	wait_live(f, 0);
+}
+
+static void random_callers_leave_nothing_behind(void **state)
+{
+	struct fix *f = *state;
+	struct packet p, last = { "" };
+	bool sdp;
+
+	gw_log_setup(GW_LOG_TEXT, GW_ERROR, 2);
+	for (unsigned run = 0; run < 200; run++) {
+		seed = run;
+		f->ntold = f->taken = 0;
+		f->remote_tag[0] = f->target[0] = '\0';
+		(void)snprintf(f->call_id, sizeof(f->call_id), "any%u", run);
+		sdp = roll(4);
+		request(f, "INVITE",
+			sdp && roll(2) ? "Supported: 100rel, timer\r\n"
+				       : "Require: 100rel\r\n",
+			sdp ? "application/sdp" : NULL, sdp ? OFFER : NULL);
+		(void)expect_told(f, GW_V_SETUP);
+		for (unsigned i = 0; i < 14; i++) {
+			gw_loop_step(f->loop, 1);
+			while (poll_packet(f, &p)) {
+				if (*header(&p, "RSeq"))
+					last = p;
+				if (strstr(header(&p, "To"), ";tag=") &&
+				    !strncmp(p.text, "SIP/2.0", 7))
+					dialog_from_response(f, &p);
+			}
+			if (!f->leg)
+				break;
+			switch (roll(6)) {
+			case 0:
+				(void)progress(f, GW_ALERT_NO, ANSWER);
+				break;
+			case 1:
+				(void)progress(f, GW_ALERT_RINGING, NULL);
+				break;
+			case 2:
+				some_verb(f);
+				break;
+			case 3:
+				prack(f, &last, roll(3) ? NULL : OTHER);
+				break;
+			case 4:
+				request(f, roll(3) ? "UPDATE" : "CANCEL", NULL,
+					"application/sdp", OTHER);
+				break;
+			default:
+				if (!roll(3))
+					(void)say(f, GW_V_ANSWER,
+						  GW_DESC_ANSWER, ANSWER);
+			}
+		}
+		if (f->leg)
+			release(f, 486);
+	}
+	wait_live(f, 0);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -623,7 +840,9 @@ int main(void)
 		T(forwarding_and_queueing_are_told),
 		T(peers_update_is_offered_up_once_its_dialog_is_settled),
 		T(our_update_goes_out_in_a_settled_early_dialog),
-		T(call_without_offer_asks_for_no_reliable_response),
+		T(offer_in_a_response_is_answered_in_its_prack),
+		T(offer_in_a_response_that_is_refused_ends_the_call),
+		T(offer_may_still_come_in_the_200),
 		T(demanded_extension_is_required),
 		T(our_answer_is_sent_reliably_and_once),
 		T(answer_waits_for_its_prack),
@@ -633,6 +852,8 @@ int main(void)
 		T(call_without_offer_gets_ours_in_a_reliable_183),
 		T(prack_without_the_answer_ends_the_call),
 		T(without_the_setting_nothing_is_reliable),
+		T(random_peers_leave_nothing_behind),
+		T(random_callers_leave_nothing_behind),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -463,6 +463,35 @@ static void info_carries_dtmf_both_ways(void **state)
 	hang_up(f);
 }
 
+/* RFC 5168: what a picture's receiver asks of its sender, as it came. */
+static void info_asks_for_a_key_frame_both_ways(void **state)
+{
+	static const char ask[] = "<media_control><vc_primitive><to_encoder>"
+				  "<picture_fast_update/></to_encoder>"
+				  "</vc_primitive></media_control>";
+	struct fix *f = *state;
+	struct gw_msg m = { .verb = GW_V_INFO,
+			    .content_type = "application/media_control+xml",
+			    .content = ask,
+			    .content_len = sizeof(ask) - 1 };
+	const struct told *t;
+	struct packet p;
+
+	established(f);
+	request(f, "INFO", NULL, "application/media_control+xml", ask);
+	expect(f, &p, "SIP/2.0 200");
+	t = expect_told(f, GW_V_INFO);
+	assert_string_equal(t->type, "application/media_control+xml");
+	assert_string_equal(t->content, ask);
+	assert_int_equal(gw_leg_send(f->leg, &m), 0);
+	expect(f, &p, "INFO ");
+	assert_string_equal(header(&p, "Content-Type"),
+			    "application/media_control+xml");
+	assert_string_equal(body(&p), ask);
+	reply(f, &p, 200, NULL, NULL, NULL);
+	hang_up(f);
+}
+
 static void info_that_makes_no_sense_is_refused_and_counted(void **state)
 {
 	static const struct {
@@ -502,7 +531,7 @@ static void methods_without_a_place_get_405(void **state)
 	struct packet p;
 
 	established(f);
-	request(f, "REFER", "Refer-To: <sip:x@y>\r\n", NULL, NULL);
+	request(f, "REGISTER", NULL, NULL, NULL);
 	expect(f, &p, "SIP/2.0 405");
 	assert_true(*header(&p, "Allow") != '\0');
 	request(f, "PRACK", "RAck: 1 1 INVITE\r\n", NULL, NULL);
@@ -553,6 +582,7 @@ int main(void)
 		T(offer_made_before_the_ack_goes_out_after_it),
 		T(callee_repeats_a_refused_offer_sooner),
 		T(info_carries_dtmf_both_ways),
+		T(info_asks_for_a_key_frame_both_ways),
 		T(info_that_makes_no_sense_is_refused_and_counted),
 		T(methods_without_a_place_get_405),
 		T(bye_ends_what_is_pending),

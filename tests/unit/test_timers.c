@@ -74,19 +74,38 @@ static void lazy_ones_run_together(void **state)
 	gw_timer_init(&u, note, NULL);
 	gw_timer_init(&far, note, NULL);
 	assert_int_equal(0, gw_timer_start_lazy_us(ts, &t, 10000));
-	assert_int_equal(0, gw_timer_start_lazy_us(ts, &u, 49999));
+	assert_int_equal(0, gw_timer_start_lazy_us(ts, &u, 199999));
 	assert_int_equal(0, gw_timer_start_lazy_us(ts, &far, UINT64_MAX));
-	now_us = 1049999;
+	now_us = 1199999;
 	assert_int_equal(0, gw_timers_run(ts));
 	now_us++;
 	assert_int_equal(2, gw_timers_run(ts));
 	/* Never early. */
-	assert_int_equal(0, gw_timer_start_lazy_us(ts, &t, 50001));
-	now_us += 50001;
+	assert_int_equal(0, gw_timer_start_lazy_us(ts, &t, 200001));
+	now_us += 200001;
 	assert_int_equal(0, gw_timers_run(ts));
-	now_us += 49999;
+	now_us += 199999;
 	assert_int_equal(1, gw_timers_run(ts));
 	assert_true(gw_timer_running(&far));
+}
+
+/* Else they would be due by the hundred, and packets would wait for them. */
+static void many_lazy_ones_are_spread(void **state)
+{
+	static struct gw_timer t[GW_TIMER_MANY + 1];
+
+	(void)state;
+	now_us = 1000001;
+	for (unsigned i = 0; i < GW_TIMER_MANY; i++) {
+		gw_timer_init(&t[i], note, NULL);
+		assert_int_equal(0, gw_timer_start_ms(ts, &t[i], 1000));
+	}
+	gw_timer_init(&t[GW_TIMER_MANY], note, NULL);
+	assert_int_equal(0,
+			 gw_timer_start_lazy_us(ts, &t[GW_TIMER_MANY], 49999));
+	assert_int_equal(1050000, gw_timers_next_us(ts));
+	for (unsigned i = 0; i <= GW_TIMER_MANY; i++)
+		gw_timer_stop(&t[i]);
 }
 
 static void starting_again_moves_it(void **state)
@@ -276,6 +295,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(a_timer_runs_once_and_not_before_its_time),
 		T(lazy_ones_run_together),
+		T(many_lazy_ones_are_spread),
 		T(starting_again_moves_it),
 		T(stopping_twice_is_legal),
 		T(a_time_beyond_the_clock_is_far_and_not_past),

@@ -48,9 +48,11 @@ export class Credentials {
 			this.#store.clear();
 	}
 
-	/** Members that prove it anew: token or password. */
+	/** Members that prove it anew: token or password; or that ask to be asked. */
 	async fresh() {
-		const { id, token, getToken, password } = this.#config;
+		const { id, token, getToken, password, answerChallenge } = this.#config;
+		if (answerChallenge)
+			return { authType: 'digest' };
 		if (getToken || token !== undefined) {
 			const bearer = getToken ? await getToken() : token;
 			return { authType: 'bearer', authorization: `Bearer ${bearer}` };

@@ -371,8 +371,7 @@ export class UA extends Emitter {
 
 	async #authenticateAfresh(conn) {
 		try {
-			const proof = await this.#credentials.fresh();
-			return await conn.request('auth', this.#credentials.params(proof));
+			return await this.#prove(conn);
 		} catch (error) {
 			if (error.code === 'disconnected')
 				throw error;
@@ -389,6 +388,24 @@ export class UA extends Emitter {
 				willRetry: !hopeless,
 			});
 			throw error;
+		}
+	}
+
+	// An auth; the core's challenges (digest) are the application's to answer:
+	// the second is for a nonce that was too old.
+	async #prove(conn) {
+		let proof = await this.#credentials.fresh();
+		for (let asked = 0; ; asked++) {
+			try {
+				return await conn.request('auth', this.#credentials.params(proof));
+			} catch (error) {
+				const challenge = error.response?.wwwAuthenticate;
+				if (proof.authType !== 'digest' || error.status !== 401 ||
+				    !challenge || asked === 3)
+					throw error;
+				const authorization = await this.#config.answerChallenge(challenge);
+				proof = { ...proof, authorization };
+			}
 		}
 	}
 
@@ -411,9 +428,7 @@ export class UA extends Emitter {
 		if (!conn || !this.#registered)
 			return;
 		try {
-			const proof = await this.#credentials.fresh();
-			this.#accepted(await conn.request('auth',
-				this.#credentials.params(proof)));
+			this.#accepted(await this.#prove(conn));
 			this._emit('registered', {
 				expiration: this.expiration, resumed: false, refreshed: true,
 			});
@@ -484,8 +499,10 @@ export class UA extends Emitter {
 			return this.#sessions.of(message)._onDisconnect(message);
 		case 'getinfo':
 			return { members: { resources: this.#answerInfo(message) } };
-		case 'auth':
-			throw problem(405, 'the gateway does not authenticate here');
+		case 'auth': // the core challenges a refresh
+			if (!this.#config.answerChallenge || message.authType !== 'digest')
+				throw problem(405, 'no challenge is answered here');
+			return { members: {}, after: () => this.#refresh() };
 		case Method.MESSAGE:
 			return this.#takeMessage(message);
 		default:

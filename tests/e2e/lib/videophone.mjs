@@ -32,6 +32,7 @@ class VideoPhone {
 	audio = { got: 0, played: 0 };
 	lose = 0; // of the video packets to come
 	wantsVideo = true;
+	codec = 'VP8/90000';
 	#sip = dgram.createSocket('udp4');
 	#media = []; // per m-line: { rtp, rtcp, kind, to }
 	#dialog = null;
@@ -82,9 +83,11 @@ class VideoPhone {
 		const lines = ['v=0', `o=- 7 ${this.#version++} IN IP4 127.0.0.1`, 's=-',
 			'c=IN IP4 127.0.0.1', 't=0 0'];
 		mediaOf(sdp).forEach((m, i) => {
-			const codec = m.kind === 'audio' ? 'PCMU/8000' : 'VP8/90000';
+			const codec = m.kind === 'audio' ? 'PCMU/8000' : this.codec;
+			const fmtp = (pt) => m.lines.filter((l) => l.startsWith(`a=fmtp:${pt} `));
 			const map = m.lines.map((line) => /^a=rtpmap:(\d+) (\S+)/.exec(line))
-				.find((found) => found?.[2] === codec);
+				.find((found) => found?.[2] === codec && (!codec.startsWith('H264') ||
+					fmtp(found[1]).join().includes('packetization-mode=1')));
 			const line = this.#media[i];
 			const live = m.port && map && line && (m.kind === 'audio' || this.wantsVideo);
 			if (line)
@@ -93,7 +96,7 @@ class VideoPhone {
 				map?.[1] ?? m.formats[0]}`);
 			if (live)
 				lines.push(`b=AS:${m.kind === 'video' ? this.kbps : 80}`,
-					`a=rtpmap:${map[1]} ${codec}`,
+					`a=rtpmap:${map[1]} ${codec}`, ...fmtp(map[1]),
 					...m.lines.filter((l) => l.includes('urn:3gpp:video-orientation')));
 		});
 		return `${lines.join('\r\n')}\r\n`;

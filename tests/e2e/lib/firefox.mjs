@@ -1,0 +1,105 @@
+// firefox.mjs - Debian's Firefox by WebDriver BiDi, which Playwright does not
+// speak to it: a page, and functions that run in it.
+import fs from 'node:fs';
+import path from 'node:path';
+import { spawn } from 'node:child_process';
+import WebSocket from 'ws';
+import { mind, stopProcess, until } from './process.mjs';
+
+const BINARY = process.env.FIREFOX ?? '/usr/bin/firefox-esr';
+export const isThere = fs.existsSync(BINARY);
+
+// A camera and a microphone that nobody is asked about, and addresses that are
+// shown as they are.
+const PREFS = {
+	'media.navigator.streams.fake': true,
+	'media.navigator.permission.disabled': true,
+	'media.peerconnection.ice.obfuscate_host_addresses': false,
+	'media.autoplay.default': 0,
+	'media.autoplay.blocking_policy': 0,
+	'media.gmp-manager.updateEnabled': false,
+	'app.update.enabled': false,
+	'browser.shell.checkDefaultBrowser': false,
+	'datareporting.policy.dataSubmissionEnabled': false,
+	'network.captive-portal-service.enabled': false,
+	'network.connectivity-service.enabled': false,
+};
+
+class Firefox {
+	#socket;
+	#process;
+	#context;
+	#next = 1;
+	#waiting = new Map();
+
+	async start({ dir, port }) {
+		const profile = path.join(dir, 'firefox');
+		fs.mkdirSync(profile, { recursive: true });
+		fs.writeFileSync(path.join(profile, 'user.js'), Object.entries(PREFS)
+			.map(([key, value]) => `user_pref("${key}", ${value});\n`).join(''));
+		this.#process = mind(spawn(BINARY, ['--headless', '--no-remote', '--profile', profile,
+			'--remote-debugging-port', String(port), 'about:blank'],
+		{ stdio: 'ignore', env: { ...process.env, HOME: dir, MOZ_CRASHREPORTER_DISABLE: '1' } }));
+		await until(() => this.#connect(port), 'Firefox listens', 40_000);
+		await this.#ask('session.new', {
+			capabilities: { alwaysMatch: { acceptInsecureCerts: true } },
+		});
+		const { contexts } = await this.#ask('browsingContext.getTree', {});
+		this.#context = contexts[0].context;
+		return this;
+	}
+
+	#connect(port) {
+		return new Promise((done) => {
+			const socket = new WebSocket(`ws://127.0.0.1:${port}/session`);
+			socket.on('error', () => done(false));
+			socket.on('message', (data) => this.#received(JSON.parse(String(data))));
+			socket.on('open', () => {
+				this.#socket = socket;
+				done(true);
+			});
+		});
+	}
+
+	#received(message) {
+		const waiting = this.#waiting.get(message.id);
+		this.#waiting.delete(message.id);
+		if (message.type === 'error')
+			waiting?.reject(new Error(`${message.error}: ${message.message}`));
+		else
+			waiting?.resolve(message.result);
+	}
+
+	#ask(method, params) {
+		const id = this.#next++;
+		return new Promise((resolve, reject) => {
+			this.#waiting.set(id, { resolve, reject });
+			this.#socket.send(JSON.stringify({ id, method, params }));
+		});
+	}
+
+	goto(url) {
+		return this.#ask('browsingContext.navigate',
+			{ context: this.#context, url, wait: 'complete' });
+	}
+
+	/** What @fn returns in the page, as JSON; it may be asynchronous. */
+	async do(fn, arg) {
+		const { type, result, exceptionDetails } = await this.#ask('script.evaluate', {
+			expression: `(async () => JSON.stringify(await (${fn})(${
+				JSON.stringify(arg ?? null)})))()`,
+			target: { context: this.#context }, awaitPromise: true,
+			userActivation: true,
+		});
+		if (type === 'exception')
+			throw new Error(exceptionDetails.text);
+		return result.type === 'string' ? JSON.parse(result.value) : undefined;
+	}
+
+	async stop() {
+		this.#socket?.close();
+		await stopProcess(this.#process);
+	}
+}
+
+export const launchFirefox = (options) => new Firefox().start(options);
