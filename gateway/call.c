@@ -117,6 +117,7 @@ static int release(struct gw_call *call)
 	gw_timer_stop(&call->path);
 	gw_timer_stop(&call->lost);
 	gw_call_update_fini(call);
+	gw_call_transfer_fini(call);
 	gw_call_early_fini(call);
 	release_leg(call, &call->a);
 	release_leg(call, &call->b);
@@ -162,6 +163,7 @@ static void bury(struct gw_call *call)
 		.released_by = call->released_by,
 		.codec = call->codec,
 		.charging_id = call->charging_id,
+		.transferred_to = call->transfer.done,
 		.stats = call->stats,
 		.quality = &call->quality,
 	};
@@ -333,7 +335,8 @@ static void on_release(struct gw_call *call, struct side *s,
 		       const struct gw_msg *msg)
 {
 	free_leg(call, s);
-	if (call->fsm.state >= GW_CALL_ENDING)
+	if (call->fsm.state >= GW_CALL_ENDING ||
+	    gw_call_transfer_waits(call, s))
 		return;
 	if (!call->cause.status) {
 		call->cause = msg->cause;
@@ -385,6 +388,13 @@ static void on_leg(struct gw_leg *leg, const struct gw_msg *msg, void *arg)
 	case GW_V_INFO:
 		on_info(call, s, msg);
 		return;
+	case GW_V_TRANSFER:
+		gw_call_transfer(call, s, msg);
+		return;
+	case GW_V_REPORT:
+		gw_quality_report(&call->quality, s->term, msg->report);
+		gw_quality_print(&call->quality, s->term, msg->quality);
+		return;
 	case GW_V_RELEASE:
 		on_release(call, s, msg);
 		return;
@@ -426,7 +436,7 @@ static int make_b(struct gw_call *call, const struct gw_route *route)
 	return -EACCES;
 }
 
-static void take_leg(struct gw_call *call, struct side *s)
+void gw_call_take_leg(struct gw_call *call, struct side *s)
 {
 	s->profile = s->leg->ops->profile;
 	s->kind = s->leg->ops->kind;
@@ -450,7 +460,7 @@ static int find_b(struct gw_call *call)
 	err = make_b(call, &route);
 	switch (err) {
 	case 0:
-		take_leg(call, &call->b);
+		gw_call_take_leg(call, &call->b);
 		return 0;
 	case -ENOENT:
 		return gw_call_because(call, 480, "not registered");
@@ -538,7 +548,7 @@ int gw_call_new(struct gw_core *core, struct gw_leg *a,
 	call->a.kind = call->b.kind = "none";
 	call->a.peer_is_dtls_client = call->b.peer_is_dtls_client = true;
 	call->a.leg = a;
-	take_leg(call, &call->a);
+	gw_call_take_leg(call, &call->a);
 	(void)snprintf(call->to, sizeof(call->to), "%s",
 		       setup->target.uri ? setup->target.uri : "");
 	(void)snprintf(call->from, sizeof(call->from), "%s",

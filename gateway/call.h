@@ -19,6 +19,10 @@
 int gw_call_new(struct gw_core *core, struct gw_leg *a,
 		const struct gw_msg *setup);
 
+/* A caller takes the place of the leg setup->instead_of; @leg is taken, and
+ * refused where that cannot be. */
+void gw_call_replace(struct gw_leg *leg, const struct gw_msg *setup);
+
 /* May free @call. */
 void gw_call_media_event(struct gw_call *call, const struct gw_media_event *ev);
 

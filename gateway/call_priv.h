@@ -75,6 +75,17 @@ struct update {
 	struct side *narrow;
 };
 
+/* Another party on its way in place of one: gateway/call_transfer.c. */
+struct transfer {
+	struct side *out;   /* whose party is replaced; NULL: none is */
+	bool asked_by_out;  /* by itself, else by the one that stays */
+	struct gw_leg *leg; /* towards the new one */
+	char *offer;        /* that it has */
+	char *early;        /* what a branch of it has answered for good ... */
+	uint32_t branch;    /* ... this one */
+	char target[257], done[257]; /* done: the last one that succeeded */
+};
+
 /* One early dialog of the called side: gateway/call_early.c. */
 struct early {
 	uint32_t branch;
@@ -103,6 +114,7 @@ struct gw_call {
 	struct gw_call_fsm fsm;
 	struct side a, b;
 	struct update upd;
+	struct transfer transfer;
 	struct gw_timer watch; /* reservation, ringing, media's last word */
 	struct gw_timer lost;  /* patience with a side that is */
 	struct gw_timer path;  /* a browser whose ICE never connects */
@@ -325,6 +337,18 @@ bool gw_call_too_wide(struct gw_call *call, struct side *s);
  * so that who is held does not look like somebody who holds. */
 void gw_call_wish(const struct side *s, struct gw_sess *out);
 
+/* ---- gateway/call_transfer.c: another party in place of one ---- */
+
+/* X's peer asks for it.  May free the call. */
+void gw_call_transfer(struct gw_call *call, struct side *x,
+		      const struct gw_msg *msg);
+bool gw_call_transferring(const struct gw_call *call);
+/* @s' leg has gone while another party is called in its place: no end yet. */
+bool gw_call_transfer_waits(struct gw_call *call, const struct side *s);
+void gw_call_transfer_fini(struct gw_call *call);
+/* gateway/call.c: @s->leg is the call's from now. */
+void gw_call_take_leg(struct gw_call *call, struct side *s);
+
 /* ---- gateway/call_update.c: offers within the session ---- */
 
 /* X's peer sent OFFER, ACCEPT or REFUSE while the call is up. */
@@ -341,6 +365,8 @@ bool gw_call_update_not_reserved(struct gw_call *call);
 /* When both sides are described: does the browser's codec suit the other?  If
  * not, offer it fewer. */
 void gw_call_update_narrow(struct gw_call *call);
+/* Offers @s on our own account what the other side has now. */
+void gw_call_offer_again(struct gw_call *call, struct side *s);
 void gw_call_update_init(struct gw_call *call);
 void gw_call_update_fini(struct gw_call *call);
 

@@ -479,7 +479,8 @@ void gw_call_update_offer(struct gw_call *call, struct side *x,
 				  .text = "another change is under way" };
 	struct gw_sess offer;
 
-	if (call->fsm.state != GW_CALL_UP || u->state != UPD_IDLE) {
+	if (call->fsm.state != GW_CALL_UP || u->state != UPD_IDLE ||
+	    gw_call_transferring(call)) {
 		refuse(call, x, &cause);
 		return;
 	}
@@ -732,6 +733,21 @@ void gw_call_update_narrow(struct gw_call *call)
 	u->wanted = true;
 	u->tries = 0;
 	own_offer(call);
+}
+
+void gw_call_offer_again(struct gw_call *call, struct side *s)
+{
+	struct side *o = call_other(call, s);
+	struct gw_sess local, remote;
+
+	if (s->profile != GW_PROFILE_RESOURCE) {
+		restore(call, s);
+		return;
+	}
+	gw_call_reread(o, o->local, &local);
+	gw_call_reread(o, o->remote, &remote);
+	(void)gw_call_configure_resource(call, s, &local, &remote);
+	gw_call_set_gates(call, s, &remote, &local, GW_GATE_BOTH);
 }
 
 void gw_call_update_init(struct gw_call *call)

@@ -24,6 +24,7 @@ struct gw_cdr_record {
 	const char *released_by;
 	const char *codec;
 	const char *charging_id;             /* icid-value; may be NULL */
+	const char *transferred_to;          /* may be NULL */
 	const struct gw_stream_stats *stats; /* [GW_NTERMS] */
 	const struct gw_quality *quality;    /* may be NULL */
 };

@@ -21,6 +21,10 @@ void gw_core_incoming(struct gw_leg *leg, const struct gw_msg *setup, void *arg)
 		.cause = {.status = 503, .text = "out of memory"},
 	};
 
+	if (setup->instead_of) {
+		gw_call_replace(leg, setup);
+		return;
+	}
 	if (!gw_call_new(core, leg, setup))
 		return;
 	gw_error(&log_ctx, "no memory for a call");

@@ -14,6 +14,8 @@
  * ACCEPT     mupdate with sdpAnswer   its 200, or ACK           answer to OFFER, or to an offer in ANSWER
  * REFUSE     problemDetails           488, 491, 504 ...         OFFER failed, nothing changes
  * INFO       userData                 INFO                      DTMF
+ * TRANSFER   mupdate with resourceId  REFER, and its NOTIFYs    another party in place of one
+ * REPORT     quality.isthmus          -                         what the peer counts
  * RELEASE    mdisc, failed response   BYE, CANCEL, 3xx-6xx      the end, from any state, exactly once
  *
  * Rules both sides keep:
@@ -26,6 +28,14 @@
  * - ANSWER with role OFFER (late-offer call): the receiver sends ACCEPT with
  *   the answer.  send(ANSWER, role OFFER) on an originating leg: its peer's
  *   answer comes back as ACCEPT.
+ * - TRANSFER from a leg asks (target; stays: the other party is replaced, else
+ *   the asking one; replaces).  TRANSFER to a leg tells what became of it by
+ *   cause.status: below 200 it goes on, 200 done, else failed and all is as
+ *   before; the first comes at once, from inside the handler.  Who did not ask
+ *   is told only that it is done.
+ * - REPORT only comes from a leg; what is known of the session's quality is
+ *   written to its quality, as a JSON object, before the handler returns.
+ * - SETUP with instead_of is of a caller who takes the place of that leg.
  * - OFFER may be sent to an originating RESPECT leg before ANSWER (no
  *   pre-offer, or a pre-offer replaced), and to any whose SETUP said may_ask.
  * - Early dialogs: a branch whose PROGRESS was firm may send OFFER, and be sent
@@ -51,6 +61,8 @@ enum gw_verb {
 	GW_V_ACCEPT,
 	GW_V_REFUSE,
 	GW_V_INFO,
+	GW_V_TRANSFER,
+	GW_V_REPORT,
 	GW_V_RELEASE,
 	GW_NVERBS
 };
@@ -94,6 +106,15 @@ struct gw_party {
 	const char *display; /* may be NULL */
 };
 
+/* What a peer counts of the session since it began. */
+#define GW_LEG_UNKNOWN UINT32_MAX
+struct gw_leg_report {
+	uint32_t packets_sent, packets_received, packets_lost;
+	uint32_t jitter_ms, round_trip_ms, buffer_ms; /* of now */
+};
+
+struct gw_buf;
+
 enum gw_alert {
 	GW_ALERT_NO,
 	GW_ALERT_RINGING,
@@ -108,7 +129,12 @@ struct gw_msg {
 		branch; /* early dialog of a forked SETUP; 0 where there is one */
 	struct gw_desc desc;
 	struct gw_party asserted; /* who the network says is there */
-	struct gw_party target;   /* SETUP: whom */
+	struct gw_party target;   /* SETUP, TRANSFER: whom */
+	/* SETUP, TRANSFER: the dialog that shall be replaced there (RFC 3891),
+	 * as the header has it; NULL: none */
+	const char *replaces;
+	bool stays;                /* TRANSFER: the peer does, the other goes */
+	struct gw_leg *instead_of; /* SETUP: NULL, but for Replaces */
 	/* SETUP: the key of a registration in the core (gateway/
 	 * registration.h): the one that was called, or through which to call.
 	 * NULL: none. */
@@ -126,8 +152,10 @@ struct gw_msg {
 	bool reliable; /* SETUP: an early answer can be made firm */
 	bool held;     /* OFFER, ACCEPT, ANSWER: the other party does not
 				     listen; for a state shown to people */
-	struct gw_cause cause;    /* REFUSE, RELEASE */
-	const char *content_type; /* INFO */
+	struct gw_cause cause; /* REFUSE, RELEASE, TRANSFER to a leg */
+	const struct gw_leg_report *report; /* REPORT */
+	struct gw_buf *quality;             /* REPORT: the answer */
+	const char *content_type;           /* INFO */
 	const void *content;
 	size_t content_len;
 };

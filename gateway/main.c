@@ -20,7 +20,6 @@
 #include "gateway/enrol.h"
 #include "gateway/ctl.h"
 #include "gateway/pager.h"
-#include "gateway/quality.h"
 #include "gateway/reg_keep.h"
 #include "gateway/registration.h"
 #include "gateway/store.h"
@@ -241,7 +240,6 @@ static int start(struct daemon *d)
 		.admin = gw_admin_get,
 		.message = gw_pager_from_web,
 		.message_done = gw_pager_done,
-		.quality = gw_core_quality,
 		.arg = &d->core,
 	};
 	struct gw_core *core = &d->core;

@@ -5,7 +5,7 @@
 #include <strings.h>
 
 #include "gateway/base/metrics.h"
-#include "gateway/call_priv.h"
+#include "gateway/base/check.h"
 
 /* What says less is chance. */
 #define INTERVAL_MIN 20 /* packets */
@@ -136,15 +136,15 @@ static void rate(struct gw_quality_path *p, const char *codec, uint32_t rtt_us)
 static bool reports(const struct gw_quality_side *s)
 {
 	return s->report_age <= REPORT_STALE &&
-	       s->report.packets_received != GW_WEB_UNKNOWN &&
-	       s->report.packets_lost != GW_WEB_UNKNOWN;
+	       s->report.packets_received != GW_LEG_UNKNOWN &&
+	       s->report.packets_lost != GW_LEG_UNKNOWN;
 }
 
 /* What the peer heard of us: its own count, else its RTCP's. */
 static void measure_sent(struct gw_quality_side *s,
 			 const struct gw_stream_stats *now)
 {
-	const struct gw_web_report *r = &s->report, *rb = &s->report_before;
+	const struct gw_leg_report *r = &s->report, *rb = &s->report_before;
 	uint32_t sent = grown(now->tx.packets, s->before.tx.packets);
 	uint32_t lost = grown(now->remote_lost, s->before.remote_lost);
 
@@ -155,7 +155,7 @@ static void measure_sent(struct gw_quality_side *s,
 		(void)measure(&s->from,
 			      grown(r->packets_received, rb->packets_received),
 			      grown(r->packets_lost, rb->packets_lost),
-			      r->jitter_ms == GW_WEB_UNKNOWN
+			      r->jitter_ms == GW_LEG_UNKNOWN
 				      ? 0
 				      : (r->jitter_ms < 60000
 						 ? r->jitter_ms * 1000
@@ -182,7 +182,7 @@ static void measure_side(struct gw_quality_side *s,
 	measure_sent(s, now);
 	s->round_trip_us = now->rtt_us;
 	if (!s->round_trip_us && reports(s) &&
-	    s->report.round_trip_ms != GW_WEB_UNKNOWN)
+	    s->report.round_trip_ms != GW_LEG_UNKNOWN)
 		s->round_trip_us = s->report.round_trip_ms < 60000
 					   ? s->report.round_trip_ms * 1000
 					   : 60000000;
@@ -235,12 +235,12 @@ void gw_quality_take(struct gw_quality *q,
 }
 
 void gw_quality_report(struct gw_quality *q, enum gw_term term,
-		       const struct gw_web_report *report)
+		       const struct gw_leg_report *report)
 {
 	struct gw_quality_side *s = &q->side[term];
 
 	if (s->report_age == UINT8_MAX)
-		s->report_before = (struct gw_web_report){ 0 };
+		s->report_before = (struct gw_leg_report){ 0 };
 	s->report = *report;
 	s->report_age = 0;
 }
@@ -347,20 +347,4 @@ void gw_quality_observe(const struct gw_quality *q,
 			gw_histogram_add(&m_mos_heard,
 					 s->heard_sum_m / s->heard_n * 1000);
 	}
-}
-
-/* ---- a client reports ---- */
-
-void gw_core_quality(struct gw_leg *leg, const struct gw_web_report *report,
-		     struct gw_buf *out, void *arg)
-{
-	struct gw_call *call = leg->arg;
-	enum gw_term term;
-
-	(void)arg;
-	GW_CHECK(call, CALL_MAGIC);
-	assert(leg == call->a.leg || leg == call->b.leg);
-	term = leg == call->a.leg ? call->a.term : call->b.term;
-	gw_quality_report(&call->quality, term, report);
-	gw_quality_print(&call->quality, term, out);
 }

@@ -16,7 +16,6 @@
 #include "gateway/base/buf.h"
 #include "gateway/leg.h"
 #include "media/media.h"
-#include "webrtc/web.h"
 
 struct json_object;
 
@@ -44,7 +43,7 @@ struct gw_quality_side {
 	/* what was counted by the last interval */
 	struct gw_stream_stats before;
 	/* of its client, where it has one that reports */
-	struct gw_web_report report, report_before;
+	struct gw_leg_report report, report_before;
 	uint8_t report_age; /* intervals; UINT8_MAX: never */
 };
 
@@ -66,7 +65,7 @@ void gw_quality_take(struct gw_quality *q,
 		     const char *codec);
 /* The client at @term has counted; may be anything that fits a number. */
 void gw_quality_report(struct gw_quality *q, enum gw_term term,
-		       const struct gw_web_report *report);
+		       const struct gw_leg_report *report);
 /* For the client at @term: a JSON object with near, far, heardHere and
  * heardThere (docs/protocol.md). */
 void gw_quality_print(const struct gw_quality *q, enum gw_term term,
@@ -74,8 +73,5 @@ void gw_quality_print(const struct gw_quality *q, enum gw_term term,
 /* The call is over: into the histograms.  @kind: of the legs. */
 void gw_quality_observe(const struct gw_quality *q,
 			const char *const kind[GW_NTERMS]);
-
-/* webrtc/web.h's handler; @arg is the core. */
-gw_web_quality_h gw_core_quality;
 
 #endif

@@ -19,6 +19,8 @@
  * time to arrive; phones asked by SIP are slower. */
 #define RTCP_GAP_US 300000u
 #define SIP_GAP_US  1000000u
+/* A peer is not asked for packets more often, whatever gaps it makes. */
+#define NACK_GAP_US 10000u
 /* Of one compound; a receiver that misses more is better off with a key frame,
  * which it then asks for. */
 #define NACK_MAX 64
@@ -92,6 +94,7 @@ static void ask_missing(struct gw_ctx_stream *st, uint64_t now_us)
 				   GW_RTCP_MAX_NACKS, &lost);
 	if (ask.nmissing && f && gw_flow_source(f, &ask.media)) {
 		gw_metric_add(&m_nacks, 1);
+		st->nack_us = now_us;
 		gw_context_report_asking(st, &ask);
 	}
 	if (lost)
@@ -121,7 +124,12 @@ void gw_context_feedback_heard(struct gw_ctx_stream *st, const uint8_t *data,
 	case GW_NACK_NOTHING:
 		return;
 	case GW_NACK_ASK:
-		ask_missing(st, now_us);
+		if (now_us >= st->nack_us + NACK_GAP_US)
+			ask_missing(st, now_us);
+		else
+			(void)gw_timer_start_us(
+				st->term->ctx->env->timers, &st->missing,
+				st->nack_us + NACK_GAP_US - now_us);
 		return;
 	case GW_NACK_LOST:
 		gw_context_feedback_ask(st);

@@ -44,7 +44,8 @@ struct gw_ctx_stream {
 	/* Video (context_feedback.c) */
 	struct gw_rtx *rtx;       /* what the peer may ask for; NULL: nothing */
 	struct gw_nack *nack;     /* what it is asked for; NULL: nothing is */
-	struct gw_timer missing;  /* that is to be asked for again */
+	struct gw_timer missing;  /* that is to be asked for */
+	uint64_t nack_us;         /* when it was asked for something last */
 	struct gw_timer keyframe; /* one that is wanted, and was so just now */
 	uint64_t keyframe_us;     /* when the peer was last asked; 0: never */
 	uint8_t fir_seq;

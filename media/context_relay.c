@@ -197,7 +197,8 @@ void gw_context_rtp_in(struct gw_term_side *t, struct gw_ctx_stream *st,
 		send_made(to, to->stream[st->index], f, data, &res, cap);
 	for (unsigned i = 0; i < res.ndigit; i++)
 		tell_digit(t, st->index, &res.digit[i]);
-	await_digit(t->ctx, f, now);
+	if (res.event)
+		await_digit(t->ctx, f, now);
 }
 
 /* ---- RTCP ends here; reports of our own go out (context_report.c) ---- */

@@ -263,7 +263,7 @@ static enum gw_flow_verdict emit(struct gw_flow *f, struct transit *k,
 	/* An event is made anew behind the bare header. */
 	if (f->keeps_ext && k->h.extension && !k->row->event) {
 		k->res->len = gw_rtp_ext_map(k->data, &k->h, f->ext_of);
-		k->res->ext_bytes = (unsigned)(k->h.payload_at - GW_RTP_HEADER);
+		k->res->ext_bytes = (uint16_t)(k->h.payload_at - GW_RTP_HEADER);
 	} else {
 		k->res->len = gw_rtp_strip(k->data, &k->h);
 	}
@@ -404,6 +404,7 @@ static enum gw_flow_verdict take_event(struct gw_flow *f, struct transit *k)
 	struct gw_dtmf_track *t;
 	unsigned ndigit;
 
+	k->res->event = true;
 	if (gw_dtmf_parse(&p.d, k->data + k->h.payload_at, k->h.payload_bytes))
 		return skip(f, k, GW_FLOW_MALFORMED);
 	t = gw_dtmf_track(&f->dtmf, &p, k->now_us, digit, &ndigit);
@@ -517,8 +518,9 @@ enum gw_flow_verdict gw_flow_packet(struct gw_flow *f, uint8_t *data,
 	enum gw_flow_verdict v;
 
 	res->len = 0;
-	res->ndigit = 0;
 	res->ext_bytes = 0;
+	res->event = false;
+	res->ndigit = 0;
 	f->rx_packets++;
 	f->rx_bytes += len;
 	v = take(f, &k, len);
@@ -529,7 +531,8 @@ enum gw_flow_verdict gw_flow_packet(struct gw_flow *f, uint8_t *data,
 
 void gw_flow_unsent(struct gw_flow *f, const struct gw_flow_result *res)
 {
-	assert(f->tx_packets && res->len >= GW_RTP_HEADER + res->ext_bytes);
+	assert(f->tx_packets &&
+	       res->len >= (size_t)GW_RTP_HEADER + res->ext_bytes);
 	f->tx_packets--;
 	f->tx_bytes -= res->len;
 	f->tx_octets -= res->len - GW_RTP_HEADER - res->ext_bytes;

@@ -168,8 +168,9 @@ bool gw_flow_is_stale(const struct gw_flow *f, const uint8_t *data, size_t len,
 /* What a packet came to, beside the verdict. */
 struct gw_flow_result {
 	size_t len;         /* SEND: bytes to send, in place */
-	unsigned ndigit;    /* DTMF digits that ended, whatever the verdict */
-	unsigned ext_bytes; /* SEND: of header extensions in it */
+	uint16_t ext_bytes; /* SEND: of header extensions in it */
+	bool event;     /* a telephone-event: gw_flow_digit_due_us() is new */
+	uint8_t ndigit; /* DTMF digits that ended, whatever the verdict */
 	struct gw_dtmf_digit digit[2];
 };
 

@@ -27,6 +27,8 @@ static const char *method_name(sip_method_t method)
 		return "BYE";
 	case sip_method_info:
 		return "INFO";
+	case sip_method_notify:
+		return "NOTIFY";
 	case sip_method_update:
 		return "UPDATE";
 	case sip_method_prack:
@@ -102,6 +104,15 @@ static int on_ack_cancel(void *ref, nta_incoming_t *irq, const sip_t *request)
 		gw_session_on_ack(s, irq, request);
 	gw_session_leave(s);
 	return 0;
+}
+
+struct gw_session *gw_dialog_find(struct gw_sip *sip,
+				  const sip_replaces_t *replaces)
+{
+	nta_leg_t *leg =
+		nta_leg_by_replaces(sip->agent, (sip_replaces_t *)replaces);
+
+	return leg ? gw_session_find(nta_leg_magic(leg, on_request)) : NULL;
 }
 
 /* ---- bodies and credentials ---- */
@@ -617,6 +628,7 @@ void gw_dialog_drop_all(struct gw_session *s)
 
 	gw_dialog_drop_incoming(&s->inv_irq);
 	gw_dialog_drop_incoming(&s->upd_irq);
+	gw_dialog_drop_incoming(&s->refer_irq);
 	gw_dialog_drop(&s->bye);
 	gw_dialog_drop(&s->re_invite);
 	gw_dialog_drop(&s->timer.update);

@@ -84,6 +84,10 @@ void gw_dialog_watch(struct gw_session *s, nta_incoming_t *irq);
 void gw_dialog_refresh(struct gw_session *s, nta_leg_t *leg, bool from_request,
 		       const sip_t *message);
 
+/* The session of the dialog that @replaces names, NULL: none (RFC 3891 3). */
+struct gw_session *gw_dialog_find(struct gw_sip *sip,
+				  const sip_replaces_t *replaces);
+
 /* Nothing more is reported about it; what NTA owes goes on. */
 void gw_dialog_drop(nta_outgoing_t **orq);
 void gw_dialog_drop_incoming(nta_incoming_t **irq);

@@ -12,6 +12,7 @@ static const struct {
 	{GW_EXT_100REL,        "100rel"      },
 	{ GW_EXT_TIMER,        "timer"       },
 	{ GW_EXT_PRECONDITION, "precondition"},
+	{ GW_EXT_REPLACES,     "replaces"    },
 };
 
 static bool on(const char *choice)
@@ -21,7 +22,7 @@ static bool on(const char *choice)
 
 unsigned gw_ext_ours(const struct gw_set_sip *set)
 {
-	unsigned ours = 0;
+	unsigned ours = GW_EXT_REPLACES;
 
 	if (on(set->reliable))
 		ours |= GW_EXT_100REL;

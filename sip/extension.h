@@ -15,8 +15,9 @@ enum {
 	GW_EXT_100REL = 1,       /* RFC 3262 */
 	GW_EXT_TIMER = 2,        /* RFC 4028 */
 	GW_EXT_PRECONDITION = 4, /* RFC 3312 */
+	GW_EXT_REPLACES = 8,     /* RFC 3891; always */
 };
-#define GW_EXT_SIZE 40 /* of all their names */
+#define GW_EXT_SIZE 48 /* of all their names */
 
 /* What the configuration lets us understand, and what it makes us demand. */
 unsigned gw_ext_ours(const struct gw_set_sip *set);

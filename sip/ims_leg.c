@@ -287,6 +287,18 @@ void gw_ims_tell_accept(struct gw_session *s, unsigned branch,
 	tell(s, &msg);
 }
 
+void gw_ims_tell_transfer(struct gw_session *s, const char *target,
+			  const char *replaces)
+{
+	const struct gw_msg msg = {
+		.verb = GW_V_TRANSFER,
+		.target = {target, NULL},
+		.replaces = replaces
+	};
+
+	tell(s, &msg);
+}
+
 void gw_ims_tell_digit(struct gw_session *s, const struct gw_dtmf_relay *d)
 {
 	char text[GW_DTMF_RELAY_SIZE];
@@ -507,6 +519,8 @@ static int setup_headers(struct gw_session *s, const struct gw_msg *msg,
 	if (*s->registration)
 		add_core_headers(s, &b);
 	add_asserted(&b, who, msg->privacy);
+	if (msg->replaces)
+		gw_buf_printf(&b, "Replaces: %s\r\n", msg->replaces);
 	err = gw_buf_error(&b);
 	s->headers = take(&b);
 	return err;
@@ -700,6 +714,11 @@ static int send_info(struct gw_session *s, const struct gw_msg *msg)
 	return gw_session_info(s, type, msg->content, msg->content_len);
 }
 
+static int send_transfer(struct gw_session *s, const struct gw_msg *msg)
+{
+	return gw_refer_told(s, &msg->cause);
+}
+
 static int send_release(struct gw_session *s, const struct gw_msg *msg)
 {
 	gw_session_release(s, &msg->cause);
@@ -710,10 +729,11 @@ static int send_release(struct gw_session *s, const struct gw_msg *msg)
 typedef int(verb_h)(struct gw_session *s, const struct gw_msg *msg);
 
 static verb_h *const verbs[GW_NVERBS] = {
-	[GW_V_SETUP] = send_setup,   [GW_V_PROGRESS] = send_progress,
-	[GW_V_ANSWER] = send_answer, [GW_V_OFFER] = send_offer,
-	[GW_V_ACCEPT] = send_accept, [GW_V_REFUSE] = send_refuse,
-	[GW_V_INFO] = send_info,     [GW_V_RELEASE] = send_release,
+	[GW_V_SETUP] = send_setup,     [GW_V_PROGRESS] = send_progress,
+	[GW_V_ANSWER] = send_answer,   [GW_V_OFFER] = send_offer,
+	[GW_V_ACCEPT] = send_accept,   [GW_V_REFUSE] = send_refuse,
+	[GW_V_INFO] = send_info,       [GW_V_TRANSFER] = send_transfer,
+	[GW_V_RELEASE] = send_release,
 };
 
 static int ims_send(struct gw_leg *leg, const struct gw_msg *msg)
@@ -724,7 +744,7 @@ static int ims_send(struct gw_leg *leg, const struct gw_msg *msg)
 
 	GW_CHECK(l, LEG_MAGIC);
 	s = l->session;
-	if (s->released)
+	if (s->released || !verbs[msg->verb])
 		return msg->verb == GW_V_RELEASE ? 0 : -EPROTO;
 	gw_session_enter(s);
 	sync_log_id(s);
@@ -878,6 +898,7 @@ int gw_ims_leg_incoming(struct gw_session *s, const sip_t *request)
 
 	if (leg_new(&l, s))
 		return -ENOMEM;
+	setup.instead_of = s->instead_of;
 	setup.desc = desc(request, GW_DESC_OFFER);
 	setup.privacy = wants_privacy(request);
 	setup.asserted = originator(&calling, request);

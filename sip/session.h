@@ -115,6 +115,12 @@ struct gw_session {
 	 * a header line, owned; NULL: none */
 	char *charging;
 
+	/* REFER of the peer (refer.c) */
+	nta_incoming_t *refer_irq;  /* not answered yet */
+	uint32_t refer_id;          /* its CSeq */
+	bool refer_on, refer_quiet; /* accepted; without NOTIFYs (RFC 4488) */
+	struct gw_leg *instead_of;  /* whose place its INVITE takes */
+
 	/* dialog */
 	nta_leg_t *dialog; /* the one that counts; NULL until there is one */
 	nta_leg_t *caller; /* UAC: the leg without To tag */
@@ -316,6 +322,17 @@ bool gw_session_timer_too_short(struct gw_session *s, nta_incoming_t *irq,
 void gw_session_timer_replied(struct gw_session *s);
 void gw_session_timer_due(struct gw_session *s);
 
+/* ---- refer.c: another party in place of one ---- */
+
+void gw_refer_incoming(struct gw_session *s, nta_leg_t *leg,
+		       nta_incoming_t *irq, const sip_t *request);
+/* The call says how it goes. */
+int gw_refer_told(struct gw_session *s, const struct gw_cause *cause);
+/* An INVITE with Replaces or Join: 0 with the leg it replaces (NULL: neither
+ * header is there), or the status that refuses it. */
+int gw_refer_replaces(struct gw_sip *sip, const sip_t *request,
+		      struct gw_leg **instead_of);
+
 /* ---- called by dialog.c, with the session entered ---- */
 
 void gw_session_on_invite_response(struct gw_session *s, nta_outgoing_t *orq,
@@ -367,6 +384,8 @@ void gw_ims_tell_info(struct gw_session *s, const char *type, const void *body,
 		      size_t len);
 void gw_ims_tell_failure(struct gw_session *s, unsigned status,
 			 const char *text);
+void gw_ims_tell_transfer(struct gw_session *s, const char *target,
+			  const char *replaces);
 /* @message may be NULL.  @status 200: a normal end. */
 void gw_ims_tell_release(struct gw_session *s, unsigned status,
 			 const sip_t *message);

@@ -355,6 +355,9 @@ void gw_session_on_request(struct gw_session *s, nta_leg_t *leg,
 	case sip_method_info:
 		on_info(s, irq, request);
 		break;
+	case sip_method_refer:
+		gw_refer_incoming(s, leg, irq, request);
+		break;
 	case sip_method_message:
 		if (gw_message_incoming(s->sip, irq, request))
 			gw_dialog_drop_incoming(&irq);

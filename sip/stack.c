@@ -470,11 +470,15 @@ static int on_invite(struct gw_sip *sip, nta_incoming_t *irq,
 	bool sips = request->sip_request->rq_url->url_type == url_sips;
 	struct gw_session *s;
 	struct gw_regn *regn;
+	struct gw_leg *instead_of;
 	int r;
 
 	r = check_invite(sip, irq, request);
 	if (r)
 		return r;
+	r = gw_refer_replaces(sip, request, &instead_of);
+	if (r)
+		return refuse(sip, irq, r, NULL, NULL);
 	/* A core that still believes in a contact that is gone is told so, and
 	 * its caller, at once. */
 	if (gw_regn_route(sip, request, &regn) < 0)
@@ -482,6 +486,7 @@ static int on_invite(struct gw_sip *sip, nta_incoming_t *irq,
 	if (gw_session_new(&s, sip))
 		return refuse(sip, irq, 503, NULL, &m_memory);
 	gw_session_enter(s);
+	s->instead_of = instead_of;
 	r = gw_stack_contact(sip, s->contact, sizeof(s->contact), NULL, irq,
 			     sips);
 	if (!r)
@@ -532,6 +537,10 @@ int gw_stack_on_request(void *arg, nta_leg_t *leg, nta_incoming_t *irq,
 	case sip_method_prack:
 	case sip_method_cancel:
 		return refuse(sip, irq, 481, NULL, &m_dialogless);
+	case sip_method_refer:
+		/* RFC 4538: who is in no dialog with us tells us nothing. */
+		return refuse(sip, irq, request->sip_to->a_tag ? 481 : 403,
+			      NULL, &m_dialogless);
 	case sip_method_message:
 		return gw_message_incoming(sip, irq, request);
 	case sip_method_options:

@@ -24,7 +24,8 @@ struct gw_regns;
 struct gw_messages;
 
 #define GW_SIP_ALLOW                                                           \
-	"INVITE, ACK, BYE, CANCEL, PRACK, UPDATE, INFO, OPTIONS, MESSAGE"
+	"INVITE, ACK, BYE, CANCEL, PRACK, UPDATE, INFO, OPTIONS, MESSAGE, "    \
+	"REFER"
 /* Of DTMF; the one that we take (RFC 6086). */
 #define GW_SIP_INFO_PACKAGE "infoDtmf"
 

@@ -8,6 +8,10 @@ if [ "${1:-}" = --inside ]; then
 	shift
 	ip link set lo up || exit 1
 	if ip link add own0 type veth peer name own1 2>/dev/null; then
+		# An address of IPv6 would be ready a second later, and Chromium
+		# closes what it has open when its network changes.
+		ip link set own0 addrgenmode none
+		ip link set own1 addrgenmode none
 		ip addr add 198.18.1.1/24 dev own0
 		ip link set own0 up
 		ip link set own1 up

@@ -299,13 +299,9 @@ void gw_rapp_quality(struct gw_rconn *c, const struct gw_rmsg *m)
 		.has_retry_after = true,
 		.retry_after_s = 1,
 	};
+	struct gw_msg msg = { .verb = GW_V_REPORT };
 	struct gw_buf b;
 
-	if (!c->web->h.quality) {
-		gw_rconn_reject(c, m, GW_RJ_APP_METHOD, 501,
-				"reports are not read here");
-		return;
-	}
 	if (!l || l->state != GW_RL_UP) {
 		gw_rconn_reject(c, m, GW_RJ_SESSION, 481,
 				"there is no such mediaSessionId");
@@ -317,8 +313,10 @@ void gw_rapp_quality(struct gw_rconn *c, const struct gw_rmsg *m)
 	}
 	l->reported_us = now;
 	gw_buf_init(&b, 4096);
-	c->web->h.quality(&l->leg, &m->report, &b, c->web->h.arg);
-	o.session_id = l->id;
+	msg.report = &m->report;
+	msg.quality = &b;
+	gw_rleg_deliver(l, &msg);
+	o.session_id = m->str[GW_K_SESSION_ID]; /* l may be gone */
 	o.quality = gw_buf_error(&b) || !b.len ? NULL : b.data;
 	gw_rconn_accept(c, m, &o);
 	gw_buf_fini(&b);

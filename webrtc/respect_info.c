@@ -48,8 +48,6 @@ static bool served(const struct gw_web *web, enum gw_rmethod method)
 	switch (method) {
 	case GW_RM_MESSAGE:
 		return web->h.message && web->set->messages.per_minute;
-	case GW_RM_QUALITY:
-		return web->h.quality;
 	default:
 		return true;
 	}

@@ -341,6 +341,30 @@ static int send_info(struct gw_rleg *l, const struct gw_msg *msg)
 	return 0;
 }
 
+/* Only the end of it is worth telling; the party is another one then. */
+static int send_transfer(struct gw_rleg *l, const struct gw_msg *msg)
+{
+	const struct gw_cause *cause = &msg->cause;
+	struct gw_rout o = { .resource_id = msg->target.uri,
+			     .asserted_term = msg->asserted.uri };
+
+	if (l->state != GW_RL_UP)
+		return -EPROTO;
+	if (cause->status < 200)
+		return 0;
+	if (cause->status >= 300) {
+		o.problem.status = cause->status;
+		o.problem.sip = cause->sip;
+		o.problem.detail = cause->text;
+	} else {
+		(void)snprintf(l->peer, sizeof(l->peer), "%s",
+			       msg->asserted.uri ? msg->asserted.uri : "");
+		l->peer_name[0] = '\0';
+	}
+	gw_rleg_tell(l, &o, GW_RT_STATE);
+	return 0;
+}
+
 static int send_release(struct gw_rleg *l, const struct gw_msg *msg)
 {
 	if (l->state == GW_RL_DEAD)
@@ -355,14 +379,16 @@ static int leg_send(struct gw_leg *leg, const struct gw_msg *msg)
 {
 	static int (*const verbs[GW_NVERBS])(struct gw_rleg *,
 					     const struct gw_msg *) = {
-		[GW_V_SETUP] = send_setup,   [GW_V_PROGRESS] = send_progress,
-		[GW_V_ANSWER] = send_answer, [GW_V_OFFER] = send_offer,
-		[GW_V_ACCEPT] = send_accept, [GW_V_REFUSE] = send_refuse,
-		[GW_V_INFO] = send_info,     [GW_V_RELEASE] = send_release,
+		[GW_V_SETUP] = send_setup,     [GW_V_PROGRESS] = send_progress,
+		[GW_V_ANSWER] = send_answer,   [GW_V_OFFER] = send_offer,
+		[GW_V_ACCEPT] = send_accept,   [GW_V_REFUSE] = send_refuse,
+		[GW_V_INFO] = send_info,       [GW_V_TRANSFER] = send_transfer,
+		[GW_V_RELEASE] = send_release,
 	};
 	struct gw_rleg *l = gw_rleg_of(leg);
 
-	if (l->state == GW_RL_DEAD && msg->verb != GW_V_RELEASE)
+	if (!verbs[msg->verb] ||
+	    (l->state == GW_RL_DEAD && msg->verb != GW_V_RELEASE))
 		return -EPROTO;
 	return verbs[msg->verb](l, msg);
 }

@@ -298,6 +298,36 @@ static void client_user_data(struct gw_rconn *c, const struct gw_rmsg *m,
 		gw_rleg_deliver(l, &msg); /* l may be gone */
 }
 
+/* Another resource for this session (seed, media resource modification): the
+ * client stays.  What becomes of it is told by an mupdate with resourceId. */
+static void client_transfer(struct gw_rconn *c, const struct gw_rmsg *m,
+			    struct gw_rleg *l)
+{
+	struct gw_msg msg = { .verb = GW_V_TRANSFER, .stays = true };
+	char target[GW_TARGET_SIZE];
+
+	if (gw_rmsg_has(m, GW_K_SDP_OFFER) || gw_rmsg_has(m, GW_K_SDP_ANSWER)) {
+		gw_rconn_reject(c, m, GW_RJ_MEMBER, 400,
+				"resourceId comes without a description");
+		return;
+	}
+	if (l->state != GW_RL_UP) {
+		gw_rconn_reject(c, m, GW_RJ_STATE, 409,
+				"resourceId before the session is connected");
+		return;
+	}
+	if (!gw_respect_target(target, c->web, c->reg,
+			       m->str[GW_K_RESOURCE_ID])) {
+		gw_rconn_reject(c, m, GW_RJ_MEMBER, 400,
+				"resourceId must be a URI or a number");
+		return;
+	}
+	gw_info(&c->log, "%s: mupdate to %s", l->id, target);
+	accept_update(c, m, l);
+	msg.target.uri = target;
+	gw_rleg_deliver(l, &msg); /* l may be gone */
+}
+
 void gw_rleg_mupdate(struct gw_rconn *c, const struct gw_rmsg *m)
 {
 	struct gw_rleg *l = session_of(c, m);
@@ -309,14 +339,11 @@ void gw_rleg_mupdate(struct gw_rconn *c, const struct gw_rmsg *m)
 				"sdpOffer and sdpAnswer exclude each other");
 		return;
 	}
-	if (gw_rmsg_has(m, GW_K_RESOURCE_ID)) {
-		gw_rconn_reject(c, m, GW_RJ_UNSUPPORTED, 501,
-				"a session's resourceId cannot be changed");
-		return;
-	}
 	if (!own_identity(c, m))
 		return;
-	if (gw_rmsg_has(m, GW_K_SDP_OFFER))
+	if (gw_rmsg_has(m, GW_K_RESOURCE_ID))
+		client_transfer(c, m, l);
+	else if (gw_rmsg_has(m, GW_K_SDP_OFFER))
 		client_offer(c, m, l);
 	else if (gw_rmsg_has(m, GW_K_SDP_ANSWER))
 		client_answer(c, m, l);

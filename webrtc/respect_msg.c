@@ -250,14 +250,14 @@ static enum gw_rfault read_report(struct gw_rmsg *m, struct json_object *v)
 	uint64_t n;
 
 	for (size_t i = 0; i < GW_ARRAY_LEN(part); i++) {
-		*part[i].to = GW_WEB_UNKNOWN;
+		*part[i].to = GW_LEG_UNKNOWN;
 		if (!json_object_object_get_ex(v, part[i].name, &value))
 			continue;
 		if (!uint64_of(value, &n))
 			return bad(m, 400, "report.%s must be a whole number",
 				   part[i].name);
 		*part[i].to =
-			n < GW_WEB_UNKNOWN ? (uint32_t)n : GW_WEB_UNKNOWN - 1;
+			n < GW_LEG_UNKNOWN ? (uint32_t)n : GW_LEG_UNKNOWN - 1;
 	}
 	return GW_RF_OK;
 }

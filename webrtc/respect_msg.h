@@ -14,7 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "webrtc/web.h"
+#include "gateway/leg.h"
 #include "webrtc/wire.h"
 
 #define GW_RESPECT_DEPTH      16 /* nested objects and arrays */
@@ -58,7 +58,7 @@ struct gw_rmsg {
 	char dtmf[GW_RESPECT_MAX_DTMF];
 	uint32_t dtmf_ms;
 	const char *user_data; /* JSON text, if there is more than dtmf in it */
-	struct gw_web_report report;
+	struct gw_leg_report report;
 
 	/* A response of success that we cannot take for one. */
 	bool overruled;

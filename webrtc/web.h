@@ -69,18 +69,6 @@ typedef int(gw_web_quit_h)(const char *key, void *arg);
 /* It is registered no more.  Legal when it never was. */
 typedef void(gw_web_leave_h)(const char *key, void *arg);
 
-/* What a client counts of a session since it began (getStats). */
-#define GW_WEB_UNKNOWN UINT32_MAX
-struct gw_web_report {
-	uint32_t packets_sent, packets_received, packets_lost;
-	uint32_t jitter_ms, round_trip_ms, buffer_ms; /* of now */
-};
-
-/* The client of @leg reports: @out gets a JSON object with what is known of the
- * session's quality. */
-typedef void(gw_web_quality_h)(struct gw_leg *leg,
-			       const struct gw_web_report *report,
-			       struct gw_buf *out, void *arg);
 /*
  * What must be remembered of a registration, so that its client finds it again
  * when this process has died and another has begun.
@@ -122,7 +110,6 @@ struct gw_web_handlers {
 	gw_web_leave_h *leave;
 	gw_message_h *message; /* NULL, with the next: messages are refused */
 	gw_message_done_h *message_done;
-	gw_web_quality_h *quality; /* NULL: reports are refused */
 	gw_web_keep_h *keep;       /* NULL, with the next: they die with us */
 	gw_web_forget_h *forget;
 	void *arg;

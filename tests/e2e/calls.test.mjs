@@ -88,6 +88,37 @@ test('a second call waits, is taken, and the two are swapped', async () => {
 	await assertHears(caller, 700);
 });
 
+async function sees(who, what) {
+	const frames = () => who.do(async () => (await session.getStats()).video?.framesDecoded ?? 0);
+	const before = await frames();
+	await until(async () => await frames() > before + 3, what, 20_000);
+}
+
+test('cameras are switched on and off in mid-call by either side', async () => {
+	const alice = await logIn('alice', MINE);
+	const bob = await logIn('bob', 700);
+	await alice.call('bob');
+	await bob.event('confirmed');
+	await alice.do(() => session.addVideo({ constraints: { video: { width: 320 } } }));
+	await sees(bob, 'bob sees alice');
+	assert.deepEqual(await bob.do(() => session.hasVideo()), { local: false, remote: true });
+	await bob.do(() => session.addVideo({ constraints: { video: { width: 320 } } }));
+	await sees(alice, 'alice sees bob');
+	await sees(bob, 'bob still sees alice');
+	await alice.do(() => session.hold());
+	await bob.event('hold');
+	await alice.do(() => session.unhold());
+	await sees(alice, 'alice sees bob after the hold');
+	await sees(bob, 'bob sees alice after the hold');
+	await alice.do(() => session.removeVideo());
+	await until(async () => !(await bob.do(() => session.hasVideo())).remote,
+		'bob has no picture any more');
+	await sees(alice, 'alice still sees bob');
+	await assertHears(alice, 700, { not: MINE });
+	await assertHears(bob, MINE, { not: 700 });
+	await alice.hangUp();
+});
+
 test('early media is played before the answer, and stays after it', async () => {
 	let call;
 	phone.onInvite = async (made) => {
@@ -125,6 +156,112 @@ test('without early media the library rings back, until the answer', async () =>
 	await alice.event('confirmed');
 	assert.equal(await alice.do(() => session.playback.ringing), false);
 	await alice.hangUp();
+});
+
+// Two parties behind the same core: the phone plays THEIRS, carol OTHERS.
+const OTHERS = 600;
+const CAROL_URI = `sip:carol@127.0.0.1:${PHONE}`;
+
+async function twoParties() {
+	const made = {};
+	const tones = [];
+	phone.onInvite = async (call) => {
+		const carol = call.uri.startsWith('sip:carol');
+		made[carol ? 'carol' : 'phone'] = call;
+		if (made.declines && carol) {
+			call.refuse(486);
+			return;
+		}
+		const port = carol ? RTP + 2 : RTP;
+		tones.push(await playTone({ port, to: audioOf(call.offer),
+			hz: carol ? OTHERS : THEIRS }));
+		call.sdp = () => phone.sdp().replace(`m=audio ${RTP} `, `m=audio ${port} `);
+		call.ring();
+		call.answer();
+	};
+	tone = { stop: () => Promise.all(tones.map((t) => t.stop())) };
+	return made;
+}
+
+test('the browser moves its call to another party, or keeps it', async () => {
+	const made = await twoParties();
+	const alice = await logIn('alice', MINE);
+	await alice.call(PHONE_URI);
+	await assertHears(alice, THEIRS);
+	made.declines = true;
+	assert.deepEqual(await alice.do(async (uri) => {
+		const error = await session.transfer(uri).catch((e) => e);
+		return [error.status, session.state];
+	}, CAROL_URI), [486, 'connected']);
+	await assertHears(alice, THEIRS);
+	made.declines = false;
+	await alice.do((uri) => session.transfer(uri), CAROL_URI);
+	assert.equal(await made.phone.ended, 'bye-received');
+	await assertHears(alice, OTHERS, { not: THEIRS });
+	assert.deepEqual((await alice.seen()).filter(([n]) => n === 'transfer')
+		.map(([, e]) => e.state), ['trying', 'failed', 'trying', 'done']);
+	// The page may be loaded anew, and hold, as before.
+	await alice.do(() => session.hold());
+	await alice.do(() => session.unhold());
+	await assertHears(alice, OTHERS);
+	assert.match(await alice.do(() => session.remoteIdentity.uri), /carol/);
+	await alice.hangUp();
+	assert.equal(await made.carol.ended, 'bye-received');
+});
+
+test('a phone hands the browser over (REFER), and hears how it goes', async () => {
+	const made = await twoParties();
+	const alice = await logIn('alice', MINE);
+	await alice.call(PHONE_URI);
+	await assertHears(alice, THEIRS);
+	const accepted = await made.phone.request('REFER',
+		{ headers: [phone.contact, `Refer-To: <${CAROL_URI}>`] });
+	assert.equal(accepted.status, 202);
+	await until(() => made.phone.notifies?.some((n) => /^SIP\/2\.0 200/.test(n.body)),
+		'NOTIFY of the success');
+	assert.match(made.phone.notifies[0].body, /^SIP\/2\.0 100/);
+	assert.match(made.phone.notifies.at(-1).headers['subscription-state'][0], /^terminated/);
+	assert.equal(await made.phone.ended, 'bye-received');
+	await assertHears(alice, OTHERS, { not: THEIRS });
+	assert.deepEqual(await alice.event('transfer'), { state: 'done', target: CAROL_URI });
+	assert.equal(await alice.state(), 'connected');
+	await alice.hangUp();
+	await made.carol.ended;
+	const record = await (async () => {
+		await until(() => gateway.cdrs().some((r) => r.transferred_to), 'the record');
+		return gateway.cdrs().filter((r) => r.transferred_to).at(-1);
+	})();
+	assert.equal(record.transferred_to, CAROL_URI);
+});
+
+test('a caller with Replaces takes the phone\'s place', async () => {
+	const made = await twoParties();
+	const alice = await logIn('alice', MINE);
+	await alice.call(PHONE_URI);
+	await assertHears(alice, THEIRS);
+	// As the dialog is at the gateway: its own tag is the callee's remote one.
+	const theirs = /;tag=([^;]+)/.exec(made.phone.remote)[1];
+	const boss = phone.invite(`sip:alice@127.0.0.1:${gateway.sipPort}`,
+		{ port: gateway.sipPort }, {
+			from: 'sip:boss@far.example',
+			headers: ['Require: replaces', `Replaces: ${made.phone.id};to-tag=${theirs};` +
+				`from-tag=${made.phone.localTag}`],
+			body: phone.sdp().replace(`m=audio ${RTP} `, `m=audio ${RTP + 4} `),
+		});
+	await boss.answered;
+	assert.equal(await made.phone.ended, 'bye-received');
+	const more = await playTone({ port: RTP + 4, to: audioOf(boss.answer200.body), hz: 800 });
+	try {
+		await assertHears(alice, 800, { not: THEIRS });
+	} finally {
+		await more.stop();
+	}
+	assert.match(await alice.do(() => session.remoteIdentity.uri), /boss/);
+	await boss.bye();
+	assert.equal((await alice.event('ended')).originator, 'remote');
+	const nobody = phone.invite(`sip:alice@127.0.0.1:${gateway.sipPort}`,
+		{ port: gateway.sipPort }, { headers: ['Replaces: x;to-tag=1;from-tag=2'] });
+	await assert.rejects(nobody.answered, { status: 481 });
 });
 
 test('text goes between browsers, to a SIP phone and back', async () => {

@@ -199,6 +199,17 @@ test('video comes and goes in mid-call, and the sound stays', async () => {
 	await until(async () => /^m=video 0 /m.test(await bob.do(() =>
 		session.connection.remoteDescription.sdp)), 'no video');
 	await assertHears(bob, 440, { not: 700 });
+
+	// And once more: the browser uses the m-line of the one that went.
+	await bob.do(async () => {
+		const stream = await probe.camera('rgb(0,200,0)');
+		session.connection.addTransceiver(stream.getVideoTracks()[0],
+			{ direction: 'sendonly', streams: [stream] });
+		await session.renegotiate();
+	});
+	await assertSees(alice, { colour: 1 });
+	assert.equal(mediaOf(await alice.do(() =>
+		session.connection.remoteDescription.sdp)).length, 2);
 	await assertHears(alice, 700, { not: 440 });
 	await alice.hangUp();
 	await bob.event('ended');

@@ -8,7 +8,7 @@ import { until } from '../e2e/lib/process.mjs';
 import { startDns } from '../lib/dns.mjs';
 import { browserSdp, connect } from '../lib/respect.mjs';
 import { answer, description } from '../../sipp-scenarios/lib/web.mjs';
-import { hss, node, startImsGateway } from './lib.mjs';
+import { hss, node, phone, startImsGateway } from './lib.mjs';
 
 const ICSCF = 'sip:127.0.0.41:5060;transport=udp';
 const stateOf = (user) => hss('list', `${user}@ims.test`).split(' ')[1];
@@ -134,6 +134,13 @@ describe('one core', () => {
 		assert.ok([alice, bob, ...clients].every((client) => client.closeCode === null));
 		await until(() => calls(alice, bob), 'calls go through again', 20_000);
 		await Promise.all([alice, bob, ...clients].map(logOut));
+		/* The phones do not notice; those who come after us want them. */
+		for (const name of ['carol', 'dave']) {
+			phone('stop', name);
+			hss('forget', `${name}@ims.test`);
+			phone('start', name);
+			await until(() => stateOf(name) === 'registered', `${name} is registered anew`);
+		}
 		for (const user of ['alice', 'bob', MANY[0], MANY.at(-1)])
 			await until(() => stateOf(user) !== 'registered', `${user} is deregistered`);
 	});

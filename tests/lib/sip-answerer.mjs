@@ -93,6 +93,11 @@ export class SipCall {
 		return call;
 	}
 
+	/** What it says of its media; may be replaced. */
+	sdp() {
+		return this.#phone.sdp();
+	}
+
 	// ---- called ----
 
 	#respond(status, body, headers = []) {
@@ -108,7 +113,7 @@ export class SipCall {
 	}
 
 	/** 200 with SDP; resolves when the ACK has come, as `answered` does. */
-	answer(body = this.#phone.sdp()) {
+	answer(body = this.sdp()) {
 		if (this.state === 'new') {
 			this.state = 'answered';
 			this.#respond(200, body);
@@ -146,8 +151,12 @@ export class SipCall {
 		case 'INVITE':
 			this.reinvites = (this.reinvites ?? 0) + 1;
 			this.#phone.respond(request, transaction, 200, {
-				to: this.local, body: this.#phone.sdp(), headers: [this.#phone.contact],
+				to: this.local, body: this.sdp(), headers: [this.#phone.contact],
 			});
+			return;
+		case 'NOTIFY':
+			(this.notifies ??= []).push(request);
+			this.#phone.respond(request, transaction, 200, { to: this.local });
 			return;
 		default:
 			this.#phone.respond(request, transaction,

@@ -267,6 +267,11 @@ static void on_leg(struct gw_leg *leg, const struct gw_msg *msg, void *arg)
 	assert_ptr_equal(&peer, arg);
 	assert_true(peer.nheard < 64);
 	memset(h, 0, sizeof(*h));
+	if (msg->verb == GW_V_REPORT) {
+		peer.nreport++;
+		peer.report = *msg->report;
+		gw_buf_str(msg->quality, "{\"heardHere\":4.10}");
+	}
 	h->verb = msg->verb;
 	h->cause = msg->cause;
 	h->role = msg->desc.role;
@@ -278,6 +283,8 @@ static void on_leg(struct gw_leg *leg, const struct gw_msg *msg, void *arg)
 		(void)snprintf(h->text, sizeof(h->text), "%.*s",
 			       (int)msg->content_len,
 			       (const char *)msg->content);
+	else if (msg->verb == GW_V_TRANSFER)
+		(void)snprintf(h->text, sizeof(h->text), "%s", msg->target.uri);
 	else if (msg->cause.text)
 		(void)snprintf(h->text, sizeof(h->text), "%s", msg->cause.text);
 	h->cause.text = NULL;
@@ -424,16 +431,6 @@ static void on_message_done(uint64_t id, const struct gw_cause *cause,
 	peer.message_status = cause->status;
 }
 
-static void on_quality(struct gw_leg *leg, const struct gw_web_report *report,
-		       struct gw_buf *out, void *arg)
-{
-	assert_ptr_equal(&peer, arg);
-	assert_ptr_equal(peer.leg, leg);
-	peer.nreport++;
-	peer.report = *report;
-	gw_buf_str(out, "{\"heardHere\":4.10}");
-}
-
 static bool asking, serving, with_core, keeping;
 
 static int on_enrol(const struct gw_web_enrolment *who, void *arg)
@@ -534,7 +531,6 @@ int peer_setup(void **state)
 				     .forget = keeping ? on_forget : NULL,
 				     .message = serving ? on_message : NULL,
 				     .message_done = on_message_done,
-				     .quality = serving ? on_quality : NULL,
 				     .enrol = with_core ? on_enrol : NULL,
 				     .enrol_answer = on_enrol_answer,
 				     .quit = on_quit,

@@ -51,7 +51,7 @@ struct peer {
 	uint64_t message_ask, message_id;
 	char message_from[128], message_to[256], message_text[256];
 	unsigned message_status;
-	struct gw_web_report report;
+	struct gw_leg_report report;
 
 	/* The last user that was asked for elsewhere. */
 	int ask_error; /* what asking returns */

@@ -646,7 +646,7 @@ static void getinfo_tells_what_was_asked(void **state)
 	has(client_last(c), "\"mediaSessions\":[]");
 	has(client_last(c), "\"codecs\":[\"opus\"]");
 	has(client_last(c), "\"methods\":[\"auth\",\"msetup\",\"mupdate\","
-			    "\"mdisc\",\"getinfo\"]");
+			    "\"mdisc\",\"getinfo\",\"quality.isthmus\"]");
 	has(client_last(c), "{\"urls\":[\"stun:stun.example.net:3478\"]}");
 	v = json_value(client_last(c), "username");
 	assert_non_null(v);

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "gateway/base/buf.h"
 #include "gateway/fork_leg.h"
 
 #define MOST 16
@@ -317,6 +318,28 @@ static void endpoints_that_cannot_ring_are_left_out(void **state)
 	leg = NULL;
 }
 
+/* A client may say it at any time, and its leg's arg is no call. */
+static void a_report_of_the_one_that_answered_goes_to_the_call(void **state)
+{
+	const struct gw_leg_report report = { .packets_received = 7 };
+	struct gw_buf answer;
+	const struct gw_msg msg = { .verb = GW_V_REPORT,
+				    .report = &report,
+				    .quality = &answer };
+
+	(void)state;
+	gw_buf_init(&answer, 100);
+	ring();
+	ends[1].leg.handler(&ends[1].leg, &msg, ends[1].leg.arg);
+	assert_int_equal(0, nheard); /* it only rings */
+	end_says(1, GW_V_ANSWER, 0, NULL);
+	ends[1].leg.handler(&ends[1].leg, &msg, ends[1].leg.arg);
+	assert_int_equal(GW_V_REPORT, heard.verb);
+	assert_ptr_equal(&report, heard.report);
+	assert_ptr_equal(&answer, heard.quality);
+	gw_buf_fini(&answer);
+}
+
 static void nothing_but_a_release_is_said_to_those_that_ring(void **state)
 {
 	(void)state;
@@ -341,6 +364,7 @@ int main(void)
 		T(a_cancel_reaches_all_that_ring),
 		T(the_call_may_free_it_from_inside),
 		T(endpoints_that_cannot_ring_are_left_out),
+		T(a_report_of_the_one_that_answered_goes_to_the_call),
 		T(nothing_but_a_release_is_said_to_those_that_ring),
 	};
 

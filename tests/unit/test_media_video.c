@@ -426,6 +426,40 @@ static void what_the_browser_lost_is_asked_for(void **state)
 	hang_up(&v);
 }
 
+/* Whatever gaps a browser makes: it is asked for them, in few words. */
+static void many_gaps_are_asked_for_in_few_words(void **state)
+{
+	static const char asked[] = "isthmus_rtcp_nacks_sent_total";
+	int64_t before = bench_metric(asked);
+	const struct media_peer_packet *k;
+	struct gw_rtcp_info info = { 0 };
+	struct video_call v;
+	uint64_t began, took_us;
+	unsigned missing = 0;
+
+	(void)state;
+	call(&v, 0);
+	browser_shows(&v, 1);
+	bench_until(&b, phone_hear(&v.video));
+	began = gw_clock_monotonic_us(NULL);
+	for (int i = 0; i < 30; i++) {
+		v.seq++;
+		browser_shows(&v, 2);
+	}
+	while (missing < 30) {
+		bench_until(&b, (k = media_peer_rtcp(v.c.peer)) != NULL);
+		assert_int_equal(
+			gw_rtcp_parse(&info, k->data, k->len, CAMERA, 0), 0);
+		for (unsigned i = 0; i < info.nmissing; i++)
+			missing += 1u + (unsigned)__builtin_popcount(
+						info.missing[i].behind);
+	}
+	took_us = gw_clock_monotonic_us(NULL) - began;
+	/* One in 10 ms, and what is asked for again. */
+	assert_in_range(bench_metric(asked) - before, 1, 2 + took_us / 10000);
+	hang_up(&v);
+}
+
 /* Two m-lines of audio, both with payload type 96, as browsers offer them. */
 static void m_lines_that_share_a_payload_type_are_told_by_mid(void **state)
 {
@@ -498,6 +532,7 @@ int main(void)
 		T(a_phone_without_is_asked_by_the_call_and_not_in_a_rush),
 		T(a_browser_is_asked_by_rtcp_and_told_its_bound),
 		T(what_the_browser_lost_is_asked_for),
+		T(many_gaps_are_asked_for_in_few_words),
 		T(m_lines_that_share_a_payload_type_are_told_by_mid),
 	};
 

@@ -144,12 +144,12 @@ static void rtcp_tells_what_we_sent(void **state)
 
 static void the_clients_own_count_goes_before_rtcp(void **state)
 {
-	struct gw_web_report r = { .packets_sent = GW_WEB_UNKNOWN,
+	struct gw_leg_report r = { .packets_sent = GW_LEG_UNKNOWN,
 				   .packets_received = 240,
 				   .packets_lost = 10,
 				   .jitter_ms = 7,
 				   .round_trip_ms = 42,
-				   .buffer_ms = GW_WEB_UNKNOWN };
+				   .buffer_ms = GW_LEG_UNKNOWN };
 	const struct gw_quality_path *from = &q.side[GW_TERM_A].from;
 
 	(void)state;
@@ -177,7 +177,7 @@ static void the_clients_own_count_goes_before_rtcp(void **state)
 
 static void any_report_is_survived(void **state)
 {
-	struct gw_web_report r = { UINT32_MAX - 1, UINT32_MAX - 1,
+	struct gw_leg_report r = { UINT32_MAX - 1, UINT32_MAX - 1,
 				   UINT32_MAX - 1, UINT32_MAX - 1,
 				   UINT32_MAX - 1, UINT32_MAX - 1 };
 	struct gw_buf b;

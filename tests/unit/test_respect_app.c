@@ -287,8 +287,8 @@ static void a_report_is_read_and_answered(void **state)
 	assert_int_equal(3, peer.report.packets_lost);
 	assert_int_equal(4, peer.report.jitter_ms);
 	assert_int_equal(21, peer.report.round_trip_ms);
-	assert_true(peer.report.packets_sent == GW_WEB_UNKNOWN);
-	assert_true(peer.report.buffer_ms == GW_WEB_UNKNOWN);
+	assert_true(peer.report.packets_sent == GW_LEG_UNKNOWN);
+	assert_true(peer.report.buffer_ms == GW_LEG_UNKNOWN);
 }
 
 static void reports_are_bounded(void **state)
@@ -316,7 +316,7 @@ static void reports_are_bounded(void **state)
 		has(client_last(c), row[i].status);
 	}
 	assert_int_equal(1, peer.nreport);
-	assert_true(peer.report.packets_received == GW_WEB_UNKNOWN - 1);
+	assert_true(peer.report.packets_received == GW_LEG_UNKNOWN - 1);
 	peer_advance_ms(1000);
 	client_say(
 		c,

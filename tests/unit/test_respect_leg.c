@@ -901,6 +901,60 @@ static void an_ended_session_at_the_client_releases(void **state)
 	assert_int_equal(481, call_last()->cause.status);
 }
 
+static void transfer_told(uint16_t status, const char *who)
+{
+	const struct gw_msg msg = {
+		.verb = GW_V_TRANSFER,
+		.target = {"sip:carol@x", NULL },
+		.asserted = { who,            NULL },
+		.cause = { .status = status}
+	};
+
+	assert_int_equal(0, gw_leg_send(peer.leg, &msg));
+}
+
+static void another_resource_is_asked_for_and_told(void **state)
+{
+	struct gw_ws_conn *c = connected();
+	unsigned n;
+
+	(void)state;
+	client_say(c,
+		   REQ("mupdate", "4") "\"mediaSessionId\":\"%s\","
+				       "\"resourceId\":\"sip:carol@x\","
+				       "\"sdpOffer\":\"o\"}",
+		   session);
+	has(client_last(c), "\"status\":400");
+	client_say(c,
+		   REQ("mupdate", "6") "\"mediaSessionId\":\"%s\","
+				       "\"resourceId\":\"no uri\"}",
+		   session);
+	has(client_last(c), "\"status\":400");
+	assert_int_equal(0, peer.nheard);
+	client_say(c,
+		   REQ("mupdate", "8") "\"mediaSessionId\":\"%s\","
+				       "\"resourceId\":\"sip:carol@x\"}",
+		   session);
+	has(client_last(c), "\"success\":true");
+	assert_int_equal(GW_V_TRANSFER, call_last()->verb);
+	assert_string_equal("sip:carol@x", call_last()->text);
+	n = client_count(c);
+	transfer_told(100, NULL);
+	transfer_told(180, NULL);
+	assert_int_equal(n, client_count(c)); /* nothing to see yet */
+	transfer_told(486, NULL);
+	has(client_last(c), "\"resourceId\":\"sip:carol@x\"");
+	has(client_last(c), "\"status\":486");
+	has(client_last(c), "\"mediaSessionState\":\"connected\"");
+	transfer_told(200, "sip:carol@home");
+	has(client_last(c), "\"resourceId\":\"sip:carol@x\"");
+	has(client_last(c), "\"assertedTerminatingId\":\"sip:carol@home\"");
+	assert_null(strstr(client_last(c), "problemDetails"));
+	client_say(c,
+		   REQ("getinfo", "10") "\"resources\":[\"mediaSessions\"]}");
+	has(client_last(c), "\"peer\":\"sip:carol@home\"");
+}
+
 static void wrong_times_and_shapes_are_refused(void **state)
 {
 	struct gw_ws_conn *c = calling();
@@ -920,7 +974,7 @@ static void wrong_times_and_shapes_are_refused(void **state)
 		   REQ("mupdate", "8") "\"mediaSessionId\":\"%s\","
 				       "\"resourceId\":\"sip:z@z\"}",
 		   session);
-	has(client_last(c), "\"status\":501");
+	has(client_last(c), "\"status\":409");
 	client_say(
 		c,
 		REQ("mupdate", "10") "\"mediaSessionId\":\"%s\",\"userData\":"
@@ -1006,6 +1060,7 @@ int main(void)
 		T(a_handler_may_free_every_leg_of_the_client),
 		T(an_ended_session_at_the_client_releases),
 		T(wrong_times_and_shapes_are_refused),
+		T(another_resource_is_asked_for_and_told),
 		T(the_tables_are_the_documented_ones),
 	};
 

@@ -531,7 +531,7 @@ static void methods_without_a_place_get_405(void **state)
 	struct packet p;
 
 	established(f);
-	request(f, "REFER", "Refer-To: <sip:x@y>\r\n", NULL, NULL);
+	request(f, "REGISTER", NULL, NULL, NULL);
 	expect(f, &p, "SIP/2.0 405");
 	assert_true(*header(&p, "Allow") != '\0');
 	request(f, "PRACK", "RAck: 1 1 INVITE\r\n", NULL, NULL);
