@@ -141,7 +141,7 @@ struct gw_web_enrolled {
 	 * NULL: its own. */
 	const char *registration;
 	/* 200: as whom, and all public identities that the core grants it:
-	 * beside its id it has no others. */
+	 * beside its id it has no others; NULL: those that it had. */
 	const char *impi;
 	size_t nimpu;
 	const char (*impu)[GW_WEB_IDENTITY];

@@ -1,4 +1,4 @@
-// firefox.mjs - Debian's Firefox by WebDriver BiDi, which Playwright does not
+// bidi.mjs - Debian's Firefox by WebDriver BiDi, which Playwright does not
 // speak to it: a page, and functions that run in it.
 import fs from 'node:fs';
 import path from 'node:path';
