@@ -79,7 +79,7 @@ export async function openClient(browser, { url, endpoint, user, id, hz = 440,
 	config = {}, autoAnswer = true, record = true, ...page }) {
 	// A page of the same origin, but not the demo application.
 	const blank = new URL('favicon.svg', url).href;
-	const opened = browser.open ? await browser.open(blank) : // firefox.mjs
+	const opened = browser.open ? await browser.open(blank) : // bidi.mjs
 		await openPage(browser, blank, { hz, record, ...page });
 	await opened.evaluate(setUp, {
 		endpoint, id: id ?? `sip:${user}@demo.example`, config, autoAnswer,
