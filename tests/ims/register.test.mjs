@@ -140,6 +140,9 @@ describe("the client's own IMS credentials", () => {
 			authorization: digest(error.response.wwwAuthenticate, 'bob@ims.test', 'guess') });
 		assert.equal((await bob.closed).code, 1000);
 		assert.equal(await gateway.metric('isthmus_enrolments'), 0);
+		/* The core's binding would last a while. */
+		hss('rtr', 'bob@ims.test');
+		await gone('bob');
 	});
 
 	test('that are wrong are refused', async () => {
