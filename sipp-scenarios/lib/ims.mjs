@@ -91,8 +91,13 @@ export function trace(peer) {
 	});
 }
 
-export const taken = (peer, method) =>
+/** Requests of @method, retransmissions of them included. */
+export const heard = (peer, method) =>
 	trace(peer).filter((m) => !m.sent && m.method === method);
+
+/** Each once. */
+export const taken = (peer, method) => heard(peer, method)
+	.filter(({ branch }, i, all) => all.findIndex((m) => m.branch === branch) === i);
 
 export const took = (peer, method, n) =>
 	until(() => taken(peer, method).length >= n, `${n} ${method} at the core`);

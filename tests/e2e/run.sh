@@ -32,7 +32,7 @@ run()
 	echo $? >"$out/$name.rc"
 }
 
-measuring=" protocol soak "
+measuring=" calls protocol soak "
 passed=0
 failed=0
 busy=0

@@ -140,7 +140,7 @@ describe("the client's own IMS credentials", () => {
 			authorization: digest(error.response.wwwAuthenticate, 'bob@ims.test', 'guess') });
 		assert.equal((await bob.closed).code, 1000);
 		assert.equal(await gateway.metric('isthmus_enrolments'), 0);
-		/* The core's binding would last a while. */
+		/* His binding is the core's yet; those who come after us want none. */
 		hss('rtr', 'bob@ims.test');
 		await gone('bob');
 	});
