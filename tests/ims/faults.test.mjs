@@ -142,5 +142,7 @@ test('who is registered is refreshed, without a word of the client', async () =>
 	assert.ok(library.asked.length >= 2);
 	assert.equal(stateOf('load32'), 'registered');
 	await library.ua.stop();
-	await own.close(); // gone for good when its time to live is over
+	await until(() => stateOf('load32') !== 'registered', 'the library has left the core');
+	hss('rtr', 'load31@ims.test');
+	assert.equal((await own.closed).code, 4003);
 });

@@ -84,17 +84,22 @@ export class UA extends Emitter {
 			return;
 		const gone = new Promise((done) => this.once('disconnected', done));
 		if (this.#registered) {
-			const bye = single ??
-				await this.#credentials.fresh().catch(() => ({}));
-			conn.request('auth', {
-				webrtcId: this.id, ...bye, expiration: 0,
-			}, 2000).catch(() => {}).then(() => conn.close());
+			this.#sayGoodbye(conn, single).catch(() => {})
+				.then(() => conn.close());
 		} else {
 			conn.close();
 		}
 		await Promise.race([gone, sleep(3000)]);
 		if (this.#conn === conn)
 			conn.drop(1006, 'no close from the gateway');
+	}
+
+	async #sayGoodbye(conn, single) {
+		// The core may want it authenticated.
+		if (this.#config.answerChallenge)
+			return this.#prove(conn, { expiration: 0 });
+		const bye = single ?? await this.#credentials.fresh().catch(() => ({}));
+		return conn.request('auth', { webrtcId: this.id, ...bye, expiration: 0 }, 2000);
 	}
 
 	call(target, options = {}) {
@@ -393,11 +398,12 @@ export class UA extends Emitter {
 
 	// An auth; the core's challenges (digest) are the application's to answer:
 	// the second is for a nonce that was too old.
-	async #prove(conn) {
+	async #prove(conn, more = {}) {
 		let proof = await this.#credentials.fresh();
 		for (let asked = 0; ; asked++) {
 			try {
-				return await conn.request('auth', this.#credentials.params(proof));
+				return await conn.request('auth',
+					{ ...this.#credentials.params(proof), ...more });
 			} catch (error) {
 				const challenge = error.response?.wwwAuthenticate;
 				if (proof.authType !== 'digest' || error.status !== 401 ||
