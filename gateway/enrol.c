@@ -481,6 +481,19 @@ static struct gw_regn_state *state_of(const struct gw_stored_reg *row)
 	return was;
 }
 
+/* Calls come by the key of what it shares before the core is asked again. */
+static void tell_shared(struct enrol *e)
+{
+	const struct gw_web_enrolled res = {
+		.status = 200,
+		.registration = gw_share_key(&e->share),
+		.impi = e->who.impi,
+	};
+
+	if (res.registration)
+		tell(e, &res);
+}
+
 static void take_over(struct enrol *e)
 {
 	char key[GW_REGN_KEY_SIZE];
@@ -492,6 +505,8 @@ static void take_over(struct enrol *e)
 	e = find(all, key);
 	if (e && e->unwanted)
 		bury(e);
+	else if (e)
+		tell_shared(e);
 }
 
 static void on_held(const struct gw_store_answer *a, void *arg)

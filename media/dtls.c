@@ -339,7 +339,8 @@ static int shake_hands(struct gw_dtls *d)
 	int n;
 
 	gw_dtls_flight_clear(&d->last);
-	d->bio.copy = &d->last;
+	/* Of a server: a client's last flight is answered. */
+	d->bio.copy = d->active ? NULL : &d->last;
 	gw_dtls_bio_join(&d->bio, room);
 	n = SSL_do_handshake(d->ssl);
 	gw_dtls_bio_part(&d->bio);

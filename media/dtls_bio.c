@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include <openssl/ssl3.h>
+
 /* A datagram that the kernel refuses is a lost one: the handshake's own
  * retransmission covers it. */
 static void emit(struct gw_dtls_bio *st, const void *data, size_t len)
@@ -44,6 +46,12 @@ static int bio_write(BIO *b, const char *data, size_t len, size_t *written)
 
 	BIO_clear_retry_flags(b);
 	*written = len;
+	/* The last flight begins; OpenSSL may just have sent the one before
+	 * again, as it was due. */
+	if (st->copy && len && *data == SSL3_RT_CHANGE_CIPHER_SPEC) {
+		emit_joined(st);
+		gw_dtls_flight_clear(st->copy);
+	}
 	if (st->joined && st->joined_len + len > GW_DTLS_MTU)
 		emit_joined(st);
 	if (st->joined && len <= GW_DTLS_MTU) {

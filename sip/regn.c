@@ -406,8 +406,10 @@ int gw_regn_answer(struct gw_regn *r, const char *authorization)
 int gw_regn_quit(struct gw_regn *r)
 {
 	GW_CHECK(r, REGN_MAGIC);
-	if (r->ended || r->how != GW_REGN_CLIENT || !r->bound || r->orq ||
-	    (r->state != GW_RST_UP && r->state != GW_RST_REASKED))
+	if (r->ended || r->how != GW_REGN_CLIENT || !gw_regn_is_bound(r) ||
+	    r->orq ||
+	    (r->state != GW_RST_UP && r->state != GW_RST_REASKED &&
+	     !(r->resumed && r->state == GW_RST_WAITING)))
 		return -EALREADY;
 	(void)gw_regn_move(r, GW_REV_END);
 	gw_regn_auth_done(r, false);

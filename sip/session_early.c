@@ -354,7 +354,8 @@ void gw_session_on_prack(struct gw_session *s, nta_reliable_t *rel,
 	if (!prack) {
 		/* Time is up, which NTA says of the INVITE too; or a final
 		 * response has made it needless. */
-		s->unpracked = s->state == GW_SES_INCOMING || s->answer_held;
+		s->unpracked = s->inv_irq &&
+			       (s->state == GW_SES_INCOMING || s->answer_held);
 		if (s->unpracked)
 			gw_metric_add(&m_out_lost, 1);
 		return;

@@ -524,7 +524,8 @@ int gw_session_info(struct gw_session *s, const char *type, const void *body,
 					 .body = body,
 					 .len = len };
 
-	if (s->state != GW_SES_UP && s->state != GW_SES_ANSWERED)
+	if (s->state != GW_SES_UP &&
+	    (s->state != GW_SES_ANSWERED || s->answer_held))
 		return -EPROTO;
 	return gw_dialog_request(s, sip_method_info, &m, false) ? 0 : -ENOMEM;
 }

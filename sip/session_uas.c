@@ -223,9 +223,11 @@ static void on_bye(struct gw_session *s, nta_leg_t *leg, nta_incoming_t *irq,
 	(void)gw_dialog_reply(s, irq, 200, NULL, false);
 	/* RFC 3261 15.1.2: what is pending gets 487. */
 	if (s->inv_irq && (!s->inv_answered || s->answer_held)) {
-		(void)gw_dialog_reply(s, s->inv_irq, 487, NULL, false);
+		nta_incoming_t *invite = s->inv_irq;
+
 		s->inv_irq = NULL;
 		s->answer_held = false;
+		(void)gw_dialog_reply(s, invite, 487, NULL, false);
 	}
 	if (s->upd_irq) {
 		(void)gw_dialog_reply(s, s->upd_irq, 487, NULL, false);

@@ -303,16 +303,15 @@ struct gw_reg *gw_registry_find(const struct gw_registry *r, const char *uri)
 	return best;
 }
 
+/* Of those that are nearest; @near is how near the ones before were. */
 static size_t keep(struct gw_reg **out, size_t n, size_t max,
-		   struct gw_reg *reg, bool *connected)
+		   struct gw_reg *reg, int *near)
 {
-	if (!is_there(reg) || (*connected && !reg->conn))
+	if (!is_there(reg) || (n && nearness(reg) < *near))
 		return n;
-	/* The first that is connected takes the place of all that are not. */
-	if (reg->conn && !*connected) {
-		*connected = true;
+	if (nearness(reg) > *near)
 		n = 0;
-	}
+	*near = nearness(reg);
 	if (n < max)
 		out[n++] = reg;
 	return n;
@@ -322,26 +321,29 @@ size_t gw_registry_find_all(const struct gw_registry *r, const char *uri,
 			    struct gw_reg **out, size_t max)
 {
 	const struct gw_idmap_node *iter = NULL;
-	bool connected = false;
 	struct gw_reg *reg;
+	int near = 0;
 	size_t n = 0;
 
 	while ((reg = gw_idmap_next(r->map, uri, &iter)))
-		n = keep(out, n, max, reg, &connected);
+		n = keep(out, n, max, reg, &near);
 	return n;
 }
 
 size_t gw_registry_find_in_core(const struct gw_registry *r, const char *key,
 				struct gw_reg **out, size_t max)
 {
-	bool connected = false;
-	struct gw_reg *reg;
+	struct gw_reg *reg = gw_registry_find_key(r, key);
+	int near = 0;
 	size_t n = 0;
 
+	/* Its own, as a rule. */
+	if (reg && !reg->core_key[0])
+		return keep(out, 0, max, reg, &near);
 	LIST_FOREACH(reg, &r->regs, link)
 	{
-		if (!strcmp(gw_reg_core_key(reg), key))
-			n = keep(out, n, max, reg, &connected);
+		if (!strcmp(reg->core_key, key))
+			n = keep(out, n, max, reg, &near);
 	}
 	return n;
 }

@@ -137,7 +137,7 @@ void gw_registry_remove(struct gw_reg *reg); /* its legs are gone */
  * then newest. */
 struct gw_reg *gw_registry_find(const struct gw_registry *r, const char *uri);
 /* All that are to be called under @uri: connected ones, newest first; when there
- * is none, suspended ones.  How many, @max at most. */
+ * is none, suspended ones, else awaited ones.  How many, @max at most. */
 size_t gw_registry_find_all(const struct gw_registry *r, const char *uri,
 			    struct gw_reg **out, size_t max);
 /* The same of those that are registered in the core by @key. */

@@ -159,7 +159,8 @@ static void take_identities(struct gw_reg *reg,
 			       res->registration);
 	if (res->impi && !reg->impi)
 		reg->impi = strdup(res->impi);
-	gw_registry_set_identities(reg, res->nimpu, res->impu);
+	if (res->impu)
+		gw_registry_set_identities(reg, res->nimpu, res->impu);
 }
 
 static void on_success(struct gw_web *web, struct gw_reg *reg,

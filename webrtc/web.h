@@ -110,7 +110,7 @@ struct gw_web_handlers {
 	gw_web_leave_h *leave;
 	gw_message_h *message; /* NULL, with the next: messages are refused */
 	gw_message_done_h *message_done;
-	gw_web_keep_h *keep;       /* NULL, with the next: they die with us */
+	gw_web_keep_h *keep; /* NULL, with the next: they die with us */
 	gw_web_forget_h *forget;
 	void *arg;
 };
@@ -141,7 +141,7 @@ struct gw_web_enrolled {
 	 * NULL: its own. */
 	const char *registration;
 	/* 200: as whom, and all public identities that the core grants it:
-	 * beside its id it has no others. */
+	 * beside its id it has no others; NULL: those that it had. */
 	const char *impi;
 	size_t nimpu;
 	const char (*impu)[GW_WEB_IDENTITY];

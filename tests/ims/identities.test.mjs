@@ -228,8 +228,8 @@ describe('the pool', () => {
 
 	test('gets it back when the time to live of a lost connection is over', async () => {
 		const client = await lent(() => bearer('sip:carl@guests.example', {}, { disconnectionTtl: 1 }));
-		await client.vanish();
 		assert.equal(stateOf('pool2'), 'registered');
+		await client.vanish();
 		await until(async () => await gateway.metric('isthmus_pool_lent') === 0, 'it is back');
 		await gone('pool2');
 	});

@@ -3,9 +3,9 @@
  * controls it and whichever begins DTLS: all are up within 5 s.
  *
  * The browser checks as Chromium does.  Its DTLS does not wait twice as long
- * each time without a bound: what is measured is the gateway.  With the wait of
- * the browsers of today (NET_PATIENT=1: 50, 100 ... 3200 ms) seven of its
- * flights in a row are lost in one call of 4,500, which then takes over 6 s, and
+ * each time without a bound: what is measured is the gateway.  With the waits of
+ * today's browsers (NET_PATIENT=1: 50, 100 ... 3200 ms) one of its two flights is
+ * lost seven times in a row in one call of 2,300, which then takes over 6 s, and
  * nothing that we send makes it repeat them.
  *
  * In the environment: NET_SETUPS of each kind, NET_SEED.

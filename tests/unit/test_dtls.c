@@ -275,6 +275,39 @@ static void lose_last_flight(void)
 	taken = nwire;
 }
 
+/* OpenSSL sends again what is due from inside the step that completes the
+ * handshake, when we come late: the last flight is what follows. */
+static void
+last_flight_is_known_where_the_one_before_went_out_again(void **state)
+{
+	unsigned sent;
+
+	(void)state;
+	make_both();
+	gw_dtls_start(client.dtls);
+	gw_dtls_start(server.dtls);
+	while (taken < nwire && client.sent < 2) {
+		struct datagram *d = &wire[taken++];
+
+		gw_dtls_receive(d->to->dtls, d->data, d->len);
+	}
+	assert_int_equal(client.sent, 2);
+	(void)usleep(120000); /* nothing runs our timers */
+	server.lose = ~0ull;
+	sent = server.sent;
+	deliver();
+	assert_int_equal(server.up, 1);
+	assert_int_equal(client.up, 0);
+	assert_true(server.sent > sent + 1); /* it did */
+	server.lose = 0;
+	sent = server.sent;
+	ahead_us = 60000;
+	(void)gw_timers_run(timers);
+	assert_int_equal(server.sent, sent + 1);
+	deliver();
+	assert_int_equal(client.up, 1);
+}
+
 /* The client's own timers are too slow, or have none left. */
 static void lost_last_flight_is_repeated_unasked(void **state)
 {
@@ -685,6 +718,7 @@ int main(void)
 		T(client_refuses_another_certificate),
 		T(any_one_lost_datagram_is_survived),
 		T(a_flight_sent_again_takes_no_more_datagrams),
+		T(last_flight_is_known_where_the_one_before_went_out_again),
 		T(lost_last_flight_is_repeated_unasked),
 		T(last_flight_is_not_repeated_once_media_came),
 		T(lost_last_flight_is_sent_again_when_asked),

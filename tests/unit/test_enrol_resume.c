@@ -102,7 +102,7 @@ static void core_says(enum gw_regn_event_type type)
 
 static unsigned ntold, nrefreshed;
 static uint16_t told;
-static char told_key[24];
+static char told_key[24], told_registration[24];
 
 void gw_web_enrolled(struct gw_web *web, const char *key,
 		     const struct gw_web_enrolled *res)
@@ -111,6 +111,8 @@ void gw_web_enrolled(struct gw_web *web, const char *key,
 	ntold++;
 	told = res->status;
 	(void)snprintf(told_key, sizeof(told_key), "%s", key);
+	(void)snprintf(told_registration, sizeof(told_registration), "%s",
+		       res->registration ? res->registration : "");
 }
 
 bool gw_web_identity(char out[GW_WEB_IDENTITY], const char *uri)
@@ -313,7 +315,7 @@ static void leases_stay_with_who_is_there_and_with_nobody_else(void **state)
 	assert_int_equal(GW_POOL_COOLING, state_of(f, 0));
 }
 
-/* One contact for all endpoints of an identity (ims.contact). */
+/* One contact for all endpoints of an identity (ims.contact_shared). */
 static void endpoints_that_share_a_binding_take_it_over_together(void **state)
 {
 	struct fix *f = *state;
@@ -322,13 +324,19 @@ static void endpoints_that_share_a_binding_take_it_over_together(void **state)
 	f->set.ims.contact_shared = true;
 	strcpy(two.key, "k2");
 	gw_enrol_resume(f->core.enrols, &one, false);
+	assert_string_equal("k1", told_registration);
+	told_registration[0] = '\0';
 	gw_enrol_resume(f->core.enrols, &two, false); /* starts no other */
+	/* Calls find them before the core is asked again. */
+	assert_int_equal(2, ntold);
+	assert_string_equal("k2", told_key);
+	assert_string_equal("k1", told_registration);
 	strcpy(out.key, "k2");
 	gw_enrol_describe(f->core.enrols, "k2", &out);
 	assert_string_equal(one.contact, out.contact);
 	assert_string_equal(one.call_id, out.call_id);
 	core_says(GW_RE_REGISTERED);
-	assert_int_equal(2, ntold);
+	assert_int_equal(4, ntold);
 	/* The core's registration goes with the last of them. */
 	gw_enrol_leave("k1", &f->core);
 	assert_int_equal(0, nended);

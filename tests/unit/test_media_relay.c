@@ -454,6 +454,118 @@ static void refused_m_line_takes_no_port_until_it_comes_alive(void **state)
 			 0);
 }
 
+/* ---- the dialog that answers takes over from the one heard early ---- */
+
+#define TICK_US    20000u
+#define GAP_MAX_US 100000u
+#define FIRST      0x11
+#define SECOND     0x22
+
+struct heard {
+	unsigned first, second; /* packets of each phone */
+	uint64_t last_us, gap_us;
+	uint16_t seq;
+	uint32_t ssrc;
+};
+
+static void fork_talks(struct phone *ph, uint8_t fill)
+{
+	uint8_t pkt[172];
+
+	ph->timestamp += 160;
+	phone_send(ph, pkt,
+		   bench_rtp(pkt, 0, ++ph->seq, ph->timestamp, ph->ssrc, fill));
+}
+
+static void hear(struct bench_call *c, struct heard *h)
+{
+	const struct media_peer_packet *p;
+
+	while ((p = media_peer_rtp(c->peer))) {
+		uint64_t now = gw_clock_monotonic_us(NULL);
+		uint16_t seq = (uint16_t)(p->data[2] << 8 | p->data[3]);
+		uint32_t ssrc = (uint32_t)p->data[8] << 24 |
+				(uint32_t)p->data[9] << 16 |
+				(uint32_t)p->data[10] << 8 | p->data[11];
+
+		assert_int_equal(172, p->len);
+		if (h->last_us) {
+			/* one source, without a hole, whoever speaks */
+			assert_int_equal(h->ssrc, ssrc);
+			assert_int_equal((uint16_t)(h->seq + 1), seq);
+			if (now - h->last_us > h->gap_us)
+				h->gap_us = now - h->last_us;
+		}
+		h->seq = seq;
+		h->ssrc = ssrc;
+		h->last_us = now;
+		h->first += p->data[171] == FIRST;
+		h->second += p->data[171] == SECOND;
+	}
+}
+
+/* Both phones talk for @ms; when they last did is in @next_us. */
+static void go_on(struct bench_call *c, struct phone *second, struct heard *h,
+		  uint64_t *next_us, unsigned ms)
+{
+	uint64_t end = gw_clock_monotonic_us(NULL) + ms * 1000u;
+
+	while (gw_clock_monotonic_us(NULL) < end) {
+		if (gw_clock_monotonic_us(NULL) >= *next_us) {
+			fork_talks(&c->phone, FIRST);
+			fork_talks(second, SECOND);
+			*next_us += TICK_US;
+		}
+		bench_step(&b);
+		hear(c, h);
+	}
+}
+
+static void the_winner_is_heard_without_a_gap(void **state)
+{
+	struct heard early = { 0 }, h;
+	struct phone second = { 0 };
+	struct bench_call c;
+	uint64_t next_us;
+
+	(void)state;
+	bench_call(&b, &c,
+		   &(struct media_peer_options){ .active = true,
+						 .controlling = true });
+	phone_open(&second, "127.0.0.1");
+	second.gw_rtp = c.phone.gw_rtp;
+	second.gw_rtcp = c.phone.gw_rtcp;
+	second.ssrc = 0x22222222;
+	bench_gate(&b, c.ctx, GW_TERM_A, GW_GATE_OUT);
+	bench_gate(&b, c.ctx, GW_TERM_B, GW_GATE_IN);
+
+	next_us = gw_clock_monotonic_us(NULL);
+	go_on(&c, &second, &early, &next_us, 300);
+	assert_true(early.first >= 10);
+	assert_int_equal(0, early.second);
+
+	/* the 200 of the other one */
+	h = early;
+	h.first = 0;
+	h.second = 0;
+	h.gap_us = 0;
+	assert_int_equal(
+		GW_E_CONFIGURED,
+		bench_configure_phone(&b, c.ctx, GW_TERM_B, &second)->type);
+	bench_gate(&b, c.ctx, GW_TERM_A, GW_GATE_BOTH);
+	bench_gate(&b, c.ctx, GW_TERM_B, GW_GATE_BOTH);
+	go_on(&c, &second, &h, &next_us, 300);
+	assert_true(h.second >= 10);
+	/* what of the first was under way, and no more */
+	assert_true(h.first <= 2);
+	print_message("takeover: longest gap %llu us\n",
+		      (unsigned long long)h.gap_us);
+	assert_true(h.gap_us < GAP_MAX_US);
+
+	phone_close(&second);
+	bench_hang_up(&b, &c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -470,6 +582,7 @@ int main(void)
 		T(refreshed_description_keeps_the_learned_source),
 		T(echo_sends_the_browsers_audio_back),
 		T(ipv6_carries_audio_on_both_sides),
+		T(the_winner_is_heard_without_a_gap),
 		T(refused_m_line_takes_no_port_until_it_comes_alive),
 		T(with_a_tick_packets_are_relayed_together),
 		T(command_for_an_unknown_context_is_answered_gone),

@@ -288,6 +288,15 @@ static void a_call_rings_all_that_are_connected_or_else_all(void **state)
 			 gw_registry_find_in_core(registry, "shared", got, 4));
 	assert_int_equal(
 		0, gw_registry_find_in_core(registry, other->key, got, 4));
+	/* By the key of the one that began it, which is one of them. */
+	strcpy(reg[0]->core_key, reg[1]->key);
+	strcpy(reg[1]->core_key, reg[1]->key);
+	assert_int_equal(
+		1, gw_registry_find_in_core(registry, reg[1]->key, got, 4));
+	assert_ptr_equal(reg[1], got[0]);
+	gw_reg_suspend(reg[1]);
+	assert_int_equal(
+		2, gw_registry_find_in_core(registry, reg[1]->key, got, 4));
 }
 
 static void what_the_core_grants_is_all_that_it_has(void **state)

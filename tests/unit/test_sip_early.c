@@ -492,6 +492,16 @@ static void our_response_is_repeated_until_it_is_acknowledged(void **state)
 	wait_live(f, 0);
 }
 
+static int digit(struct fix *f)
+{
+	const struct gw_msg m = { .verb = GW_V_INFO,
+				  .content_type = "application/dtmf-relay",
+				  .content = "Signal=1\r\n",
+				  .content_len = 10 };
+
+	return gw_leg_send(f->leg, &m);
+}
+
 static void answer_waits_for_its_prack(void **state)
 {
 	struct fix *f = *state;
@@ -507,6 +517,7 @@ static void answer_waits_for_its_prack(void **state)
 	assert_int_equal(progress(f, GW_ALERT_NO, ANSWER), 0);
 	expect(f, &p, "SIP/2.0 183");
 	assert_int_equal(say(f, GW_V_ANSWER, GW_DESC_NONE, NULL), 0);
+	assert_int_equal(digit(f), -EPROTO); /* no session for it yet */
 	expect_silence(f, 30);
 	prack(f, &p, NULL);
 	expect(f, &q, "SIP/2.0 200");

@@ -451,6 +451,39 @@ static void a_log_out_is_authenticated_by_the_client(void **state)
 	assert_int_equal(metric("isthmus_ims_registrations_known"), 0);
 }
 
+static void who_is_taken_over_after_a_crash_logs_out_likewise(void **state)
+{
+	struct rfix *x = *state;
+	struct gw_regn_state was = {
+		.contact = "0123456789abcdef0123456789abcdef",
+		.call_id = "of-before",
+		.cseq = 7,
+		.core_expires_s = gw_clock_wall_s() + 300,
+	};
+	struct gw_regn_request req = trusted_request();
+	struct packet p;
+
+	req.how = GW_REGN_CLIENT;
+	req.resume = &was;
+	begin(x, &req);
+	assert_int_equal(gw_regn_quit(x->r), 0);
+	pass_ms(x, 1);
+	expect(&x->f, &p, "REGISTER ");
+	assert_string_equal(header(&p, "Call-ID"), "of-before");
+	assert_string_equal(param(&p, "integrity-protected"), "tls-yes");
+	assert_non_null(strstr(header(&p, "Contact"), ";expires=0"));
+	reply(&x->f, &p, 401, "t",
+	      "WWW-Authenticate: Digest realm=\"ims.test\",nonce=\"abc\"\r\n",
+	      NULL);
+	(void)hear(x, GW_RE_CHALLENGE);
+	assert_int_equal(gw_regn_answer(x->r, ANSWERED), 0);
+	expect(&x->f, &p, "REGISTER ");
+	assert_string_equal(param(&p, "response"), "f00");
+	reply(&x->f, &p, 200, "t", NULL, NULL);
+	assert_int_equal(hear(x, GW_RE_ENDED)->status, 200);
+	assert_int_equal(metric("isthmus_ims_registrations_known"), 0);
+}
+
 static void a_log_out_that_fails_is_one_all_the_same(void **state)
 {
 	struct rfix *x = *state;
@@ -644,6 +677,7 @@ int main(void)
 		T(a_forged_vector_is_not_answered),
 		T(the_challenge_is_the_clients_to_answer),
 		T(a_log_out_is_authenticated_by_the_client),
+		T(who_is_taken_over_after_a_crash_logs_out_likewise),
 		T(a_log_out_that_fails_is_one_all_the_same),
 		T(answers_of_others_are_refused),
 		T(a_client_that_never_answers_is_given_up),

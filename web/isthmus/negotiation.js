@@ -2,7 +2,6 @@
 // RFC 3261 14.1).  Operations never overlap; a description of ours is set as
 // local only with its answer, so a refused one leaves no trace.
 import { IsthmusError, problem } from './errors.js';
-import { State } from './protocol.js';
 import { sleep } from './time.js';
 
 const ANSWER_TIMEOUT_MS = 32_000; // a SIP transaction's life, 64*T1
@@ -27,7 +26,6 @@ export class Negotiation {
 	#pc = null;
 	#chain = Promise.resolve(); // operations, one after the other
 	#preOffer = null; // made, not yet set: the gateway may want its own
-	#earlyAnswer = null; // set as pranswer; the final one may not be repeated
 	#exchange = null; // our offer that waits for its answer
 
 	/**
@@ -42,7 +40,6 @@ export class Negotiation {
 
 	attach(pc) { this.#pc = pc; }
 	get offering() { return this.#exchange !== null; }
-	get early() { return this.#earlyAnswer !== null; }
 
 	/** Overlapping operations go badly (a 200 right behind a 183). */
 	serial(operation) {
@@ -85,13 +82,8 @@ export class Negotiation {
 		return this.serial(() => this.#takeOffer(sdp));
 	}
 
-	takeAnswer(sdp, state) {
-		return this.serial(() => this.#takeAnswer(sdp, state));
-	}
-
-	/** The early answer is the final one. */
-	finishEarly() {
-		return this.serial(() => this.#finishEarly());
+	takeAnswer(sdp) {
+		return this.serial(() => this.#takeAnswer(sdp));
 	}
 
 	/** One offer of ours, from createOffer to the answer in place.  Glare and
@@ -152,8 +144,6 @@ export class Negotiation {
 		if (this.#exchange)
 			throw problem(491, 'our own offer is under way',
 				Math.floor(Math.random() * 3));
-		if (this.#earlyAnswer)
-			await this.#finishEarly();
 		// A pre-offer was never set, so there is nothing to roll back: the
 		// gateway's offer simply takes its place.
 		this.#preOffer = null;
@@ -167,7 +157,7 @@ export class Negotiation {
 		}
 	}
 
-	async #takeAnswer(sdp, state) {
+	async #takeAnswer(sdp) {
 		const pc = this.#pc;
 		if (this.#exchange) {
 			const exchange = this.#exchange;
@@ -184,31 +174,15 @@ export class Negotiation {
 			}
 			return;
 		}
-		if (this.#preOffer) {
-			const early = state === State.EARLY;
-			const offer = this.#preOffer;
-			this.#preOffer = null;
-			await pc.setLocalDescription(offer);
-			await pc.setRemoteDescription({ type: early ? 'pranswer' : 'answer', sdp });
-			if (early)
-				this.#earlyAnswer = sdp;
-		} else if (this.#earlyAnswer) {
-			// Another branch answered, or the final answer.
-			this.#earlyAnswer = sdp;
-			if (state === State.EARLY)
-				await pc.setRemoteDescription({ type: 'pranswer', sdp });
-			else
-				await this.#finishEarly();
-		} else {
+		if (!this.#preOffer)
 			return; // said already
-		}
+		// An early answer is the answer: the gateway gives a session one
+		// (docs/protocol.md), and Firefox has no provisional ones.
+		const offer = this.#preOffer;
+		this.#preOffer = null;
+		await pc.setLocalDescription(offer);
+		await pc.setRemoteDescription({ type: 'answer', sdp });
 		this.#owner.agreed(sdp);
-	}
-
-	async #finishEarly() {
-		const sdp = this.#earlyAnswer;
-		this.#earlyAnswer = null;
-		await this.#pc.setRemoteDescription({ type: 'answer', sdp });
 	}
 
 	async #offerOnce(options) {

@@ -376,19 +376,16 @@ export class Session extends Emitter {
 			return { members, after: () => this.#sendAnswer(answer) };
 		}
 		if (sdpAnswer !== undefined)
-			this.#negotiation.takeAnswer(sdpAnswer, mediaSessionState)
+			this.#negotiation.takeAnswer(sdpAnswer)
 				.then(() => this.#takeState(mediaSessionState, true),
 					(error) => this.#unusable(error));
 		else if (resourceId !== undefined)
 			this.#transferred(message);
 		else if (message.problemDetails && this.#negotiation.offering)
 			this.#negotiation.refused(failureOf(message));
-		else if (this.#negotiation.early && mediaSessionState === State.CONNECTED)
-			this.#negotiation.finishEarly()
-				.then(() => this.#takeState(mediaSessionState, false),
-					(error) => this.#unusable(error));
-		else
-			this.#takeState(mediaSessionState, false);
+		else // after a description that is still being set
+			this.#negotiation.serial(() => {})
+				.then(() => this.#takeState(mediaSessionState, false), () => {});
 		return { members };
 	}
 

@@ -5,7 +5,7 @@ import { dominant, isSilent, isTone, toneShare } from './tone.mjs';
 
 // In the page: window.ua, window.session (the newest), window.seen (events).
 async function setUp({ endpoint, id, config, autoAnswer }) {
-	const { UA } = await import('/isthmus.js');
+	const { UA } = await import(new URL('/isthmus.js', location.href).href);
 	const seen = globalThis.seen = [];
 	const ua = globalThis.ua = new UA({ endpoint, id, password: 'demo', ...config });
 	for (const name of ['connecting', 'connected', 'disconnected', 'registered',
@@ -78,8 +78,9 @@ export class Client {
 export async function openClient(browser, { url, endpoint, user, id, hz = 440,
 	config = {}, autoAnswer = true, record = true, ...page }) {
 	// A page of the same origin, but not the demo application.
-	const opened = await openPage(browser, new URL('favicon.svg', url).href,
-		{ hz, record, ...page });
+	const blank = new URL('favicon.svg', url).href;
+	const opened = browser.open ? await browser.open(blank) : // firefox.mjs
+		await openPage(browser, blank, { hz, record, ...page });
 	await opened.evaluate(setUp, {
 		endpoint, id: id ?? `sip:${user}@demo.example`, config, autoAnswer,
 	});

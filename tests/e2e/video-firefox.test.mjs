@@ -3,7 +3,7 @@
 import test, { after, before } from 'node:test';
 import assert from 'node:assert/strict';
 import os from 'node:os';
-import { isThere, launchFirefox } from './lib/firefox.mjs';
+import { isThere, launchFirefox } from './lib/bidi.mjs';
 import { startGateway } from './lib/gateway.mjs';
 import { until } from './lib/process.mjs';
 
@@ -20,7 +20,7 @@ before(async () => {
 	if (!runs)
 		return;
 	gateway = await startGateway({
-		name: 'firefox', port: PORT, extra: { media: { web_address: [address] } },
+		name: 'video-firefox', port: PORT, extra: { media: { web_address: [address] } },
 	});
 	firefox = await launchFirefox({ dir: gateway.dir, port: PORT + 60 });
 	await firefox.goto(new URL('favicon.svg', gateway.url).href);

@@ -1,4 +1,4 @@
-// firefox.mjs - Debian's Firefox by WebDriver BiDi, which Playwright does not
+// bidi.mjs - Debian's Firefox by WebDriver BiDi, which Playwright does not
 // speak to it: a page, and functions that run in it.
 import fs from 'node:fs';
 import path from 'node:path';
@@ -103,3 +103,32 @@ class Firefox {
 }
 
 export const launchFirefox = (options) => new Firefox().start(options);
+
+/** What client.mjs needs of Playwright's browsers and pages: one page, which
+ * begins anew with each open(). */
+export function asBrowser(firefox) {
+	const page = {
+		traffic: [],
+		evaluate: (fn, arg) => firefox.do(fn, arg),
+		async waitForFunction(fn, arg, { timeout = 15_000 } = {}) {
+			let found = null;
+			await until(async () => {
+				found = await firefox.do(fn, arg);
+				return found;
+			}, 'a condition in Firefox', timeout);
+			return { jsonValue: async () => found };
+		},
+		context: () => ({ close: () => firefox.goto('about:blank') }),
+	};
+	return {
+		async open(url) {
+			await firefox.goto(url);
+			// A page that captures nothing is given no addresses but the
+			// default route's.
+			await firefox.do(async () => {
+				globalThis.capture = await navigator.mediaDevices.getUserMedia({ audio: true });
+			});
+			return page;
+		},
+	};
+}
