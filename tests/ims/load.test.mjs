@@ -31,7 +31,10 @@ const cost = () => usage(gateway.process.pid);
 const registered = () => hss('list').split('\n').filter((line) =>
 	/^load\d+@\S+ registered /.test(line)).length;
 const oks = () => gateway.metric('isthmus_ims_registers_total{result="ok"}');
-const failures = async () => await gateway.metric('isthmus_ims_registers_total') - await oks();
+/* All at one moment: between two there would be more. */
+const failures = async () => (await gateway.admin('/metrics')).body.split('\n')
+	.filter((line) => /^isthmus_ims_registers_total\{(?!result="ok")/.test(line))
+	.reduce((sum, line) => sum + Number(line.split(' ').at(-1)), 0);
 
 /** Until nothing has been sent to the core, or come, for a while. */
 async function quiet() {
