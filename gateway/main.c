@@ -28,6 +28,7 @@
 #define DEFAULT_FILE  GW_SYSCONFDIR "/isthmus/isthmus.yaml"
 #define RETRY_AFTER_S 30
 #define SHUTDOWN_MS   4000
+#define DEREGISTER_MS 60000
 
 struct daemon {
 	struct gw_core core;
@@ -309,19 +310,30 @@ static int start(struct daemon *d)
 	return 0;
 }
 
-/* The core would go on sending calls here. */
+/* The core would go on sending calls here.  It takes as long as
+ * ims.register_rate makes it, but a core that is silent is not waited for. */
 static void deregister_all(const struct gw_core *core)
 {
 	struct gw_timers *ts = gw_loop_timers(core->loop);
-	uint64_t until = gw_timers_now_us(ts) + SHUTDOWN_MS * 1000ull;
+	uint64_t now = gw_timers_now_us(ts);
+	const uint64_t last = now + DEREGISTER_MS * 1000ull;
+	uint64_t until = now + SHUTDOWN_MS * 1000ull;
+	unsigned left = gw_regn_count(core->sip);
 
-	while (gw_regn_count(core->sip) && gw_timers_now_us(ts) < until)
+	while (left && now < until && now < last) {
+		unsigned before = left;
+
 		gw_loop_step(core->loop, 10);
-	if (gw_regn_count(core->sip))
+		now = gw_timers_now_us(ts);
+		left = gw_regn_count(core->sip);
+		if (left < before)
+			until = now + SHUTDOWN_MS * 1000ull;
+	}
+	if (left)
 		gw_warn(&log_ctx,
 			"%u registrations stay in the core until "
 			"they expire",
-			gw_regn_count(core->sip));
+			left);
 }
 
 /* Every part in the reverse order of its beginning; legs end before the
