@@ -245,6 +245,9 @@ static void on_failure(struct gw_web *web, struct gw_reg *reg,
 	if (!reg->pending) {
 		if (reg->answering && c)
 			respond_problem(c, txn, res);
+		/* Its client is to hear first that it had begun: nothing is
+		 * left to be remembered. */
+		gw_web_kept(web, reg->key);
 		gw_rauth_end(web, reg, GW_WS_DEREGISTERED,
 			     res->text ? res->text : "ended by the core");
 		return;

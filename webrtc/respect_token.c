@@ -76,6 +76,26 @@ static bool hope_for_key(struct gw_auth_job *job)
 	return false;
 }
 
+static void checked_again(void *arg)
+{
+	struct gw_auth_job *job = arg;
+
+	if (!gw_rtoken_goes_on(job))
+		gw_rauth_finish(job);
+}
+
+/* False: it cannot be checked. */
+static bool check_again(struct gw_auth_job *job)
+{
+	struct gw_web *web = job->web;
+
+	gw_jwt_keys_free(job->keys);
+	job->keys = gw_jwt_keys_share(web->keys);
+	job->unavailable = gw_loop_work(web->loop, gw_auth_job_work,
+					checked_again, job) != 0;
+	return !job->unavailable;
+}
+
 bool gw_rtoken_goes_on(struct gw_auth_job *job)
 {
 	struct gw_rconn *c = job->owner;
@@ -83,6 +103,9 @@ bool gw_rtoken_goes_on(struct gw_auth_job *job)
 
 	if (!c || c->closing || job->kind != GW_AUTH_BEARER || job->good)
 		return false;
+	/* The set may have come while the one before was being tried. */
+	if (job->fault == GW_JWT_NO_KEY && job->keys != job->web->keys)
+		return check_again(job);
 	if (job->fault == GW_JWT_NO_KEY && hope_for_key(job))
 		return true;
 	/* A token of ours, or of a key we know, that is wrong, is wrong. */
@@ -97,14 +120,6 @@ bool gw_rtoken_goes_on(struct gw_auth_job *job)
 	return false;
 }
 
-static void checked_again(void *arg)
-{
-	struct gw_auth_job *job = arg;
-
-	if (!gw_rtoken_goes_on(job))
-		gw_rauth_finish(job);
-}
-
 void gw_rtoken_keys_changed(struct gw_web *web)
 {
 	struct gw_auth_job *job;
@@ -116,14 +131,8 @@ void gw_rtoken_keys_changed(struct gw_web *web)
 	while ((job = LIST_FIRST(&web->waiting))) {
 		LIST_REMOVE(job, wait_link);
 		gw_metric_set(&m_waiting, --web->nwaiting);
-		gw_jwt_keys_free(job->keys);
-		job->keys = gw_jwt_keys_share(web->keys);
 		job->unavailable = true; /* unless it can be checked */
-		if (!job->owner || web->ending ||
-		    gw_loop_work(web->loop, gw_auth_job_work, checked_again,
-				 job))
+		if (!job->owner || web->ending || !check_again(job))
 			gw_rauth_finish(job);
-		else
-			job->unavailable = false;
 	}
 }
