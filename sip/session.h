@@ -7,7 +7,7 @@
  *   ims_tell.c,
  *   ims_read.c
  *   session*.c     what RFC 3261, 3264, 3311 and 3326 want done, and when
- *   dialog.c       the words of NTA for it, with their traps
+ *   dialog*.c      the words of NTA for it, with their traps
  *   NTA            transactions
  *
  * A session outlives its leg: what is still owed to the peer (an ACK, the end
@@ -335,7 +335,7 @@ int gw_refer_told(struct gw_session *s, const struct gw_cause *cause);
 int gw_refer_replaces(struct gw_sip *sip, const sip_t *request,
 		      struct gw_leg **instead_of);
 
-/* ---- called by dialog.c, with the session entered ---- */
+/* ---- called by dialog*.c, with the session entered ---- */
 
 void gw_session_on_invite_response(struct gw_session *s, nta_outgoing_t *orq,
 				   int status, const sip_t *response);

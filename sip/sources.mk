@@ -1,5 +1,5 @@
 sip_SRCS := sip/stack.c sip/stack_addr.c sip/stack_log.c sip/stack_request.c \
-	sip/dialog.c sip/session.c sip/session_fsm.c sip/session_uac.c \
+	sip/dialog.c sip/dialog_uac.c sip/session.c sip/session_fsm.c sip/session_uac.c \
 	sip/session_uas.c sip/session_offer.c sip/session_early.c sip/session_timer.c \
 	sip/extension.c sip/ims_leg.c sip/ims_read.c sip/ims_tell.c sip/ims_cause.c \
 	sip/message.c sip/refer.c \
