@@ -51,7 +51,7 @@ struct side {
 	struct gw_precondition qos;
 };
 
-/* An offer within the session on its way: one a call, gateway/call_update.c. */
+/* An offer within the session on its way: one a call, call_update*.c. */
 enum update_state {
 	UPD_IDLE,
 	UPD_RESERVING,  /* x offered m-lines that media has to make first */
@@ -362,12 +362,15 @@ void gw_call_update_refuse(struct gw_call *call, struct side *s,
 void gw_call_update_reserved(struct gw_call *call, struct side *s);
 /* It has not.  False: nobody waits for that here. */
 bool gw_call_update_not_reserved(struct gw_call *call);
+void gw_call_update_fini(struct gw_call *call);
+
+/* ---- gateway/call_update_own.c: our own offers within the session ---- */
+
 /* When both sides are described: does the browser's codec suit the other?  If
  * not, offer it fewer. */
 void gw_call_update_narrow(struct gw_call *call);
 /* Offers @s on our own account what the other side has now. */
 void gw_call_offer_again(struct gw_call *call, struct side *s);
 void gw_call_update_init(struct gw_call *call);
-void gw_call_update_fini(struct gw_call *call);
 
 #endif

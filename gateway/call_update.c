@@ -1,7 +1,8 @@
 /*
  * Offers within the session: hold and resume, m-lines that come and go, ICE
- * restart, a reloaded page, a refresh, and our own.  One at a time a call; a second one meets 491 (RFC 3261
- * 14.1).  x is the side whose offer is being answered, y the other.
+ * restart, a reloaded page.  One at a time a call; a second one meets 491 (RFC
+ * 3261 14.1).  x is the side whose offer is being answered, y the other.  What
+ * we offer ourselves is in call_update_own.c.
  *
  * y is asked only when its own description would change: streams, direction,
  * or a codec in use that x no longer has.  What is x's transport alone (ICE,
@@ -15,9 +16,7 @@
 
 #include "gateway/base/metrics.h"
 #include "gateway/call_priv.h"
-
-#define NARROW_RETRY_MS 1000
-#define NARROW_TRIES    5
+#include "gateway/call_update_priv.h"
 
 GW_COUNTER(m_forwarded, "isthmus_offers_total",
 	   "Offers within a session, by what became of them",
@@ -32,7 +31,7 @@ GW_COUNTER(m_glare, "isthmus_offers_total",
 	   "Offers within a session, by what became of them",
 	   "result=\"glare\"");
 
-static void update_reset(struct update *u)
+void gw_call_update_reset(struct update *u)
 {
 	gw_call_keep(&u->offer_x, NULL);
 	gw_call_keep(&u->answer_y, NULL);
@@ -45,7 +44,7 @@ static void update_reset(struct update *u)
 void gw_call_update_fini(struct gw_call *call)
 {
 	gw_timer_stop(&call->upd.retry);
-	update_reset(&call->upd);
+	gw_call_update_reset(&call->upd);
 	call->upd.wanted = false;
 }
 
@@ -58,8 +57,8 @@ static void tell(struct gw_call *call, struct side *s, const struct gw_msg *msg)
 			(int)msg->verb, strerror(-err));
 }
 
-static void refuse(struct gw_call *call, struct side *x,
-		   const struct gw_cause *cause)
+void gw_call_update_deny(struct gw_call *call, struct side *x,
+			 const struct gw_cause *cause)
 {
 	struct gw_msg msg = { .verb = GW_V_REFUSE, .cause = *cause };
 
@@ -82,18 +81,6 @@ static void keep_y(struct update *u)
 	u->y->answered = true;
 }
 
-/* @s changed for an offer that failed: it is offered what the other side
- * still has. */
-static void restore(struct gw_call *call, struct side *s)
-{
-	struct update *u = &call->upd;
-
-	u->wanted = true;
-	u->narrow = s;
-	u->tries = 0;
-	gw_timer_start_us(gw_loop_timers(call->core->loop), &u->retry, 0);
-}
-
 static void refuse_because(struct gw_call *call, const struct gw_cause *cause)
 {
 	struct update *u = &call->upd;
@@ -102,10 +89,10 @@ static void refuse_because(struct gw_call *call, const struct gw_cause *cause)
 
 	(void)gw_oa_event(&x->oa, GW_OA_WE_REFUSE);
 	keep_y(u);
-	update_reset(u);
-	refuse(call, x, cause);
+	gw_call_update_reset(u);
+	gw_call_update_deny(call, x, cause);
 	if (in_vain)
-		restore(call, y);
+		gw_call_update_restore(call, y);
 }
 
 static void refuse_pending(struct gw_call *call, uint16_t status,
@@ -162,9 +149,9 @@ static void given_up(struct gw_call *call)
 
 	gw_info(&call->log, "%s leg gave its offer up", x->kind);
 	(void)gw_oa_event(&x->oa, GW_OA_WE_REFUSE);
-	update_reset(u);
+	gw_call_update_reset(u);
 	if (asked)
-		restore(call, y);
+		gw_call_update_restore(call, y);
 }
 
 /* Everything is known: commit both sides, answer x. */
@@ -221,7 +208,7 @@ static void complete(struct gw_call *call)
 	gw_call_set_gates(call, x, &content, &offer, GW_GATE_BOTH);
 	apply_y(call);
 	gw_call_note_codec(call);
-	update_reset(u);
+	gw_call_update_reset(u);
 
 	gw_call_update_narrow(call);
 }
@@ -346,72 +333,6 @@ static void forward(struct gw_call *call, struct gw_sess *fwd,
 	gw_metric_add(&m_forwarded, 1);
 }
 
-/* ---- x asks for our offer (re-INVITE without SDP, or a refresh) ---- */
-
-static const char *behind_origin(const char *text)
-{
-	const char *at = strstr(text, "\no=");
-
-	at = at ? strchr(at + 1, '\n') : NULL;
-	return at ? at : text;
-}
-
-/* RFC 3264 8: what says nothing new has the version that it had. */
-static char *unchanged(struct side *x, char *text)
-{
-	char *again;
-
-	if (strcmp(behind_origin(text), behind_origin(x->local)) != 0)
-		return text;
-	again = strdup(x->local);
-	if (!again)
-		return text;
-	free(text);
-	x->o_version--;
-	return again;
-}
-
-static void late_offer(struct gw_call *call, struct side *x)
-{
-	struct update *u = &call->upd;
-	struct side *y = call_other(call, x);
-	struct gw_sess from, previous, content;
-	struct gw_msg msg = { .verb = GW_V_ACCEPT };
-	struct gw_cause cause = { .status = 500, .text = "no offer possible" };
-	char *text = NULL;
-	int err;
-
-	gw_call_reread(x, x->local, &previous);
-	if (y->profile == GW_PROFILE_RESOURCE) {
-		from = previous;
-		for (unsigned i = 0; i < from.nstream; i++)
-			from.stream[i].dir = GW_DIR_SENDRECV;
-	} else {
-		gw_call_wish(y, &from);
-	}
-	err = gw_call_relay_offer(x, &content, &from, &previous);
-	if (!err)
-		text = gw_call_print(call, x, &content, NULL);
-	if (text && previous.version + 1 == x->o_version)
-		text = unchanged(x, text);
-	if (!text || gw_oa_event(&x->oa, GW_OA_WE_OFFER)) {
-		free(text);
-		refuse(call, x, &cause);
-		return;
-	}
-	msg.desc = (struct gw_desc){ GW_DESC_OFFER, text, strlen(text) };
-	if (!x->leg || gw_leg_send(x->leg, &msg)) {
-		(void)gw_oa_event(&x->oa, GW_OA_PEER_REFUSES);
-		free(text);
-		refuse(call, x, &cause);
-		return;
-	}
-	u->state = UPD_LATE;
-	u->x = x;
-	u->y = y;
-	gw_call_keep(&x->pending, text);
-}
-
 /* Every m-line of x's @offer has its media. */
 static void consider(struct gw_call *call, const struct gw_sess *offer)
 {
@@ -481,19 +402,19 @@ void gw_call_update_offer(struct gw_call *call, struct side *x,
 
 	if (call->fsm.state != GW_CALL_UP || u->state != UPD_IDLE ||
 	    gw_call_transferring(call)) {
-		refuse(call, x, &cause);
+		gw_call_update_deny(call, x, &cause);
 		return;
 	}
 	if (!msg->desc.text) {
-		late_offer(call, x);
+		gw_call_update_late(call, x);
 		return;
 	}
 	if (gw_call_read(call, x, &msg->desc, &offer, &cause)) {
-		refuse(call, x, &cause);
+		gw_call_update_deny(call, x, &cause);
 		return;
 	}
 	if (gw_oa_event(&x->oa, GW_OA_PEER_OFFERS)) {
-		refuse(call, x, &cause);
+		gw_call_update_deny(call, x, &cause);
 		return;
 	}
 
@@ -513,9 +434,9 @@ void gw_call_update_offer(struct gw_call *call, struct side *x,
 
 /* ---- answers to what we offered ---- */
 
-static bool answer_fits(struct gw_call *call, struct side *s,
-			const char *offer_text, const struct gw_desc *desc,
-			struct gw_sess *answer)
+bool gw_call_update_fits(struct gw_call *call, struct side *s,
+			 const char *offer_text, const struct gw_desc *desc,
+			 struct gw_sess *answer)
 {
 	struct gw_sess offer;
 	struct gw_sdp_error err = { 0 };
@@ -541,11 +462,11 @@ static void forwarded_accept(struct gw_call *call, const struct gw_msg *msg)
 	struct side *y = u->y;
 	struct gw_sess answer;
 
-	if (!answer_fits(call, y, u->offer_y, &msg->desc, &answer)) {
+	if (!gw_call_update_fits(call, y, u->offer_y, &msg->desc, &answer)) {
 		(void)gw_oa_event(&y->oa, GW_OA_PEER_REFUSES);
 		refuse_pending(call, 488,
 			       "the other side's answer is unusable");
-		restore(call, y);
+		gw_call_update_restore(call, y);
 		return;
 	}
 	(void)gw_oa_event(&u->y->oa, GW_OA_PEER_ANSWERS);
@@ -557,57 +478,6 @@ static void forwarded_accept(struct gw_call *call, const struct gw_msg *msg)
 	proceed(call);
 }
 
-/* x answered an offer of ours: late, or on our own account. */
-static void own_accept(struct gw_call *call, const struct gw_msg *msg)
-{
-	struct update *u = &call->upd;
-	struct side *x = u->x, *y = u->y;
-	struct gw_sess answer, before, local;
-	bool late = u->state == UPD_LATE, dir_changed;
-	char *text;
-
-	if (!answer_fits(call, x, x->pending, &msg->desc, &answer)) {
-		(void)gw_oa_event(&x->oa, GW_OA_PEER_REFUSES);
-		gw_call_keep(&x->pending, NULL);
-		update_reset(u);
-		return;
-	}
-	(void)gw_oa_event(&x->oa, GW_OA_PEER_ANSWERS);
-	gw_call_reread(x, x->remote, &before);
-	dir_changed = false;
-	for (unsigned i = 0; i < answer.nstream && i < before.nstream; i++)
-		dir_changed |= answer.stream[i].dir != before.stream[i].dir;
-	text = gw_call_dup(&msg->desc);
-	if (text) {
-		gw_call_keep(&x->remote, text);
-		x->answered = true;
-	}
-	gw_call_keep(&x->local, x->pending);
-	x->pending = NULL;
-	update_reset(u);
-
-	gw_call_reread(x, x->local, &local);
-	if (gw_call_configure(call, x, &local, &answer))
-		gw_warn(&call->log,
-			"media worker overloaded: the update of "
-			"the %s leg is not in force",
-			x->kind);
-	gw_call_set_gates(call, x, &local, &answer, GW_GATE_BOTH);
-	gw_call_note_codec(call);
-	if (y->profile == GW_PROFILE_RESOURCE) {
-		/* An echo has no peer to be told: it follows. */
-		(void)gw_call_configure_resource(call, y, &local, &answer);
-		gw_call_set_gates(call, y, &answer, &local, GW_GATE_BOTH);
-		return;
-	}
-	gw_call_update_narrow(call);
-
-	/* A party that came back, or left, in answer to our offer: the other
-	 * one must hear of it. */
-	if (late && dir_changed)
-		restore(call, y);
-}
-
 void gw_call_update_accept(struct gw_call *call, struct side *s,
 			   const struct gw_msg *msg)
 {
@@ -616,13 +486,11 @@ void gw_call_update_accept(struct gw_call *call, struct side *s,
 	if (u->state == UPD_FORWARDED && s == u->y)
 		forwarded_accept(call, msg);
 	else if ((u->state == UPD_LATE || u->state == UPD_OWN) && s == u->x)
-		own_accept(call, msg);
+		gw_call_update_own_accept(call, msg);
 	else
 		gw_warn(&call->log, "%s leg: an answer nobody asked for",
 			s->kind);
 }
-
-static void retry_own(struct gw_call *call);
 
 void gw_call_update_refuse(struct gw_call *call, struct side *s,
 			   const struct gw_msg *msg)
@@ -632,125 +500,7 @@ void gw_call_update_refuse(struct gw_call *call, struct side *s,
 	if (u->state == UPD_FORWARDED && s == u->y) {
 		(void)gw_oa_event(&s->oa, GW_OA_PEER_REFUSES);
 		refuse_because(call, &msg->cause);
-		return;
+	} else if ((u->state == UPD_OWN || u->state == UPD_LATE) && s == u->x) {
+		gw_call_update_own_refuse(call, msg);
 	}
-	if ((u->state == UPD_OWN || u->state == UPD_LATE) && s == u->x) {
-		bool own = u->state == UPD_OWN;
-
-		(void)gw_oa_event(&s->oa, GW_OA_PEER_REFUSES);
-		gw_call_keep(&s->pending, NULL);
-		update_reset(u);
-		if (own && msg->cause.status == 491)
-			retry_own(call);
-		else if (own)
-			gw_warn(&call->log, "%s leg refused our offer: %u",
-				s->kind, msg->cause.status);
-	}
-}
-
-/* ---- our own offer ---- */
-
-static void retry_own(struct gw_call *call)
-{
-	struct update *u = &call->upd;
-
-	if (++u->tries > NARROW_TRIES) {
-		gw_warn(&call->log, "%s leg never took our offer",
-			u->narrow->kind);
-		u->wanted = false;
-		return;
-	}
-	u->wanted = true;
-	gw_timer_start_ms(gw_loop_timers(call->core->loop), &u->retry,
-			  NARROW_RETRY_MS);
-}
-
-/* Offer to u->narrow what the other side has. */
-static void own_offer(struct gw_call *call)
-{
-	struct update *u = &call->upd;
-	struct side *x = u->narrow, *y = call_other(call, x);
-	struct gw_sess from, previous, content;
-	struct gw_msg msg = { .verb = GW_V_OFFER };
-	char *text;
-
-	if (call->fsm.state != GW_CALL_UP || !x->leg || !u->wanted)
-		return;
-	if (u->state != UPD_IDLE) {
-		retry_own(call);
-		return;
-	}
-	gw_call_reread(x, x->local, &previous);
-	gw_call_reread(y, y->remote, &from);
-	if (gw_call_relay_offer(x, &content, &from, &previous)) {
-		u->wanted = false;
-		return;
-	}
-	text = gw_call_print(call, x, &content, NULL);
-	if (!text || gw_oa_event(&x->oa, GW_OA_WE_OFFER)) {
-		free(text);
-		retry_own(call);
-		return;
-	}
-	gw_call_keep(&x->pending, text);
-	msg.desc = (struct gw_desc){ GW_DESC_OFFER, text, strlen(text) };
-	msg.held = y->held;
-	if (gw_leg_send(x->leg, &msg)) {
-		(void)gw_oa_event(&x->oa, GW_OA_PEER_REFUSES);
-		gw_call_keep(&x->pending, NULL);
-		retry_own(call);
-		return;
-	}
-	u->wanted = false;
-	u->state = UPD_OWN;
-	u->x = x;
-	u->y = y;
-}
-
-static void on_retry(struct gw_timer *t, void *arg)
-{
-	struct gw_call *call = arg;
-
-	(void)t;
-	GW_CHECK(call, CALL_MAGIC);
-	own_offer(call);
-}
-
-void gw_call_update_narrow(struct gw_call *call)
-{
-	struct update *u = &call->upd;
-
-	if (call->a.profile == GW_PROFILE_RESOURCE ||
-	    call->b.profile == GW_PROFILE_RESOURCE || u->wanted ||
-	    u->state != UPD_IDLE)
-		return;
-	if (gw_call_too_wide(call, &call->a))
-		u->narrow = &call->a;
-	else if (gw_call_too_wide(call, &call->b))
-		u->narrow = &call->b;
-	else
-		return;
-	u->wanted = true;
-	u->tries = 0;
-	own_offer(call);
-}
-
-void gw_call_offer_again(struct gw_call *call, struct side *s)
-{
-	struct side *o = call_other(call, s);
-	struct gw_sess local, remote;
-
-	if (s->profile != GW_PROFILE_RESOURCE) {
-		restore(call, s);
-		return;
-	}
-	gw_call_reread(o, o->local, &local);
-	gw_call_reread(o, o->remote, &remote);
-	(void)gw_call_configure_resource(call, s, &local, &remote);
-	gw_call_set_gates(call, s, &remote, &local, GW_GATE_BOTH);
-}
-
-void gw_call_update_init(struct gw_call *call)
-{
-	gw_timer_init(&call->upd.retry, on_retry, call);
 }

@@ -1,3 +1,7 @@
+/*
+ * Log-ins: from the web side by way of the store to the core, and what comes
+ * back.  Those of the last run are taken over in enrol_resume.c.
+ */
 #include "gateway/enrol.h"
 
 #include <errno.h>
@@ -5,17 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define HASH_NONFATAL_OOM 1
-#include <uthash.h>
-
-#include "gateway/base/check.h"
 #include "gateway/base/metrics.h"
-#include "gateway/enrol_pool.h"
-#include "gateway/enrol_share.h"
-#include "gateway/enrol_who.h"
+#include "gateway/enrol_priv.h"
 #include "gateway/reg_keep.h"
-#include "gateway/registration.h"
-#include "gateway/store.h"
 
 #define NO_IDENTITY_RETRY_S 30
 /* The end of a binding is stored no more often than this, however short a core
@@ -31,39 +27,9 @@ GW_COUNTER(m_exhausted, NAME, HELP, "result=\"pool_empty\"");
 GW_COUNTER(m_fault, NAME, HELP, "result=\"store_fault\"");
 GW_GAUGE(m_live, "isthmus_enrolments", "Log-ins registered in the core", "");
 
-/* One log-in. */
-struct enrol {
-	char key[GW_REGN_KEY_SIZE];
-	UT_hash_handle hh;
-	struct gw_enrols *all;
-	struct gw_store_req *asked; /* of the store; NULL: nothing */
-	struct gw_regn *regn;
-	struct gw_share_use share; /* instead of regn: with other endpoints */
-	bool registered;
-	struct gw_loan_use loan;    /* its identity is of the pool */
-	struct gw_enrol_wish *wish; /* until it is registered; owned */
-	char peer[48];
-	struct gw_enrol_who who;
-	struct gw_regn_secret *secret; /* HELD; wiped */
-	/* Of before a crash, until it is taken over; owned. */
-	struct gw_regn_state *was;
-	bool unwanted; /* taken over to be ended */
-	/* What the store has of it. */
-	int64_t kept_until_s;
-	uint32_t kept_cseq;
-};
-
-struct gw_enrols {
-	struct gw_core *core;
-	struct gw_loans *loans;
-	struct gw_shares *shares;
-	struct enrol *by_key;
-	struct gw_store_req *listing; /* the pool, at the beginning */
-};
-
 static const struct gw_logctx elog = { .module = "enrol" };
 
-static struct enrol *find(const struct gw_enrols *all, const char *key)
+struct enrol *gw_enrol_find(const struct gw_enrols *all, const char *key)
 {
 	struct enrol *e;
 
@@ -79,7 +45,7 @@ static void wipe_secret(struct enrol *e)
 	e->secret = NULL;
 }
 
-static void bury(struct enrol *e)
+void gw_enrol_bury(struct enrol *e)
 {
 	if (e->asked)
 		gw_store_cancel(e->asked);
@@ -96,20 +62,19 @@ static void bury(struct enrol *e)
 	free(e);
 }
 
-/* Tells the web side; the enrolment is over when it is not good news. */
-static void tell(struct enrol *e, const struct gw_web_enrolled *res)
+void gw_enrol_tell(struct enrol *e, const struct gw_web_enrolled *res)
 {
 	struct gw_web *web = e->all->core->web;
 	char key[GW_REGN_KEY_SIZE];
 
 	memcpy(key, e->key, sizeof(key));
 	if (res->status != 200 && res->status != 401)
-		bury(e);
+		gw_enrol_bury(e);
 	gw_web_enrolled(web, key, res);
 }
 
-static void refuse(struct enrol *e, uint16_t status, uint16_t retry_after_s,
-		   const char *text)
+void gw_enrol_refuse(struct enrol *e, uint16_t status, uint16_t retry_after_s,
+		     const char *text)
 {
 	const struct gw_web_enrolled res = {
 		.status = status,
@@ -118,7 +83,7 @@ static void refuse(struct enrol *e, uint16_t status, uint16_t retry_after_s,
 	};
 
 	gw_metric_add(&m_refused, 1);
-	tell(e, &res);
+	gw_enrol_tell(e, &res);
 }
 
 /* ---- the core ---- */
@@ -130,8 +95,7 @@ static bool is_granted(const struct enrol *e, const struct gw_regn_event *ev)
 	       gw_enrol_is_granted(e->wish, ev->nimpu, ev->impu);
 }
 
-/* Its own, or the one that it shares; NULL: none. */
-static const struct gw_regn *regn_of(const struct enrol *e)
+const struct gw_regn *gw_enrol_regn(const struct enrol *e)
 {
 	return e->regn ? e->regn : gw_share_regn(&e->share);
 }
@@ -152,7 +116,7 @@ static void on_registered(struct enrol *e, const struct gw_regn_event *ev)
 
 	memcpy(key, e->key, sizeof(key));
 	if (!is_granted(e, ev)) {
-		refuse(e, 403, 0, "the core grants other identities");
+		gw_enrol_refuse(e, 403, 0, "the core grants other identities");
 		return;
 	}
 	free(e->wish);
@@ -162,7 +126,7 @@ static void on_registered(struct enrol *e, const struct gw_regn_event *ev)
 		gw_metric_add(&m_live, 1);
 		gw_metric_add(&m_registered, 1);
 	}
-	tell(e, &res);
+	gw_enrol_tell(e, &res);
 	if (stored)
 		gw_keep_refresh(core->keep, key);
 }
@@ -172,7 +136,7 @@ static void on_refreshed(struct enrol *e)
 {
 	struct gw_regn_state now;
 
-	gw_regn_describe(regn_of(e), &now);
+	gw_regn_describe(gw_enrol_regn(e), &now);
 	if (now.cseq < e->kept_cseq ||
 	    now.core_expires_s >= e->kept_until_s + KEEP_S)
 		gw_keep_refresh(e->all->core->keep, e->key);
@@ -200,7 +164,7 @@ static void on_regn(struct gw_regn *r, const struct gw_regn_event *ev,
 	case GW_RE_CHALLENGE:
 		res.status = 401;
 		res.challenge = ev->challenge;
-		tell(e, &res);
+		gw_enrol_tell(e, &res);
 		break;
 	case GW_RE_REGISTERED:
 		on_registered(e, ev);
@@ -220,7 +184,7 @@ static void on_regn(struct gw_regn *r, const struct gw_regn_event *ev,
 		res.text = ev->by_network ? "deregistered by the network"
 					  : ev->cause.text;
 		gw_metric_add(&m_refused, !e->registered);
-		tell(e, &res);
+		gw_enrol_tell(e, &res);
 		break;
 	}
 }
@@ -248,7 +212,7 @@ static int start(struct enrol *e, const struct gw_regn_request *req)
 			     on_share, e);
 }
 
-static void start_regn(struct enrol *e)
+void gw_enrol_start(struct enrol *e)
 {
 	struct gw_core *core = e->all->core;
 	struct gw_regn_request req = {
@@ -272,17 +236,17 @@ static void start_regn(struct enrol *e)
 	if (err > 0)
 		gw_share_tell(&e->share);
 	else if (err == -EAGAIN)
-		refuse(e, 503, 5, "too many registrations at once");
+		gw_enrol_refuse(e, 503, 5, "too many registrations at once");
 	else if (err)
-		refuse(e, 503, 0, "the core cannot be asked");
+		gw_enrol_refuse(e, 503, 0, "the core cannot be asked");
 }
 
 /* ---- the store ---- */
 
-static void fault(struct enrol *e)
+void gw_enrol_fault(struct enrol *e)
 {
 	gw_metric_add(&m_fault, 1);
-	refuse(e, 503, 5, "subscribers cannot be looked up");
+	gw_enrol_refuse(e, 503, 5, "subscribers cannot be looked up");
 }
 
 static void on_loan(int error, const char *impi, const char *impu, void *arg)
@@ -291,25 +255,26 @@ static void on_loan(int error, const char *impi, const char *impu, void *arg)
 
 	if (error == -ENODATA) {
 		gw_metric_add(&m_exhausted, 1);
-		refuse(e, 503, NO_IDENTITY_RETRY_S, "no identity is free");
+		gw_enrol_refuse(e, 503, NO_IDENTITY_RETRY_S,
+				"no identity is free");
 		return;
 	}
 	if (error) {
-		fault(e);
+		gw_enrol_fault(e);
 		return;
 	}
 	(void)snprintf(e->who.impi, sizeof(e->who.impi), "%s", impi);
 	(void)snprintf(e->who.impu, sizeof(e->who.impu), "%s", impu);
-	start_regn(e);
+	gw_enrol_start(e);
 }
 
 static void lodge(struct enrol *e)
 {
 	if (gw_loan_take(e->all->loans, &e->loan, e->wish->id, on_loan, e))
-		fault(e);
+		gw_enrol_fault(e);
 }
 
-static int take_secret(struct enrol *e, const struct gw_ims_secret *s)
+int gw_enrol_take_secret(struct enrol *e, const struct gw_ims_secret *s)
 {
 	e->secret = calloc(1, sizeof(*e->secret));
 	if (!e->secret)
@@ -332,15 +297,16 @@ static void enrol_as(struct enrol *e, const struct gw_subscriber *s)
 					  &e->all->core->set->ims, &why);
 
 	if (status)
-		refuse(e, status, 0, why);
+		gw_enrol_refuse(e, status, 0, why);
 	else if (e->who.how == GW_ENROL_NONE)
-		tell(e, &here_only);
+		gw_enrol_tell(e, &here_only);
 	else if (e->who.how == GW_ENROL_POOL)
 		lodge(e);
-	else if (e->who.how == GW_ENROL_HELD && take_secret(e, &s->secret))
-		fault(e);
+	else if (e->who.how == GW_ENROL_HELD &&
+		 gw_enrol_take_secret(e, &s->secret))
+		gw_enrol_fault(e);
 	else
-		start_regn(e);
+		gw_enrol_start(e);
 }
 
 static void on_subscriber(const struct gw_store_answer *a, void *arg)
@@ -349,7 +315,7 @@ static void on_subscriber(const struct gw_store_answer *a, void *arg)
 
 	e->asked = NULL;
 	if (a->error && a->error != -ENOENT)
-		fault(e);
+		gw_enrol_fault(e);
 	else
 		enrol_as(e, a->error ? NULL : a->subscriber);
 }
@@ -407,14 +373,14 @@ int gw_enrol_begin(const struct gw_web_enrolment *who, void *arg)
 	(void)snprintf(cmd.key, sizeof(cmd.key), "%s", who->id);
 	err = gw_store_do(&e->asked, core->store, &cmd, on_subscriber, e);
 	if (err)
-		bury(e);
+		gw_enrol_bury(e);
 	return err;
 }
 
 int gw_enrol_answer(const char *key, const char *authorization, void *arg)
 {
 	struct gw_core *core = arg;
-	struct enrol *e = find(core->enrols, key);
+	struct enrol *e = gw_enrol_find(core->enrols, key);
 
 	if (!e || !e->regn)
 		return -EALREADY;
@@ -424,7 +390,7 @@ int gw_enrol_answer(const char *key, const char *authorization, void *arg)
 int gw_enrol_quit(const char *key, void *arg)
 {
 	struct gw_core *core = arg;
-	struct enrol *e = find(core->enrols, key);
+	struct enrol *e = gw_enrol_find(core->enrols, key);
 
 	return e && e->regn ? gw_regn_quit(e->regn) : -EALREADY;
 }
@@ -432,211 +398,13 @@ int gw_enrol_quit(const char *key, void *arg)
 void gw_enrol_leave(const char *key, void *arg)
 {
 	struct gw_core *core = arg;
-	struct enrol *e = find(core->enrols, key);
+	struct enrol *e = gw_enrol_find(core->enrols, key);
 
 	if (e)
-		bury(e);
+		gw_enrol_bury(e);
 }
 
-/* ---- over a crash ---- */
-
-void gw_enrol_describe(const struct gw_enrols *all, const char *key,
-		       struct gw_stored_reg *row)
-{
-	struct gw_regn_state now;
-	struct enrol *e = find(all, key);
-
-	if (!e || (!regn_of(e) && !e->was))
-		return;
-	if (regn_of(e))
-		gw_regn_describe(regn_of(e), &now);
-	else
-		now = *e->was;
-	row->enrol = (uint8_t)e->who.how;
-	memcpy(row->impi, e->who.impi, sizeof(row->impi));
-	memcpy(row->impu[0], e->who.impu, sizeof(row->impu[0]));
-	row->nimpu = 1;
-	(void)snprintf(row->peer, sizeof(row->peer), "%s", e->peer);
-	(void)snprintf(row->contact, sizeof(row->contact), "%s", now.contact);
-	memcpy(row->call_id, now.call_id, sizeof(row->call_id));
-	memcpy(row->service_route, now.service_route,
-	       sizeof(row->service_route));
-	row->cseq = e->kept_cseq = now.cseq;
-	row->core_expires_s = e->kept_until_s = now.core_expires_s;
-}
-
-static struct gw_regn_state *state_of(const struct gw_stored_reg *row)
-{
-	struct gw_regn_state *was = calloc(1, sizeof(*was));
-
-	if (!was)
-		return NULL;
-	(void)snprintf(was->contact, sizeof(was->contact), "%.*s",
-		       (int)sizeof(was->contact) - 1, row->contact);
-	memcpy(was->call_id, row->call_id, sizeof(was->call_id));
-	memcpy(was->service_route, row->service_route,
-	       sizeof(was->service_route));
-	was->cseq = row->cseq;
-	was->core_expires_s = row->core_expires_s;
-	return was;
-}
-
-/* Calls come by the key of what it shares before the core is asked again. */
-static void tell_shared(struct enrol *e)
-{
-	const struct gw_web_enrolled res = {
-		.status = 200,
-		.registration = gw_share_key(&e->share),
-		.impi = e->who.impi,
-	};
-
-	if (res.registration)
-		tell(e, &res);
-}
-
-static void take_over(struct enrol *e)
-{
-	char key[GW_REGN_KEY_SIZE];
-	struct gw_enrols *all = e->all;
-
-	memcpy(key, e->key, sizeof(key));
-	start_regn(e);
-	/* It may have ended. */
-	e = find(all, key);
-	if (e && e->unwanted)
-		bury(e);
-	else if (e)
-		tell_shared(e);
-}
-
-static void on_held(const struct gw_store_answer *a, void *arg)
-{
-	const struct gw_subscriber *s = a->subscriber;
-	struct enrol *e = arg;
-
-	e->asked = NULL;
-	if (a->error || s->enrol != GW_ENROL_HELD ||
-	    strcmp(s->impi, e->who.impi) != 0)
-		refuse(e, 403, 0, "not the subscriber that it was");
-	else if (take_secret(e, &s->secret))
-		fault(e);
-	else
-		take_over(e);
-}
-
-static int begin_again(struct gw_enrols *all, const struct gw_stored_reg *row,
-		       struct enrol **out)
-{
-	struct enrol *e = calloc(1, sizeof(*e));
-
-	if (!e)
-		return -ENOMEM;
-	e->all = all;
-	e->was = state_of(row);
-	(void)snprintf(e->key, sizeof(e->key), "%s", row->key);
-	if (e->was)
-		HASH_ADD_STR(all->by_key, key, e);
-	if (!e->was || !e->hh.tbl) {
-		free(e->was);
-		free(e);
-		return -ENOMEM;
-	}
-	(void)snprintf(e->peer, sizeof(e->peer), "%s", row->peer);
-	memcpy(e->who.impi, row->impi, sizeof(e->who.impi));
-	memcpy(e->who.impu, row->impu[0], sizeof(e->who.impu));
-	e->who.how = row->enrol;
-	e->kept_cseq = row->cseq;
-	e->kept_until_s = row->core_expires_s ? row->core_expires_s : 1;
-	*out = e;
-	return 0;
-}
-
-/* It was the user's before, and is. */
-static int keep_loan(struct enrol *e, const struct gw_stored_reg *row)
-{
-	char id[GW_WEB_IDENTITY];
-
-	if (!gw_web_identity(id, row->id))
-		return -EINVAL;
-	return gw_loan_keep(e->all->loans, &e->loan, id, row->impi,
-			    row->impu[0]);
-}
-
-void gw_enrol_resume(struct gw_enrols *all, const struct gw_stored_reg *row,
-		     bool unwanted)
-{
-	const struct gw_web_enrolled lost = { .status = 503 };
-	struct gw_store_cmd cmd = { .verb = GW_ST_SUBSCRIBER_GET };
-	struct enrol *e;
-
-	if (find(all, row->key) || !row->nimpu || begin_again(all, row, &e)) {
-		if (!unwanted)
-			gw_web_enrolled(all->core->web, row->key, &lost);
-		return;
-	}
-	e->unwanted = unwanted;
-	if (e->who.how == GW_ENROL_POOL && keep_loan(e, row)) {
-		fault(e);
-		return;
-	}
-	if (e->who.how != GW_ENROL_HELD) {
-		take_over(e);
-		return;
-	}
-	memcpy(cmd.key, row->id, sizeof(cmd.key));
-	if (gw_store_do(&e->asked, all->core->store, &cmd, on_held, e))
-		fault(e);
-}
-
-/* ---- the beginning ---- */
-
-static int list_pool(struct gw_enrols *all, const char *after);
-
-static void on_pool(const struct gw_store_answer *a, void *arg)
-{
-	struct gw_enrols *all = arg;
-	char last[128] = "";
-
-	all->listing = NULL;
-	if (a->error) {
-		gw_error(&elog, "the pool cannot be read: leases of the last "
-				"run stay");
-		return;
-	}
-	for (size_t i = 0; i < a->n; i++) {
-		const struct gw_pool_entry *p = &a->pool[i];
-		struct gw_store_cmd cmd = {
-			.verb = GW_ST_POOL_RELEASE,
-			.number = all->core->set->ims.expires_s,
-		};
-
-		memcpy(last, p->impi, sizeof(last));
-		if (p->state != GW_POOL_LEASED ||
-		    gw_loans_has(all->loans, p->holder))
-			continue;
-		(void)snprintf(cmd.key, sizeof(cmd.key), "%s", p->holder);
-		gw_info(&elog, "%s was leased when the last run ended",
-			p->impi);
-		(void)gw_store_do(NULL, all->core->store, &cmd, NULL, NULL);
-	}
-	if (a->n == GW_STORE_PAGE)
-		(void)list_pool(all, last);
-}
-
-static int list_pool(struct gw_enrols *all, const char *after)
-{
-	struct gw_store_cmd cmd = { .verb = GW_ST_POOL_LIST };
-
-	(void)snprintf(cmd.key, sizeof(cmd.key), "%s", after);
-	return gw_store_do(&all->listing, all->core->store, &cmd, on_pool, all);
-}
-
-void gw_enrols_reclaim(struct gw_enrols *all)
-{
-	if (list_pool(all, ""))
-		gw_error(&elog, "the pool cannot be read: leases of the last "
-				"run stay");
-}
+/* ---- all of them ---- */
 
 int gw_enrols_new(struct gw_enrols **out, struct gw_core *core)
 {
@@ -667,7 +435,7 @@ void gw_enrols_free(struct gw_enrols *all)
 	if (!all)
 		return;
 	HASH_ITER(hh, all->by_key, e, next)
-	bury(e);
+	gw_enrol_bury(e);
 	if (all->listing)
 		gw_store_cancel(all->listing);
 	gw_shares_free(all->shares);

@@ -1,4 +1,8 @@
-#include "sip/dialog.h"
+/*
+ * The legs and transactions of a session: what NTA reports, requests inside
+ * dialogs, responses, the end.  INVITEs of ours are in dialog_uac.c.
+ */
+#include "sip/dialog_priv.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -7,14 +11,11 @@
 #include <string.h>
 #include <sofia-sip/nta_tag.h>
 #include <sofia-sip/sip_header.h>
-#include <sofia-sip/sip_status.h>
 #include <sofia-sip/sip_tag.h>
 #include <sofia-sip/su_tag.h>
 #include <sofia-sip/tport_tag.h>
 
 #include "sip/ims_cause.h"
-
-#define RECV_INFO "Recv-Info: " GW_SIP_INFO_PACKAGE
 
 static const char *method_name(sip_method_t method)
 {
@@ -41,7 +42,7 @@ static const char *method_name(sip_method_t method)
 
 /* ---- what NTA calls ---- */
 
-static int on_response(void *ref, nta_outgoing_t *orq, const sip_t *response)
+int gw_dialog_on_response(void *ref, nta_outgoing_t *orq, const sip_t *response)
 {
 	struct gw_session *s = gw_session_find(ref);
 	int status = nta_outgoing_status(orq);
@@ -70,8 +71,8 @@ static int on_response(void *ref, nta_outgoing_t *orq, const sip_t *response)
 	return 0;
 }
 
-static int on_request(void *ref, nta_leg_t *leg, nta_incoming_t *irq,
-		      const sip_t *request)
+int gw_dialog_on_request(void *ref, nta_leg_t *leg, nta_incoming_t *irq,
+			 const sip_t *request)
 {
 	struct gw_session *s = gw_session_find(ref);
 
@@ -112,12 +113,13 @@ struct gw_session *gw_dialog_find(struct gw_sip *sip,
 	nta_leg_t *leg =
 		nta_leg_by_replaces(sip->agent, (sip_replaces_t *)replaces);
 
-	return leg ? gw_session_find(nta_leg_magic(leg, on_request)) : NULL;
+	return leg ? gw_session_find(nta_leg_magic(leg, gw_dialog_on_request))
+		   : NULL;
 }
 
 /* ---- bodies and credentials ---- */
 
-static sip_payload_t *payload(su_home_t *home, const struct gw_dialog_msg *m)
+sip_payload_t *gw_dialog_payload(su_home_t *home, const struct gw_dialog_msg *m)
 {
 	if (!m || !m->body)
 		return NULL;
@@ -129,10 +131,8 @@ static const char *body_type(const struct gw_dialog_msg *m)
 	return m && m->content_type ? m->content_type : "application/sdp";
 }
 
-/* A header line with our answer to the last challenge, in @home; NULL when
- * there was none. */
-static char *credentials(struct gw_session *s, su_home_t *home,
-			 const char *method, const char *uri)
+char *gw_dialog_credentials(struct gw_session *s, su_home_t *home,
+			    const char *method, const char *uri)
 {
 	const struct gw_set_sip *set = &s->sip->set->sip;
 	const struct gw_digest_who who = { .username = set->username,
@@ -160,8 +160,7 @@ static char *target_uri(su_home_t *home, nta_leg_t *leg)
 	return url_as_string(home, target->m_url);
 }
 
-/* Which listeners reach the next hop of @leg. */
-static const char *leg_ident(nta_leg_t *leg)
+const char *gw_dialog_leg_ident(nta_leg_t *leg)
 {
 	const sip_route_t *route = NULL;
 	const sip_contact_t *target = NULL;
@@ -173,202 +172,10 @@ static const char *leg_ident(nta_leg_t *leg)
 	return target ? gw_stack_ident(target->m_url->url_host) : NULL;
 }
 
-static const char *core_ident(su_home_t *home, const char *core)
-{
-	const url_t *url = url_make(home, core);
-
-	return url ? gw_stack_ident(url->url_host) : NULL;
-}
-
-static void keep_auth(struct gw_session *s, const char *line)
+void gw_dialog_keep_auth(struct gw_session *s, const char *line)
 {
 	free(s->invite_auth);
 	s->invite_auth = line ? strdup(line) : NULL;
-}
-
-/* ---- UAC ---- */
-
-int gw_dialog_open(struct gw_session *s)
-{
-	s->caller = nta_leg_tcreate(s->sip->agent, on_request,
-				    gw_session_ref(s), SIPTAG_FROM_STR(s->from),
-				    SIPTAG_TO_STR(s->to), TAG_END());
-	if (!s->caller)
-		return -ENOMEM;
-	/* now, so that a retry after 401 has the same one */
-	if (!nta_leg_tag(s->caller, NULL))
-		return -ENOMEM;
-	return 0;
-}
-
-/* With the Call-ID, so that a call can be found in a packet trace. */
-static void log_invite(struct gw_session *s)
-{
-	msg_t *msg = nta_outgoing_getrequest(s->invite);
-	const sip_t *sip = msg ? sip_object(msg) : NULL;
-
-	if (sip && sip->sip_call_id)
-		gw_info(&s->log, "INVITE sent to %s, Call-ID %.80s",
-			s->request_uri, sip->sip_call_id->i_id);
-	msg_destroy(msg);
-}
-
-int gw_dialog_invite(struct gw_session *s)
-{
-	const struct gw_set_sip *set = &s->sip->set->sip;
-	const struct gw_dialog_msg m = { .body = s->sdp.data,
-					 .len = s->sdp.len };
-	su_home_t home[1] = { SU_HOME_INIT(home) };
-	char lines[GW_TIMER_LINES];
-	const char *timer = gw_session_timer_ask(s, lines);
-	bool loose = strstr(s->next_hop, ";lr") != NULL;
-	const char *route = s->route;
-	sip_payload_t *pl;
-	char *auth, hop[sizeof(s->next_hop) + 3];
-	const char *ident;
-
-	su_home_init(home);
-	auth = credentials(s, home, "INVITE", s->request_uri);
-	pl = payload(home, &m);
-	(void)snprintf(hop, sizeof(hop), "<%s>", s->next_hop);
-	if (!route && loose)
-		route = hop;
-	ident = core_ident(home, s->next_hop);
-	s->invite = nta_outgoing_tcreate(
-		s->caller, on_response, gw_session_ref(s),
-		loose ? NULL : URL_STRING_MAKE(s->next_hop), SIP_METHOD_INVITE,
-		URL_STRING_MAKE(s->request_uri),
-		TAG_IF(ident, TPTAG_IDENT(ident)),
-		TAG_IF(route, SIPTAG_ROUTE_STR(route)),
-		SIPTAG_CONTACT_STR(s->contact), SIPTAG_ALLOW_STR(GW_SIP_ALLOW),
-		SIPTAG_HEADER_STR(RECV_INFO),
-		TAG_IF(*set->user_agent,
-		       SIPTAG_USER_AGENT_STR(set->user_agent)),
-		TAG_IF(s->headers, SIPTAG_HEADER_STR(s->headers)),
-		TAG_IF(timer, SIPTAG_HEADER_STR(timer)),
-		TAG_IF(s->charging, SIPTAG_HEADER_STR(s->charging)),
-		TAG_IF(auth, SIPTAG_HEADER_STR(auth)),
-		TAG_IF(pl, SIPTAG_CONTENT_TYPE_STR("application/sdp")),
-		TAG_IF(pl, SIPTAG_PAYLOAD(pl)), TAG_END());
-	keep_auth(s, auth);
-	su_home_deinit(home);
-	if (!s->invite)
-		return -ENOMEM;
-	gw_stack_count_request(true, sip_method_invite);
-	log_invite(s);
-	return 0;
-}
-
-struct gw_branch *gw_dialog_branch(struct gw_session *s, nta_outgoing_t *orq,
-				   const sip_t *response)
-{
-	const char *tag = response->sip_to->a_tag;
-	struct gw_branch *b;
-	unsigned i;
-
-	if (!tag)
-		return NULL;
-	for (i = 0; i < s->nbranch; i++) {
-		const char *have = nta_leg_get_rtag(s->branch[i].leg);
-
-		if (have && !strcasecmp(have, tag))
-			return &s->branch[i];
-	}
-	if (s->nbranch == GW_SESSION_BRANCHES)
-		return NULL;
-	b = &s->branch[s->nbranch];
-	*b = (struct gw_branch){ 0 };
-	b->leg = nta_leg_tcreate(s->sip->agent, on_request, gw_session_ref(s),
-				 SIPTAG_CALL_ID(response->sip_call_id),
-				 SIPTAG_FROM(response->sip_from),
-				 SIPTAG_TO(response->sip_to),
-				 SIPTAG_CSEQ(response->sip_cseq), TAG_END());
-	if (!b->leg)
-		return NULL;
-	(void)nta_leg_client_route(b->leg, response->sip_record_route,
-				   response->sip_contact);
-	/* A first 2xx completes the original, which then serves. */
-	if (response->sip_status->st_status < 200)
-		b->tagged =
-			nta_outgoing_tagged(orq, on_response, gw_session_ref(s),
-					    tag, response->sip_rseq);
-	s->nbranch++;
-	return b;
-}
-
-void gw_dialog_confirm(struct gw_branch *b, const sip_t *response)
-{
-	(void)nta_leg_client_reroute(b->leg, response->sip_record_route,
-				     response->sip_contact, 1);
-}
-
-static int send_ack(struct gw_session *s, nta_leg_t *leg, nta_outgoing_t *orq,
-		    const struct gw_dialog_msg *m)
-{
-	su_home_t home[1] = { SU_HOME_INIT(home) };
-	const char *ident = leg_ident(leg);
-	nta_outgoing_t *ack;
-	sip_payload_t *pl;
-	sip_cseq_t *cseq;
-
-	su_home_init(home);
-	pl = payload(home, m);
-	cseq = sip_cseq_create(home, nta_outgoing_cseq(orq), SIP_METHOD_ACK);
-	ack = nta_outgoing_tcreate(
-		leg, NULL, NULL, NULL, SIP_METHOD_ACK, NULL, SIPTAG_CSEQ(cseq),
-		NTATAG_ACK_BRANCH(nta_outgoing_branch(orq)),
-		TAG_IF(ident, TPTAG_IDENT(ident)),
-		TAG_IF(s->invite_auth, SIPTAG_HEADER_STR(s->invite_auth)),
-		TAG_IF(pl, SIPTAG_CONTENT_TYPE_STR("application/sdp")),
-		TAG_IF(pl, SIPTAG_PAYLOAD(pl)), TAG_END());
-	su_home_deinit(home);
-	if (!ack)
-		return -ENOMEM;
-	gw_stack_count_request(true, sip_method_ack);
-	/* NTA keeps it, and repeats it for each repeated 2xx. */
-	nta_outgoing_destroy(ack);
-	return 0;
-}
-
-int gw_dialog_ack(struct gw_session *s, struct gw_branch *b,
-		  const struct gw_dialog_msg *m)
-{
-	if (b->acked)
-		return 0;
-	b->acked = true;
-	return send_ack(s, b->leg, b->tagged ? b->tagged : s->invite, m);
-}
-
-void gw_dialog_ack_bye(struct gw_session *s, struct gw_branch *b)
-{
-	const char *ident = leg_ident(b->leg);
-	nta_outgoing_t *bye;
-
-	(void)gw_dialog_ack(s, b, NULL);
-	bye = nta_outgoing_tcreate(b->leg, NULL, NULL, NULL, SIP_METHOD_BYE,
-				   NULL, TAG_IF(ident, TPTAG_IDENT(ident)),
-				   TAG_END());
-	gw_stack_count_request(true, sip_method_bye);
-	nta_outgoing_destroy(bye);
-}
-
-bool gw_dialog_unheard(nta_outgoing_t *orq)
-{
-	return orq && nta_outgoing_status(orq) < 100;
-}
-
-bool gw_dialog_cancel(nta_outgoing_t *invite, const char *headers)
-{
-	nta_outgoing_t *cancel;
-
-	if (!invite || nta_outgoing_status(invite) >= 200)
-		return false;
-	cancel = nta_outgoing_tcancel(
-		invite, NULL, NULL, TAG_IF(headers, SIPTAG_HEADER_STR(headers)),
-		TAG_END());
-	gw_stack_count_request(true, sip_method_cancel);
-	nta_outgoing_destroy(cancel);
-	return true;
 }
 
 /* ---- UAS ---- */
@@ -384,7 +191,7 @@ int gw_dialog_accept(struct gw_session *s, nta_incoming_t *irq,
 	 * registrations here NTA could not tell the legs otherwise. */
 	if (local && tag && !sip_from_tag(home, local, tag))
 		s->dialog = nta_leg_tcreate(
-			s->sip->agent, on_request, gw_session_ref(s),
+			s->sip->agent, gw_dialog_on_request, gw_session_ref(s),
 			SIPTAG_CALL_ID(request->sip_call_id),
 			SIPTAG_FROM(local), SIPTAG_TO(request->sip_from),
 			NTATAG_REMOTE_CSEQ(request->sip_cseq->cs_seq),
@@ -426,11 +233,11 @@ static nta_outgoing_t *request_in(struct gw_session *s, nta_leg_t *leg,
 	if (!leg)
 		return NULL;
 	su_home_init(home);
-	ident = leg_ident(leg);
-	auth = credentials(s, home, name, target_uri(home, leg));
-	pl = payload(home, m);
+	ident = gw_dialog_leg_ident(leg);
+	auth = gw_dialog_credentials(s, home, name, target_uri(home, leg));
+	pl = gw_dialog_payload(home, m);
 	orq = nta_outgoing_tcreate(
-		leg, forget ? NULL : on_response,
+		leg, forget ? NULL : gw_dialog_on_response,
 		forget ? NULL : gw_session_ref(s), NULL, method, name, NULL,
 		TAG_IF(ident, TPTAG_IDENT(ident)),
 		/* a target refresh must say where we are */
@@ -445,7 +252,7 @@ static nta_outgoing_t *request_in(struct gw_session *s, nta_leg_t *leg,
 		TAG_IF(pl, SIPTAG_CONTENT_TYPE_STR(body_type(m))),
 		TAG_IF(pl, SIPTAG_PAYLOAD(pl)), TAG_END());
 	if (invite)
-		keep_auth(s, auth);
+		gw_dialog_keep_auth(s, auth);
 	su_home_deinit(home);
 	if (!orq)
 		return NULL;
@@ -483,12 +290,6 @@ int gw_dialog_prack(struct gw_session *s, struct gw_branch *b, const void *sdp,
 	return b->prack ? 0 : -ENOMEM;
 }
 
-int gw_dialog_ack_re(struct gw_session *s, nta_outgoing_t *re_invite,
-		     const struct gw_dialog_msg *m)
-{
-	return send_ack(s, s->dialog, re_invite, m);
-}
-
 int gw_dialog_reply(struct gw_session *s, nta_incoming_t *irq, int status,
 		    const struct gw_dialog_msg *m, bool keep)
 {
@@ -504,12 +305,12 @@ int gw_dialog_reply(struct gw_session *s, nta_incoming_t *irq, int status,
 	int r;
 
 	su_home_init(home);
-	pl = payload(home, m);
+	pl = gw_dialog_payload(home, m);
 	r = nta_incoming_treply(
 		irq, status, gw_ims_cause_phrase((unsigned)status),
 		TAG_IF(refresh, SIPTAG_CONTACT_STR(s->contact)),
 		TAG_IF(refresh, SIPTAG_ALLOW_STR(GW_SIP_ALLOW)),
-		TAG_IF(refresh, SIPTAG_HEADER_STR(RECV_INFO)),
+		TAG_IF(refresh, SIPTAG_HEADER_STR(GW_DIALOG_RECV_INFO)),
 		TAG_IF(timer, SIPTAG_HEADER_STR(s->timer.line)),
 		TAG_IF(*set->user_agent && status > 100,
 		       SIPTAG_SERVER_STR(set->user_agent)),
@@ -559,12 +360,13 @@ nta_reliable_t *gw_dialog_reply_reliably(struct gw_session *s,
 	sip_payload_t *pl;
 
 	su_home_init(home);
-	pl = payload(home, m);
+	pl = gw_dialog_payload(home, m);
 	rel = nta_reliable_treply(
 		irq, on_prack, gw_session_ref(s), status,
 		gw_ims_cause_phrase((unsigned)status),
 		SIPTAG_CONTACT_STR(s->contact), SIPTAG_ALLOW_STR(GW_SIP_ALLOW),
-		SIPTAG_REQUIRE_STR("100rel"), SIPTAG_HEADER_STR(RECV_INFO),
+		SIPTAG_REQUIRE_STR("100rel"),
+		SIPTAG_HEADER_STR(GW_DIALOG_RECV_INFO),
 		TAG_IF(*set->user_agent, SIPTAG_SERVER_STR(set->user_agent)),
 		TAG_IF(s->charging, SIPTAG_HEADER_STR(s->charging)),
 		TAG_IF(m->headers, SIPTAG_HEADER_STR(m->headers)),

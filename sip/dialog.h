@@ -1,8 +1,8 @@
 /*
  * sip/dialog.h - NTA's legs and transactions as the sessions want them
  *
- * dialog.c, stack.c, message.c and regn_nta.c are the only files that call NTA.  What they keep, so
- * that nobody else must think of it:
+ * dialog*.c, stack*.c, message.c and regn_nta.c are the only files that call
+ * NTA.  What they keep, so that nobody else must think of it:
  * - NTA carries a session's id; one that no longer resolves is dropped.
  * - An ACK always names the branch of its INVITE (NTA aborts on an ACK without
  *   a known INVITE), and is sent before that INVITE is destroyed.

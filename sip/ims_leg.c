@@ -1,6 +1,8 @@
 /*
- * The verbs of gateway/leg.h as SIP says them, both ways: headers, bodies,
- * identities.  What is sent when is the session's business.
+ * The leg of a SIP session: what the call says, in the verbs of gateway/leg.h,
+ * as headers and bodies, and the leg of an INVITE that comes.  What is sent
+ * when is the session's business; what the peer says is read by ims_read.c and
+ * told by ims_tell.c.
  */
 #include "sip/session.h"
 
@@ -8,20 +10,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sofia-sip/sip_header.h>
-#include <sofia-sip/url.h>
 
 #include "gateway/base/buf.h"
 #include "gateway/base/check.h"
 #include "gateway/base/metrics.h"
 #include "sip/extension.h"
 #include "sip/ims_cause.h"
+#include "sip/ims_read.h"
 #include "sip/regn.h"
 
-#define LEG_MAGIC     0x494d534c /* "IMSL" */
-#define HEADERS_MAX   4096
-#define INFO_MAX      4096
-#define RETRY_AFTER_S 30
+#define LEG_MAGIC   0x494d534c /* "IMSL" */
+#define HEADERS_MAX 4096
+#define INFO_MAX    4096
 /* The communication service of TS 24.173, and as a feature tag has it. */
 #define MMTEL         "urn:urn-7:3gpp-service.ims.icsi.mmtel"
 #define MMTEL_ESCAPED "urn%3Aurn-7%3A3gpp-service.ims.icsi.mmtel"
@@ -39,172 +39,7 @@ struct ims_leg {
 	struct gw_session *session;
 };
 
-/* ---- what the peer says ---- */
-
-bool gw_ims_has_sdp(const sip_t *m)
-{
-	return m && m->sip_payload && m->sip_payload->pl_len &&
-	       m->sip_content_type && m->sip_content_type->c_type &&
-	       !strcasecmp(m->sip_content_type->c_type, "application/sdp");
-}
-
-static const char *header(const sip_t *m, const char *name)
-{
-	const sip_unknown_t *u;
-
-	for (u = m->sip_unknown; u; u = u->un_next) {
-		if (u->un_name && !strcasecmp(u->un_name, name))
-			return u->un_value;
-	}
-	return NULL;
-}
-
-/* Text of a peer's message, checked and bounded, for the time of one tell. */
-struct who {
-	char uri[GW_IDENT_URI_MAX + 1];
-	char name[GW_IDENT_NAME_MAX + 1];
-};
-
-static bool take_url(char *out, size_t size, const url_t *url)
-{
-	su_home_t home[1] = { SU_HOME_INIT(home) };
-	url_t bare = *url;
-	const char *text;
-	bool ok;
-
-	bare.url_headers = NULL;
-	/* Of a SIP URI its parameters say how to get there, not who it is. */
-	if (bare.url_type == url_sip || bare.url_type == url_sips)
-		bare.url_params = NULL;
-	su_home_init(home);
-	text = url_as_string(home, &bare);
-	ok = gw_ident_uri_ok(text) && strlen(text) < size;
-	if (ok)
-		memcpy(out, text, strlen(text) + 1);
-	su_home_deinit(home);
-	return ok;
-}
-
-static struct gw_party party(struct who *w, const url_t *url,
-			     const char *display)
-{
-	struct gw_party p = { NULL, NULL };
-
-	if (take_url(w->uri, sizeof(w->uri), url))
-		p.uri = w->uri;
-	if (p.uri && gw_ident_unquote(w->name, sizeof(w->name), display))
-		p.display = w->name;
-	return p;
-}
-
-/* P-Asserted-Identity (RFC 3325 9.1: one or two values, the first counts), or
- * NULL URI. */
-static struct gw_party asserted(struct who *w, const sip_t *m)
-{
-	const char *value = header(m, "P-Asserted-Identity");
-	su_home_t home[1] = { SU_HOME_INIT(home) };
-	struct gw_party p = { NULL, NULL };
-	sip_contact_t *c;
-
-	if (!value)
-		return p;
-	su_home_init(home);
-	c = sip_contact_make(home, value);
-	if (c)
-		p = party(w, c->m_url, c->m_display);
-	su_home_deinit(home);
-	return p;
-}
-
-static bool has_token(const char *list, const char *token)
-{
-	size_t n, want = strlen(token);
-
-	for (; list && *list; list += n) {
-		list += strspn(list, " \t,;");
-		n = strcspn(list, " \t,;");
-		if (n == want && !strncasecmp(list, token, n))
-			return true;
-	}
-	return false;
-}
-
-/* RFC 3323 4.2, RFC 3325 9.3: is the identity for the trust domain only? */
-static bool wants_privacy(const sip_t *m)
-{
-	const msg_param_t *v;
-
-	if (!m->sip_privacy)
-		return false;
-	for (v = m->sip_privacy->priv_values; v && *v; v++) {
-		if (!strcasecmp(*v, "id") || !strcasecmp(*v, "user") ||
-		    !strcasecmp(*v, "header"))
-			return true;
-	}
-	return false;
-}
-
-/* Who answers, unless for the trust domain only: a browser is outside it. */
-static struct gw_party connected(struct who *w, const sip_t *response)
-{
-	if (wants_privacy(response))
-		return (struct gw_party){ NULL, NULL };
-	return asserted(w, response);
-}
-
-static struct gw_desc desc(const sip_t *m, enum gw_desc_role role)
-{
-	struct gw_desc d = { GW_DESC_NONE, NULL, 0 };
-
-	if (gw_ims_has_sdp(m)) {
-		d.role = role;
-		d.text = m->sip_payload->pl_data;
-		d.len = m->sip_payload->pl_len;
-	}
-	return d;
-}
-
-/* ---- telling the leg's owner ---- */
-
-static void sync_log_id(struct gw_session *s)
-{
-	if (s->leg)
-		memcpy(s->log_id, s->leg->call_id, sizeof(s->log_id));
-	s->log_id[sizeof(s->log_id) - 1] = '\0';
-}
-
-static void tell(struct gw_session *s, const struct gw_msg *msg)
-{
-	struct gw_leg *leg = s->leg;
-
-	if (!leg || s->released)
-		return;
-	if (msg->verb == GW_V_RELEASE)
-		s->released = true;
-	leg->handler(leg, msg, leg->arg);
-}
-
-bool gw_ims_allows_update(const sip_t *m)
-{
-	return m->sip_allow &&
-	       sip_is_allowed(m->sip_allow, sip_method_update, "UPDATE");
-}
-
-static enum gw_alert alert_of(int status)
-{
-	switch (status) {
-	case 180:
-		return GW_ALERT_RINGING;
-	case 181:
-		return GW_ALERT_FORWARDED;
-	case 182:
-		return GW_ALERT_QUEUED;
-	case 199:
-		return GW_ALERT_ENDED;
-	default:
-		return GW_ALERT_NO;
-	}
-}
+/* ---- what the call says ---- */
 
 static int status_of(enum gw_alert alert)
 {
@@ -219,238 +54,6 @@ static int status_of(enum gw_alert alert)
 		return 183;
 	}
 }
-
-void gw_ims_tell_progress(struct gw_session *s, int status,
-			  const struct gw_branch *b, const sip_t *response,
-			  bool fresh)
-{
-	const char *early = header(response, "P-Early-Media");
-	struct gw_msg msg = { .verb = GW_V_PROGRESS };
-	struct who w;
-
-	/* Without a dialog there is nothing that could end. */
-	if (status == 199 && !b)
-		return;
-	msg.branch = b ? (unsigned)(b - s->branch) + 1 : 0;
-	msg.firm = b && b->firm;
-	msg.asserted = connected(&w, response);
-	msg.alert = alert_of(status);
-	/* An offer in an unreliable response does not exist (RFC 3262 5). */
-	if (!s->late && fresh)
-		msg.desc = desc(response, GW_DESC_EARLY_ANSWER);
-	else if (s->late && fresh && b && b->asks)
-		msg.desc = desc(response, GW_DESC_OFFER);
-	msg.no_early_media =
-		has_token(early, "inactive") || has_token(early, "recvonly");
-	/* RFC 5009 8: the direction is that of the network's media. */
-	msg.early_media =
-		has_token(early, "sendrecv") || has_token(early, "sendonly");
-	tell(s, &msg);
-}
-
-void gw_ims_tell_answer(struct gw_session *s, unsigned branch,
-			const sip_t *response, enum gw_desc_role role)
-{
-	struct gw_msg msg = { .verb = GW_V_ANSWER, .branch = branch };
-	struct who w;
-
-	msg.asserted = connected(&w, response);
-	if (role != GW_DESC_NONE)
-		msg.desc = desc(response, role);
-	tell(s, &msg);
-}
-
-void gw_ims_tell_offer(struct gw_session *s, unsigned branch,
-		       const sip_t *request)
-{
-	const struct gw_msg msg = { .verb = GW_V_OFFER,
-				    .branch = branch,
-				    .desc = desc(request, GW_DESC_OFFER) };
-
-	tell(s, &msg);
-}
-
-void gw_ims_tell_refresh(struct gw_session *s)
-{
-	const struct gw_msg msg = { .verb = GW_V_OFFER };
-
-	tell(s, &msg);
-}
-
-void gw_ims_tell_accept(struct gw_session *s, unsigned branch,
-			const sip_t *message, enum gw_desc_role role)
-{
-	const struct gw_msg msg = { .verb = GW_V_ACCEPT,
-				    .branch = branch,
-				    .desc = desc(message, role) };
-
-	tell(s, &msg);
-}
-
-void gw_ims_tell_transfer(struct gw_session *s, const char *target,
-			  const char *replaces)
-{
-	const struct gw_msg msg = {
-		.verb = GW_V_TRANSFER,
-		.target = {target, NULL},
-		.replaces = replaces
-	};
-
-	tell(s, &msg);
-}
-
-void gw_ims_tell_digit(struct gw_session *s, const struct gw_dtmf_relay *d)
-{
-	char text[GW_DTMF_RELAY_SIZE];
-	const struct gw_msg msg = {
-		.verb = GW_V_INFO,
-		.content_type = GW_DTMF_RELAY_TYPE,
-		.content_len = gw_dtmf_relay_print(text, d),
-		.content = text,
-	};
-
-	tell(s, &msg);
-}
-
-void gw_ims_tell_info(struct gw_session *s, const char *type, const void *body,
-		      size_t len)
-{
-	const struct gw_msg msg = {
-		.verb = GW_V_INFO,
-		.content_type = type,
-		.content = body,
-		.content_len = len,
-	};
-
-	tell(s, &msg);
-}
-
-/* What a failure, BYE or CANCEL says beyond its number, into @text. */
-/*
- * A BYE or CANCEL tells why only in Reason (RFC 3326): the SIP status, or the
- * ISUP cause, of which those are mapped that say more than "it is over"
- * (RFC 3398 7.2.4.1).
- */
-static unsigned reason_status(const sip_reason_t *r)
-{
-	static const struct {
-		unsigned q850, status;
-	} map[] = {
-		{1,    404},
-                { 17,  486},
-                { 18,  408},
-                { 19,  480},
-		{ 21,  403},
-                { 27,  502},
-                { 34,  503},
-                { 38,  503},
-		{ 41,  503},
-                { 42,  503},
-                { 47,  503},
-                { 102, 504},
-	};
-	unsigned cause;
-
-	if (!r->re_protocol || !r->re_cause)
-		return 0;
-	cause = (unsigned)strtoul(r->re_cause, NULL, 10);
-	if (!strcasecmp(r->re_protocol, "SIP"))
-		return cause >= 300 && cause <= 699 ? cause : 0;
-	if (strcasecmp(r->re_protocol, "Q.850") != 0)
-		return 0;
-	for (size_t i = 0; i < GW_ARRAY_LEN(map); i++) {
-		if (map[i].q850 == cause)
-			return map[i].status;
-	}
-	return 0;
-}
-
-static void read_reasons(struct gw_cause *c, const sip_t *m, const char **said)
-{
-	const sip_reason_t *r;
-
-	for (r = m->sip_reason; r; r = r->re_next) {
-		unsigned status = reason_status(r);
-
-		if (r->re_text)
-			*said = r->re_text;
-		if (gw_ims_cause_elsewhere(r->re_protocol, r->re_cause))
-			c->elsewhere = true;
-		else if (status && c->status == 200)
-			c->status = (uint16_t)gw_ims_cause_from_sip(status);
-	}
-}
-
-static void read_cause(struct gw_cause *c, char *text, size_t size,
-		       unsigned status, const sip_t *m)
-{
-	char plain[GW_IDENT_NAME_MAX + 1] = "";
-	const char *said = NULL;
-
-	c->status = status == 200 ? 200 : gw_ims_cause_from_sip(status);
-	if (m && !nta_sip_is_internal(m)) {
-		c->sip = status >= 300;
-		read_reasons(c, m, &said);
-		if (m->sip_request && c->status >= 300)
-			c->sip = true;
-		if (m->sip_warning && m->sip_warning->w_text)
-			said = m->sip_warning->w_text;
-		if (m->sip_retry_after &&
-		    m->sip_retry_after->af_delta <= UINT16_MAX)
-			c->retry_after_s =
-				(uint16_t)m->sip_retry_after->af_delta;
-	} else if (status == 408 || status == 503) {
-		/* Nobody answered, or nobody was reached: worth another try. */
-		c->retry_after_s = RETRY_AFTER_S;
-	}
-	if (said && !gw_ident_unquote(plain, sizeof(plain), said))
-		plain[0] = '\0';
-	/* The number that was not passed on is kept for people. */
-	if (status != 200 && status != c->status)
-		(void)snprintf(text, size, "%u %.*s", status, (int)size - 8,
-			       plain[0] ? plain : gw_ims_cause_phrase(status));
-	else
-		(void)snprintf(text, size, "%s", plain);
-	if (text[0])
-		c->text = text;
-}
-
-void gw_ims_tell_refuse(struct gw_session *s, unsigned branch, unsigned status,
-			const sip_t *response)
-{
-	struct gw_msg msg = { .verb = GW_V_REFUSE, .branch = branch };
-	char text[GW_IDENT_NAME_MAX + 1];
-
-	read_cause(&msg.cause, text, sizeof(text), status, response);
-	tell(s, &msg);
-}
-
-void gw_ims_tell_release(struct gw_session *s, unsigned status,
-			 const sip_t *message)
-{
-	struct gw_msg msg = { .verb = GW_V_RELEASE };
-	char text[GW_IDENT_NAME_MAX + 1];
-
-	read_cause(&msg.cause, text, sizeof(text), status, message);
-	/* Proxies that cancel the other branches need not say why (RFC 3326). */
-	if (status == 487 && gw_session_answered_elsewhere(s))
-		msg.cause.elsewhere = true;
-	tell(s, &msg);
-}
-
-/* Of our own making. */
-void gw_ims_tell_failure(struct gw_session *s, unsigned status,
-			 const char *text)
-{
-	const struct gw_msg msg = {
-		.verb = GW_V_RELEASE,
-		.cause = {.status = (uint16_t)status, .text = text},
-	};
-
-	tell(s, &msg);
-}
-
-/* ---- what the call says ---- */
 
 static char *take(struct gw_buf *b)
 {
@@ -726,6 +329,8 @@ static int send_release(struct gw_session *s, const struct gw_msg *msg)
 	return 0;
 }
 
+/* ---- the leg ---- */
+
 typedef int(verb_h)(struct gw_session *s, const struct gw_msg *msg);
 
 static verb_h *const verbs[GW_NVERBS] = {
@@ -735,6 +340,13 @@ static verb_h *const verbs[GW_NVERBS] = {
 	[GW_V_INFO] = send_info,       [GW_V_TRANSFER] = send_transfer,
 	[GW_V_RELEASE] = send_release,
 };
+
+static void sync_log_id(struct gw_session *s)
+{
+	if (s->leg)
+		memcpy(s->log_id, s->leg->call_id, sizeof(s->log_id));
+	s->log_id[sizeof(s->log_id) - 1] = '\0';
+}
 
 static int ims_send(struct gw_leg *leg, const struct gw_msg *msg)
 {
@@ -823,90 +435,24 @@ int gw_ims_leg_new(struct gw_leg **out, struct gw_sip *sip)
 	return 0;
 }
 
-/* Whom the peer calls: P-Called-Party-ID where the core has put a contact into
- * the Request-URI (RFC 7315 4.2), else that. */
-static struct gw_party called(const struct gw_sip *sip, struct who *w,
-			      const sip_t *request)
-{
-	const char *value = header(request, "P-Called-Party-ID");
-	const url_t *url = request->sip_request->rq_url;
-	const char *domain = sip->set->sip.domain;
-	struct gw_party p = { NULL, NULL };
-	su_home_t home[1] = { SU_HOME_INIT(home) };
-	sip_contact_t *c;
-	url_t ours;
-
-	su_home_init(home);
-	c = value ? sip_contact_make(home, value) : NULL;
-	if (c) {
-		p = party(w, c->m_url, NULL);
-	} else {
-		ours = *url;
-		/* A user at our address is a user of our domain. */
-		if (*domain && url->url_user &&
-		    gw_stack_is_ours(sip, url->url_host)) {
-			ours.url_host = domain;
-			ours.url_port = NULL;
-		}
-		p = party(w, &ours, NULL);
-	}
-	su_home_deinit(home);
-	return p;
-}
-
-/* Whom the network asserts, or else who says that it is he; anonymous says
- * nothing. */
-static struct gw_party originator(struct who *w, const sip_t *request)
-{
-	const url_t *from = request->sip_from->a_url;
-	struct gw_party p = asserted(w, request);
-
-	if (!p.uri && !(from->url_host &&
-			!strcasecmp(from->url_host, "anonymous.invalid")))
-		p = party(w, from, request->sip_from->a_display);
-	return p;
-}
-
-void gw_ims_message(struct gw_sip *sip, const sip_t *request,
-		    const struct gw_regn *regn, gw_message_h *handler,
-		    uint64_t ask, void *arg)
-{
-	const char *dialled = header(request, "P-Called-Party-ID");
-	struct gw_message m = { .privacy = wants_privacy(request) };
-	struct who sender, receiver;
-
-	m.from = originator(&sender, request);
-	m.to = called(sip, &receiver, request).uri;
-	if (regn) {
-		m.registration = regn->key;
-		/* The token is nobody's name. */
-		if (!dialled || !m.to)
-			m.to = gw_regn_default_impu(regn);
-	}
-	if (request->sip_payload) {
-		m.text = request->sip_payload->pl_data;
-		m.len = request->sip_payload->pl_len;
-	}
-	handler(ask, &m, arg);
-}
-
 int gw_ims_leg_incoming(struct gw_session *s, const sip_t *request)
 {
 	struct gw_msg setup = { .verb = GW_V_SETUP };
-	struct who calling, dialled;
+	struct gw_ims_who calling, dialled;
 	struct ims_leg *l;
 
 	if (leg_new(&l, s))
 		return -ENOMEM;
 	setup.instead_of = s->instead_of;
-	setup.desc = desc(request, GW_DESC_OFFER);
-	setup.privacy = wants_privacy(request);
-	setup.asserted = originator(&calling, request);
-	setup.target = called(s->sip, &dialled, request);
+	setup.desc = gw_ims_desc(request, GW_DESC_OFFER);
+	setup.privacy = gw_ims_wants_privacy(request);
+	setup.asserted = gw_ims_originator(&calling, request);
+	setup.target = gw_ims_called(s->sip, &dialled, request);
 	gw_session_charge(s, request);
-	gw_session_terminate(
-		s, request,
-		header(request, "P-Called-Party-ID") ? setup.target.uri : NULL);
+	gw_session_terminate(s, request,
+			     gw_ims_header(request, "P-Called-Party-ID")
+				     ? setup.target.uri
+				     : NULL);
 	setup.may_ask = s->late && s->peer_demands & GW_EXT_100REL;
 	setup.reliable =
 		s->peer_knows & gw_ext_ours(&s->sip->set->sip) & GW_EXT_100REL;
@@ -915,7 +461,8 @@ int gw_ims_leg_incoming(struct gw_session *s, const sip_t *request)
 		/* The token is nobody's name. */
 		setup.target = (struct gw_party){ .uri = s->identity };
 	}
-	s->knows_pem = has_token(header(request, "P-Early-Media"), "supported");
+	s->knows_pem = gw_ims_has_token(gw_ims_header(request, "P-Early-Media"),
+					"supported");
 	gw_metric_add(&m_in, 1);
 	s->sip->incoming(&l->base, &setup, s->sip->arg);
 	sync_log_id(s);

@@ -3,9 +3,11 @@
  *
  * Four floors, each looking only down:
  *
- *   ims_leg.c      verbs of gateway/leg.h <-> SIP headers and bodies
+ *   ims_leg.c,     verbs of gateway/leg.h <-> SIP headers and bodies
+ *   ims_tell.c,
+ *   ims_read.c
  *   session*.c     what RFC 3261, 3264, 3311 and 3326 want done, and when
- *   dialog.c       the words of NTA for it, with their traps
+ *   dialog*.c      the words of NTA for it, with their traps
  *   NTA            transactions
  *
  * A session outlives its leg: what is still owed to the peer (an ACK, the end
@@ -333,7 +335,7 @@ int gw_refer_told(struct gw_session *s, const struct gw_cause *cause);
 int gw_refer_replaces(struct gw_sip *sip, const sip_t *request,
 		      struct gw_leg **instead_of);
 
-/* ---- called by dialog.c, with the session entered ---- */
+/* ---- called by dialog*.c, with the session entered ---- */
 
 void gw_session_on_invite_response(struct gw_session *s, nta_outgoing_t *orq,
 				   int status, const sip_t *response);
@@ -361,7 +363,7 @@ void gw_session_terminate(struct gw_session *s, const sip_t *request,
 /* Keeps the peer's icid, for our responses and requests. */
 void gw_session_charge(struct gw_session *s, const sip_t *request);
 
-/* ---- ims_leg.c: what the peer did, told to the leg's owner ---- */
+/* ---- ims_tell.c: what the peer did, told to the leg's owner ---- */
 
 /* @fresh: what it describes counts. */
 void gw_ims_tell_progress(struct gw_session *s, int status,
@@ -389,19 +391,23 @@ void gw_ims_tell_transfer(struct gw_session *s, const char *target,
 /* @message may be NULL.  @status 200: a normal end. */
 void gw_ims_tell_release(struct gw_session *s, unsigned status,
 			 const sip_t *message);
+/* A MESSAGE for @regn (NULL: for a user of our domain), as @ask, to @handler. */
+void gw_ims_message(struct gw_sip *sip, const sip_t *request,
+		    const struct gw_regn *regn, gw_message_h *handler,
+		    uint64_t ask, void *arg);
+
+/* ---- ims_leg.c ---- */
+
 /* A leg for an INVITE, offered to the gateway. */
 int gw_ims_leg_incoming(struct gw_session *s, const sip_t *request);
 
 /* Was another branch of the call that the core has forked to us answered? */
 bool gw_session_answered_elsewhere(const struct gw_session *s);
 
+/* ---- ims_read.c ---- */
+
 /* Does its Allow have UPDATE (RFC 3311 4)? */
 bool gw_ims_allows_update(const sip_t *message);
-
-/* A MESSAGE for @regn (NULL: for a user of our domain), as @ask, to @handler. */
-void gw_ims_message(struct gw_sip *sip, const sip_t *request,
-		    const struct gw_regn *regn, gw_message_h *handler,
-		    uint64_t ask, void *arg);
 
 /* Has this message an SDP body? */
 bool gw_ims_has_sdp(const sip_t *message);

@@ -1,6 +1,8 @@
-sip_SRCS := sip/stack.c sip/dialog.c sip/session.c sip/session_fsm.c sip/session_uac.c \
+sip_SRCS := sip/stack.c sip/stack_addr.c sip/stack_log.c sip/stack_request.c \
+	sip/dialog.c sip/dialog_uac.c sip/session.c sip/session_fsm.c sip/session_uac.c \
 	sip/session_uas.c sip/session_offer.c sip/session_early.c sip/session_timer.c \
-	sip/extension.c sip/ims_leg.c sip/ims_cause.c sip/message.c sip/refer.c \
+	sip/extension.c sip/ims_leg.c sip/ims_read.c sip/ims_tell.c sip/ims_cause.c \
+	sip/message.c sip/refer.c \
 	sip/ident.c sip/digest.c sip/tls.c sip/tls_files.c \
 	sip/regn.c sip/regn_fsm.c sip/regn_register.c sip/regn_auth.c sip/regn_event.c \
 	sip/regn_core.c sip/regn_call.c sip/regn_nta.c sip/milenage.c sip/reginfo.c

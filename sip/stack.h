@@ -29,6 +29,8 @@ struct gw_messages;
 /* Of DTMF; the one that we take (RFC 6086). */
 #define GW_SIP_INFO_PACKAGE "infoDtmf"
 
+#define GW_SIP_MAGIC 0x4e544131 /* "NTA1" */
+
 struct gw_sip {
 	uint32_t magic;
 	struct gw_loop *loop;
@@ -50,9 +52,13 @@ struct gw_sip {
 	struct gw_logctx log;
 };
 
+/* ---- stack.c ---- */
+
 /* Once each: requests and responses by direction and kind. */
 void gw_stack_count_request(bool sent, sip_method_t method);
 void gw_stack_count_response(bool sent, int status);
+
+/* ---- stack_addr.c ---- */
 
 /*
  * Our Contact for a peer reached through @uri (the next hop), or that sent us
@@ -75,19 +81,13 @@ bool gw_stack_is_ours(const struct gw_sip *sip, const char *host);
 /* Is the core reached over TLS? */
 bool gw_stack_core_is_tls(const struct gw_sip *sip);
 
+/* ---- stack_request.c ---- */
+
 /* A final response to a method that nobody here serves, counted: 489 for an
  * event package (RFC 6665 4.2.1.1, RFC 3903 6), 481 for a NOTIFY that nobody
  * subscribed to, else 405.  Returns it. */
 int gw_stack_refuse_method(struct gw_sip *sip, nta_incoming_t *irq,
 			   const sip_t *request);
-
-/* ---- message.c ---- */
-
-/* A MESSAGE, in a dialog or not.  The final status that has been sent, for NTA;
- * 0: it is sent later. */
-int gw_message_incoming(struct gw_sip *sip, nta_incoming_t *irq,
-			const sip_t *request);
-void gw_messages_free(struct gw_messages *all);
 
 /* What every request must pass, in a dialog or not: Require.  0, or the final
  * status that has been sent. */
@@ -97,5 +97,23 @@ int gw_stack_check(struct gw_sip *sip, nta_incoming_t *irq,
 /* What belongs to no dialogue: NTA's handler of requests; @arg is the agent. */
 int gw_stack_on_request(void *arg, nta_leg_t *leg, nta_incoming_t *irq,
 			const sip_t *request);
+
+/* ---- stack_log.c ---- */
+
+/* Sofia's lines come to us, and those of malformed messages are counted from
+ * 0. */
+void gw_stack_log_start(void);
+/* Our own level has changed. */
+void gw_stack_log_redirect(void);
+/* A second has passed: @log says how many such lines it did not. */
+void gw_stack_log_second(const struct gw_logctx *log);
+
+/* ---- message.c ---- */
+
+/* A MESSAGE, in a dialog or not.  The final status that has been sent, for NTA;
+ * 0: it is sent later. */
+int gw_message_incoming(struct gw_sip *sip, nta_incoming_t *irq,
+			const sip_t *request);
+void gw_messages_free(struct gw_messages *all);
 
 #endif
