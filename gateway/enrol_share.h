@@ -1,7 +1,7 @@
 /*
  * gateway/enrol_share.h - one registration in the core for several endpoints
  *
- * With ims.contact "identity" the endpoints of one IMPI and IMPU go by one
+ * With ims.contact_shared the endpoints of one IMPI and IMPU go by one
  * contact: the first of them registers it, and the last to leave deregisters.
  * The core sees one user agent; who of them rings is this gateway's business
  * (gateway/fork_leg.h).  Not for those who answer the core's challenges

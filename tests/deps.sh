@@ -9,7 +9,7 @@ packages="autoconf automake pkg-config gcc libc6-dev make
 	libnghttp2-dev libjson-c-dev libssl-dev libsrtp2-dev libnice-dev libyaml-dev libexpat1-dev
 	libcrypt-dev libcurl4-openssl-dev libsqlite3-dev uthash-dev libcmocka-dev
 	clang libclang-rt-14-dev clang-format clang-tidy cppcheck
-	sip-tester baresip-core chromium iproute2 openssl sqlite3"
+	sip-tester baresip-core chromium firefox-esr iproute2 openssl sqlite3"
 
 missing=
 for p in $packages; do

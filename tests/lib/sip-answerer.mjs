@@ -150,6 +150,7 @@ export class SipCall {
 			return;
 		case 'INVITE':
 			this.reinvites = (this.reinvites ?? 0) + 1;
+			this.offer = request.body || this.offer;
 			this.#phone.respond(request, transaction, 200, {
 				to: this.local, body: this.sdp(), headers: [this.#phone.contact],
 			});

@@ -75,6 +75,7 @@ check symbols tests/lint/symbols.sh "$build"
 check format format
 check cppcheck static_analysis
 check words tests/lint/words.sh
+check metrics tests/lint/metrics.sh
 check scripts scripts
 check types node tests/lint/types.mjs
 echo "lint: $passed passed, $failed failed"

@@ -1,13 +1,23 @@
 // bidi.mjs - Debian's Firefox by WebDriver BiDi, which Playwright does not
 // speak to it: a page, and functions that run in it.
 import fs from 'node:fs';
+import os from 'node:os';
 import path from 'node:path';
 import { spawn } from 'node:child_process';
 import WebSocket from 'ws';
 import { mind, stopProcess, until } from './process.mjs';
 
 const BINARY = process.env.FIREFOX ?? '/usr/bin/firefox-esr';
-export const isThere = fs.existsSync(BINARY);
+
+/** One of this machine's addresses that is not of loopback: with loopback alone
+ * Firefox gathers no candidates.  Nothing is skipped for want of it. */
+export function ownAddress() {
+	const found = Object.values(os.networkInterfaces()).flat()
+		.find(({ internal, family }) => !internal && family === 'IPv4');
+	if (!found)
+		throw new Error('Firefox needs more than loopback: tests/own-net.sh COMMAND');
+	return found.address;
+}
 
 // A camera and a microphone that nobody is asked about, and addresses that are
 // shown as they are.
@@ -33,6 +43,8 @@ class Firefox {
 	#waiting = new Map();
 
 	async start({ dir, port }) {
+		if (!fs.existsSync(BINARY))
+			throw new Error(`${BINARY} is missing; 'make deps' installs it`);
 		const profile = path.join(dir, 'firefox');
 		fs.mkdirSync(profile, { recursive: true });
 		fs.writeFileSync(path.join(profile, 'user.js'), Object.entries(PREFS)

@@ -1,6 +1,8 @@
-// rtp.mjs - a sine in PCMU to an address, 50 packets a second, until stopped.
+// rtp.mjs - a sine in PCMU to an address, 50 packets a second, until stopped;
+// and an ear for what comes back.
 import dgram from 'node:dgram';
 import { randomBytes } from 'node:crypto';
+import { pause } from './process.mjs';
 
 // ITU-T G.711, from 16 bits.
 function mulaw(sample) {
@@ -11,6 +13,12 @@ function mulaw(sample) {
 	return ~(sign | exponent << 4 | mantissa) & 0xff;
 }
 
+function linear(byte) {
+	const value = ~byte & 0xff;
+	const magnitude = ((value & 0x0f) << 3 | 0x84) << (value >> 4 & 7);
+	return (value & 0x80 ? 132 - magnitude : magnitude - 132) / 32768;
+}
+
 /** Where @sdp wants its audio. */
 export function audioOf(sdp) {
 	return {
@@ -19,7 +27,7 @@ export function audioOf(sdp) {
 	};
 }
 
-/** From 127.0.0.1:@port; stop() ends it. */
+/** From 127.0.0.1:@port; stop() ends it.  listen(): what comes there. */
 export async function playTone({ port, to, hz = 1000 }) {
 	const socket = dgram.createSocket('udp4');
 	await new Promise((done, fail) => {
@@ -27,6 +35,11 @@ export async function playTone({ port, to, hz = 1000 }) {
 		socket.bind(port, '127.0.0.1', done);
 	});
 	socket.on('error', () => {});
+	let heard = null; // payloads, while somebody listens
+	socket.on('message', (packet) => {
+		if (packet.length > 12 && (packet[1] & 0x7f) === 0)
+			heard?.push(packet.subarray(12 + 4 * (packet[0] & 0x0f)));
+	});
 	const ssrc = randomBytes(4).readUInt32BE();
 	let sequence = 1;
 	let time = 0;
@@ -48,6 +61,17 @@ export async function playTone({ port, to, hz = 1000 }) {
 		}
 	}, 10);
 	return {
+		/** The PCMU of the next @seconds; where nothing comes, silence. */
+		async listen(seconds = 0.5) {
+			const rate = 8000;
+			const samples = new Float32Array(Math.round(seconds * rate));
+			heard = [];
+			await pause(seconds * 1000);
+			const bytes = Buffer.concat(heard).subarray(0, samples.length);
+			heard = null;
+			bytes.forEach((byte, i) => { samples[i] = linear(byte); });
+			return { samples, rate };
+		},
 		stop() {
 			clearInterval(timer);
 			return new Promise((done) => socket.close(done));
