@@ -171,8 +171,7 @@ static bool take_check(struct gw_consent *c, const struct gw_addr *from,
 	bool nominates;
 	enum gw_stun_result r;
 
-	if (check->user_len != strlen(c->expected) ||
-	    memcmp(check->ufrag, c->expected, check->user_len) != 0)
+	if (gw_stun_whose(check, c->expected) != GW_STUN_OF_PEER)
 		return false;
 	r = gw_stun_answer(c->stun, check, c->pwd, c->controlling, from, out,
 			   &len, &nominates);
@@ -228,6 +227,16 @@ static bool take_reply(struct gw_consent *c, uint8_t *data, size_t len)
 bool gw_consent_reply(struct gw_consent *c, uint8_t *data, size_t len)
 {
 	return c->names && len >= 20 && take_reply(c, data, len);
+}
+
+bool gw_consent_is_of_other(const struct gw_consent *c, uint8_t *data,
+			    size_t len)
+{
+	struct gw_stun_check check;
+
+	return c->names &&
+	       gw_stun_read(c->stun, &check, data, len) == GW_STUN_CHECK &&
+	       gw_stun_whose(&check, c->expected) == GW_STUN_OF_OTHER;
 }
 
 bool gw_consent_take(struct gw_consent *c, const struct gw_addr *from,

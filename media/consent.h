@@ -80,5 +80,8 @@ bool gw_consent_take(struct gw_consent *c, const struct gw_addr *from,
 		     uint8_t *data, size_t len);
 /* The same of what can only be an answer to a check of ours. */
 bool gw_consent_reply(struct gw_consent *c, uint8_t *data, size_t len);
+/* A check under our name by who is not the peer: nobody shall hear it. */
+bool gw_consent_is_of_other(const struct gw_consent *c, uint8_t *data,
+			    size_t len);
 
 #endif

@@ -168,11 +168,12 @@ int gw_ice_full_configure(struct gw_ice *base, const struct gw_end *remote)
 		memcpy(ice->pwd, remote->pwd, sizeof(ice->pwd));
 		if (!ice->probe)
 			gw_ice_full_probe(ice);
-		if (ice->probe &&
-		    gw_probe_set_remote(ice->probe, ice->ufrag, ice->pwd))
-			gw_ice_full_stop_probe(ice);
 	}
 	set_candidates(ice, remote);
+	/* After libnice, which now tells whose checks came before. */
+	if (creds && ice->probe &&
+	    gw_probe_set_remote(ice->probe, ice->ufrag, ice->pwd))
+		gw_ice_full_stop_probe(ice);
 	gw_ice_full_sync(ice);
 	return 0;
 }

@@ -106,6 +106,22 @@ static void remember(struct gw_ice_full *ice, const struct gw_addr *a)
 		ice->other[ice->next_other++ % GW_ICE_FULL_OTHERS] = *a;
 }
 
+/* libnice learns addresses by our half of a check's name alone, so also those
+ * of another endpoint that was offered the same session. */
+static void forget(const struct gw_addr *a, void *arg)
+{
+	struct gw_ice_full *ice = arg;
+
+	GW_CHECK(ice, GW_ICE_FULL_MAGIC);
+	for (unsigned i = 0; i < GW_ICE_FULL_OTHERS; i++)
+		if (gw_addr_equal(a, &ice->other[i]))
+			memset(&ice->other[i], 0, sizeof(ice->other[i]));
+	if (gw_addr_equal(a, &ice->moved))
+		memset(&ice->moved, 0, sizeof(ice->moved));
+	gw_debug(ice->log, "ICE: an address of who is not the peer is "
+			   "forgotten");
+}
+
 /* ---- the pair ---- */
 
 static bool is_controlling(struct gw_ice_full *ice)
@@ -224,6 +240,7 @@ void gw_ice_full_probe(struct gw_ice_full *ice)
 {
 	const struct gw_probe_handlers h = {
 		.send = send_probe,
+		.other = forget,
 		.found = found,
 		.arg = ice,
 	};
@@ -357,6 +374,23 @@ static void split_packet(unsigned at, const struct gw_addr *from, uint8_t *data,
 	ice->h.packet(from, data, len, cap, ice->h.arg);
 }
 
+/* Not the check of another endpoint under our name.  Several that wait for
+ * libnice it reads at once, and so may hear one that we did not: what it learnt
+ * from that is forgotten by the next. */
+static bool is_heard(struct gw_ice_full *ice, int fd,
+		     const struct gw_addr *from, uint8_t *data, size_t len)
+{
+	int at = ice->probe ? gw_ice_split_of(&ice->splits, fd) : -1;
+	bool heard =
+		at >= 0 ? gw_probe_look(ice->probe, (unsigned)at,
+					is_controlling(ice), from, data, len)
+			: !gw_consent_is_of_other(&ice->consent, data, len);
+
+	if (!heard && is_other(ice, from))
+		forget(from, ice);
+	return heard;
+}
+
 /* A look at what has come for libnice.  What concerns only the consent to the
  * pair that it has selected is dealt with here; of the rest the probe learns
  * where the peer is.  Of several that wait only the first is seen: libnice then
@@ -370,11 +404,10 @@ bool gw_ice_full_take(int fd, void *arg)
 	struct gw_addr from;
 	ssize_t n;
 	bool ours;
-	int at;
 
 	GW_CHECK(ice, GW_ICE_FULL_MAGIC);
 	ours = ice->connected && !ice->found && fd == ice->nice_fd;
-	if (!ours && !ice->probe)
+	if (!ice->connected && !ice->probe)
 		return false;
 	n = recvfrom(fd, buf, sizeof(buf), MSG_PEEK | MSG_DONTWAIT | MSG_TRUNC,
 		     (struct sockaddr *)&ss, &slen);
@@ -386,11 +419,10 @@ bool gw_ice_full_take(int fd, void *arg)
 		(void)recv(fd, buf, 0, MSG_DONTWAIT); /* all of it goes */
 		return true;
 	}
-	at = ice->probe ? gw_ice_split_of(&ice->splits, fd) : -1;
-	if (at >= 0)
-		gw_probe_look(ice->probe, (unsigned)at, is_controlling(ice),
-			      &from, buf, (size_t)n);
-	return false;
+	if (is_heard(ice, fd, &from, buf, (size_t)n))
+		return false;
+	(void)recv(fd, buf, 0, MSG_DONTWAIT);
+	return true;
 }
 
 /* ---- consent ---- */

@@ -19,8 +19,10 @@
 #include <string.h>
 
 #include "gateway/base/check.h"
+#include "gateway/base/log.h"
 #include "gateway/base/metrics.h"
 #include "media/lite_port.h"
+#include "media/stun.h"
 
 #define LITE_MAGIC 0x11ce11ce
 /* Addresses of one peer: what is heard least gives way. */
@@ -271,7 +273,8 @@ static struct gw_lite_pair *place_for_pair(struct lite *ice)
 }
 
 static bool on_check(struct gw_lite_user *user, struct gw_lite_pair *pair,
-		     const struct gw_addr *from, bool nominates, void *arg)
+		     const struct gw_addr *from,
+		     const struct gw_lite_news *news, void *arg)
 {
 	struct lite *ice = arg;
 	uint64_t now = gw_timers_now_us(ice->timers);
@@ -284,6 +287,10 @@ static bool on_check(struct gw_lite_user *user, struct gw_lite_pair *pair,
 		if (gw_lite_port_add_pair(ice->port, pair, &ice->client, from))
 			return false; /* no memory: it will be sent again */
 	}
+	/* Another's nomination says nothing of who is there now. */
+	if (pair->sender != news->sender && is_current && !ice->told)
+		pair->nominated_us = 0;
+	pair->sender = news->sender;
 	pair->heard_us = now;
 	pair->generation = user->generation;
 	if (!ice->connected && is_current && !ice->checked_us) {
@@ -291,7 +298,7 @@ static bool on_check(struct gw_lite_user *user, struct gw_lite_pair *pair,
 		if (ice->told)
 			watch(ice, now);
 	}
-	if (!nominates)
+	if (!news->nominates)
 		return true;
 	pair->nominated_us = now;
 	/* RFC 8445 7.3: checks may come before the description of who sends
@@ -375,6 +382,38 @@ static bool lite_is_peer(const struct gw_ice *base, const struct gw_end *remote)
 	       !strcmp(ice->pwd, remote->pwd);
 }
 
+/* Its name is known now: whoever else checked with our password before, as
+ * another endpoint that was offered the same session, is forgotten. */
+static void expect(struct lite *ice, const char *ufrag)
+{
+	uint64_t sender = gw_stun_sender_of(ufrag);
+	bool checked = false;
+	unsigned n = 0;
+
+	ice->user[ice->current].sender = sender;
+	for (unsigned i = 0; i < MAX_PAIRS && !ice->told; i++) {
+		struct gw_lite_pair *p = &ice->pair[i];
+
+		if (!p->client || p->generation != ice->generation)
+			continue;
+		if (p->sender == sender) {
+			checked = true;
+			continue;
+		}
+		if (p == ice->selected)
+			ice->connected = false;
+		forget_pair(ice, p);
+		n++;
+	}
+	if (n)
+		gw_info(ice->log,
+			"ICE: forgot what %u addresses of another endpoint "
+			"said",
+			n);
+	if (!checked)
+		ice->checked_us = 0;
+}
+
 /* The peer's candidates say nothing to us: we never send where no check came
  * from. */
 static int lite_configure(struct gw_ice *base, const struct gw_end *remote)
@@ -390,6 +429,7 @@ static int lite_configure(struct gw_ice *base, const struct gw_end *remote)
 		return 0;
 	memcpy(ice->ufrag, remote->ufrag, sizeof(ice->ufrag));
 	memcpy(ice->pwd, remote->pwd, sizeof(ice->pwd));
+	expect(ice, ice->ufrag);
 	ice->told = true;
 	ice->told_failed = false;
 	ice->begun_us = gw_timers_now_us(ice->timers);
@@ -425,6 +465,7 @@ static void lite_forget_peer(struct gw_ice *base)
 		if (ice->told || ice->pair[i].generation != ice->generation)
 			forget_pair(ice, &ice->pair[i]);
 	gw_lite_port_del_user(ice->port, &ice->user[!ice->current]);
+	ice->user[ice->current].sender = 0;
 	ice->selected = NULL;
 	ice->connected = false;
 	ice->checked_us = 0;

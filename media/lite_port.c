@@ -85,6 +85,7 @@ GW_COUNTER(m_unknown, STUN, STUN_HELP, "result=\"420\"");
 GW_COUNTER(m_conflict, STUN, STUN_HELP, "result=\"487\"");
 GW_COUNTER(m_rate, STUN, STUN_HELP, "result=\"rate_of_session\"");
 GW_COUNTER(m_strange_rate, STUN, STUN_HELP, "result=\"rate_of_strangers\"");
+GW_COUNTER(m_other, STUN, STUN_HELP, "result=\"another_peer\"");
 GW_COUNTER(m_living, STUN, STUN_HELP, "result=\"address_in_use\"");
 GW_GAUGE(m_sockets, "isthmus_media_sockets", "Open media sockets",
 	 "kind=\"ice_lite\"");
@@ -180,7 +181,7 @@ static struct gw_lite_user *find_user(struct gw_lite_port *port,
 /* A valid check of @user: may it be answered? */
 static bool admit(struct gw_lite_port *port, struct gw_lite_user *user,
 		  struct gw_lite_pair *pair, const struct gw_addr *from,
-		  bool nominates)
+		  const struct gw_lite_news *news)
 {
 	struct gw_lite_client *client = user->client;
 
@@ -196,7 +197,20 @@ static bool admit(struct gw_lite_port *port, struct gw_lite_user *user,
 		other->taken(pair, other->arg);
 		pair = NULL;
 	}
-	return client->check(user, pair, from, nominates, client->arg);
+	return client->check(user, pair, from, news, client->arg);
+}
+
+/* RFC 8445 7.3 looks at our half of the name alone.  But what was offered may
+ * have been answered by several endpoints of a user, and those that lost have
+ * our password, too.  They are not answered, as if it had been lost: a peer
+ * that restarts checks under its new name before we know that. */
+static bool is_of_another(const struct gw_lite_user *user,
+			  const struct gw_lite_news *news)
+{
+	if (!user->sender || user->sender == news->sender)
+		return false;
+	gw_metric_add(&m_other, 1);
+	return true;
 }
 
 static void on_check(struct gw_lite_port *port, struct gw_stun_check *check,
@@ -214,7 +228,7 @@ static void on_check(struct gw_lite_port *port, struct gw_stun_check *check,
 	enum gw_stun_result result;
 	struct gw_lite_bucket *bucket;
 	uint8_t out[GW_STUN_ANSWER];
-	bool nominates;
+	struct gw_lite_news news = { .sender = gw_stun_sender(check) };
 	size_t len;
 
 	if (!user) {
@@ -229,10 +243,11 @@ static void on_check(struct gw_lite_port *port, struct gw_stun_check *check,
 		gw_metric_add(&m_rate, 1);
 		return;
 	}
+	if (is_of_another(user, &news))
+		return;
 	result = gw_stun_answer(port->stun, check, user->pwd, false, from, out,
-				&len, &nominates);
-	if (result == GW_STUN_VALID &&
-	    !admit(port, user, pair, from, nominates))
+				&len, &news.nominates);
+	if (result == GW_STUN_VALID && !admit(port, user, pair, from, &news))
 		return;
 	gw_metric_add(metric[result], 1);
 	if (len)

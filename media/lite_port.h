@@ -44,6 +44,7 @@ struct gw_lite_bucket {
 struct gw_lite_user {
 	struct gw_lite_client *client; /* NULL: not in the table */
 	uint32_t generation;
+	uint64_t sender; /* whose checks count (stun.h); 0: anybody's yet */
 	char ufrag[GW_LITE_UFRAG + 1];
 	char pwd[GW_LITE_PWD + 1];
 	UT_hash_handle hh;
@@ -60,10 +61,17 @@ struct gw_lite_pair {
 	struct gw_lite_key key;
 	struct gw_addr addr;
 	uint32_t generation;   /* of the user that it was last checked with */
+	uint64_t sender;       /* who checked from it last (stun.h) */
 	uint64_t heard_us;     /* the last valid check */
 	uint64_t nominated_us; /* the last one with USE-CANDIDATE; 0: none */
 	struct gw_lite_bucket bucket;
 	UT_hash_handle hh;
+};
+
+/* What a check says. */
+struct gw_lite_news {
+	uint64_t sender;
+	bool nominates;
 };
 
 /* A session's face to its port; embedded. */
@@ -72,7 +80,8 @@ struct gw_lite_client {
 	/* A valid check under @user; @pair: where from, NULL: an address that
 	 * is not the session's yet.  False: it is not to be answered. */
 	bool (*check)(struct gw_lite_user *user, struct gw_lite_pair *pair,
-		      const struct gw_addr *from, bool nominates, void *arg);
+		      const struct gw_addr *from,
+		      const struct gw_lite_news *news, void *arg);
 	/* Not STUN.  None of these may free the client. */
 	void (*packet)(const struct gw_addr *from, uint8_t *data, size_t len,
 		       size_t cap, void *arg);

@@ -31,6 +31,7 @@ struct way {
 	bool controlling;
 	bool nominated; /* by the peer; only where we do not control */
 	bool answers;
+	uint64_t sender; /* whose checks came from there (stun.h) */
 	uint8_t sent;
 	uint8_t id[GW_STUN_ID];
 	/* One transaction, sent again and again: whichever gets there is
@@ -62,6 +63,7 @@ GW_COUNTER(m_answered, NAME, HELP, "what=\"answered\"");
 GW_COUNTER(m_refused, NAME, HELP, "what=\"refused\"");
 GW_COUNTER(m_forged, NAME, HELP, "what=\"forged\"");
 GW_COUNTER(m_found, NAME, HELP, "what=\"found\"");
+GW_COUNTER(m_other, NAME, HELP, "what=\"another_peer\"");
 
 /* ---- what is sent ---- */
 
@@ -202,16 +204,29 @@ void gw_probe_free(struct gw_probe *p)
 	free(p);
 }
 
+/* Checks may come before the description of who sends them (RFC 8445 7.3):
+ * what was learnt from those stays. */
+static void forget_others(struct gw_probe *p, uint64_t sender)
+{
+	for (unsigned i = 0; i < GW_PROBE_WAYS; i++) {
+		struct way *w = &p->way[i];
+		struct gw_addr from = w->peer;
+
+		if (!from.family || w->sender == sender)
+			continue;
+		memset(w, 0, sizeof(*w));
+		gw_metric_add(&m_other, 1);
+		p->h.other(&from, p->h.arg);
+	}
+}
+
 int gw_probe_set_remote(struct gw_probe *p, const char *ufrag, const char *pwd)
 {
-	bool another = p->user != NULL;
-
 	gw_timer_stop(&p->timer);
-	forget_remote(p);
-	/* Checks may come before the description of who sends them (RFC 8445
-	 * 7.3): what was learnt from those stays. */
-	if (another)
+	if (p->user)
 		memset(p->way, 0, sizeof(p->way));
+	forget_remote(p);
+	forget_others(p, gw_stun_sender_of(ufrag));
 	p->remote_pwd = strdup(pwd);
 	if (asprintf(&p->user, "%s:%s", ufrag, p->ufrag) < 0)
 		p->user = NULL;
@@ -234,8 +249,7 @@ static bool is_for_us(const struct gw_probe *p,
 		      const struct gw_stun_check *check)
 {
 	if (p->expected)
-		return check->user_len == strlen(p->expected) &&
-		       !memcmp(check->ufrag, p->expected, check->user_len);
+		return gw_stun_whose(check, p->expected) == GW_STUN_OF_PEER;
 	return check->ufrag_len == strlen(p->ufrag) &&
 	       !memcmp(check->ufrag, p->ufrag, check->ufrag_len);
 }
@@ -258,24 +272,31 @@ static struct way *find(struct gw_probe *p, unsigned local,
 	return unused;
 }
 
-void gw_probe_look(struct gw_probe *p, unsigned local, bool controlling,
-		   const struct gw_addr *from, uint8_t *data, size_t len)
+static bool is_of_other(const struct gw_probe *p,
+			const struct gw_stun_check *check)
 {
-	struct gw_stun_check check;
+	return p->expected &&
+	       gw_stun_whose(check, p->expected) == GW_STUN_OF_OTHER;
+}
+
+/* May be gone on return. */
+static void learn(struct gw_probe *p, unsigned local, bool controlling,
+		  const struct gw_addr *from, const struct gw_stun_check *check)
+{
 	struct way *w;
 	bool nominates;
 
-	if (p->looks >= GW_PROBE_LOOKS ||
-	    gw_stun_read(p->stun, &check, data, len) != GW_STUN_CHECK ||
-	    !is_for_us(p, &check))
-		return;
 	p->looks++;
-	if (gw_stun_vet(p->stun, &check, p->pwd, controlling, &nominates) !=
+	if (gw_stun_vet(p->stun, check, p->pwd, controlling, &nominates) !=
 	    GW_STUN_VALID)
 		return;
 	w = find(p, local, from);
 	if (!w)
 		return;
+	/* Another's nomination says nothing of who is there now. */
+	if (w->sender != gw_stun_sender(check))
+		w->nominated = false;
+	w->sender = gw_stun_sender(check);
 	/* libnice has yielded since: the check has the wrong role. */
 	if (w->controlling != controlling) {
 		w->len = 0;
@@ -286,6 +307,22 @@ void gw_probe_look(struct gw_probe *p, unsigned local, bool controlling,
 	if (wants_checks(w))
 		begin(p);
 	review(p, w);
+}
+
+bool gw_probe_look(struct gw_probe *p, unsigned local, bool controlling,
+		   const struct gw_addr *from, uint8_t *data, size_t len)
+{
+	struct gw_stun_check check;
+
+	if (gw_stun_read(p->stun, &check, data, len) != GW_STUN_CHECK)
+		return true;
+	if (is_of_other(p, &check)) {
+		gw_metric_add(&m_other, 1);
+		return false;
+	}
+	if (p->looks < GW_PROBE_LOOKS && is_for_us(p, &check))
+		learn(p, local, controlling, from, &check);
+	return true;
 }
 
 bool gw_probe_reply(struct gw_probe *p, unsigned local,

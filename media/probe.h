@@ -6,7 +6,9 @@
  * call in two hundred so takes over 5 s.  Here every address that a valid check
  * of the peer came from is checked every 50 ms (triggered checks, RFC 8445
  * 7.3.1.4), and the first that answers, and that the controlling side has
- * nominated, is told.  Everything else of ICE stays libnice's, which sees and
+ * nominated, is told.  What was offered may have been answered by several
+ * endpoints of a user; only whose description we have is the peer (RFC 8445 7.3
+ * looks at our half of the name alone, and leaves us the other).  Everything else of ICE stays libnice's, which sees and
  * answers the peer's checks as before: a pair of its own that it selects later
  * replaces what was found here.
  *
@@ -43,6 +45,10 @@ struct gw_probe_handlers {
 	/* From our address number @local. */
 	void (*send)(unsigned local, const struct gw_addr *to, const void *data,
 		     size_t len, void *arg);
+	/* Checks under our name came from there, before the peer's was known,
+	 * and were another's: what was learnt of it is void.  May not free
+	 * the probe. */
+	void (*other)(const struct gw_addr *from, void *arg);
 	/* It answers, and is nominated.  Comes once, and may free the probe. */
 	void (*found)(unsigned local, const struct gw_addr *peer, void *arg);
 	void *arg;
@@ -60,8 +66,9 @@ void gw_probe_free(struct gw_probe *p); /* may be NULL */
 int gw_probe_set_remote(struct gw_probe *p, const char *ufrag, const char *pwd);
 
 /* A datagram that libnice is about to read, by one who is @controlling or
- * not.  May be gone on return. */
-void gw_probe_look(struct gw_probe *p, unsigned local, bool controlling,
+ * not.  False: nobody shall hear it, for it is a check under our name by who
+ * is not the peer.  May be gone on return. */
+bool gw_probe_look(struct gw_probe *p, unsigned local, bool controlling,
 		   const struct gw_addr *from, uint8_t *data, size_t len);
 
 /* False: not the answer to a check of ours.  May be gone on return. */

@@ -119,6 +119,46 @@ enum gw_stun_kind gw_stun_read(struct gw_stun *s, struct gw_stun_check *out,
 	return read_user(out, &msg) ? GW_STUN_CHECK : GW_STUN_NO_USER;
 }
 
+enum gw_stun_whose gw_stun_whose(const struct gw_stun_check *check,
+				 const char *expected)
+{
+	/* With the colon: no ufrag is the beginning of another. */
+	size_t ours = check->ufrag_len + 1;
+
+	if (!check->ufrag_len || strlen(expected) < ours ||
+	    memcmp(check->ufrag, expected, ours) != 0)
+		return GW_STUN_OF_NOBODY;
+	return check->user_len == strlen(expected) &&
+			       !memcmp(check->ufrag, expected, check->user_len)
+		       ? GW_STUN_OF_PEER
+		       : GW_STUN_OF_OTHER;
+}
+
+/* FNV-1a */
+static uint64_t number(const char *name, size_t len)
+{
+	uint64_t n = 0xcbf29ce484222325u;
+
+	for (size_t i = 0; i < len; i++)
+		n = (n ^ (uint8_t)name[i]) * 0x100000001b3u;
+	return n ? n : 1;
+}
+
+uint64_t gw_stun_sender(const struct gw_stun_check *check)
+{
+	/* Without a colon there is none, and its name is empty. */
+	size_t ours = check->ufrag_len + 1;
+
+	if (!check->ufrag_len || check->user_len < ours)
+		return number("", 0);
+	return number(check->ufrag + ours, check->user_len - ours);
+}
+
+uint64_t gw_stun_sender_of(const char *ufrag)
+{
+	return number(ufrag, strlen(ufrag));
+}
+
 static size_t finish(struct gw_stun *s, StunMessage *msg, const char *pwd)
 {
 	size_t len = stun_agent_finish_message(

@@ -47,6 +47,14 @@ struct gw_stun_check {
 	size_t user_len; /* all of USERNAME, from @ufrag on */
 };
 
+/* Whose check it says it is: nothing is proved before gw_stun_vet(). */
+enum gw_stun_whose {
+	GW_STUN_OF_PEER,   /* ours, and the peer's */
+	GW_STUN_OF_OTHER,  /* ours, and not the peer's: an offer may have been
+			      answered by several (forking) */
+	GW_STUN_OF_NOBODY, /* not ours */
+};
+
 struct gw_stun;
 
 int gw_stun_new(struct gw_stun **out); /* 0 or -ENOMEM */
@@ -55,6 +63,17 @@ void gw_stun_free(struct gw_stun *s);
 /* @out is set for GW_STUN_NO_USER and GW_STUN_CHECK. */
 enum gw_stun_kind gw_stun_read(struct gw_stun *s, struct gw_stun_check *out,
 			       uint8_t *data, size_t len);
+
+/* @expected: "ours:theirs". */
+enum gw_stun_whose gw_stun_whose(const struct gw_stun_check *check,
+				 const char *expected);
+
+/* The half of USERNAME that names who sends the check, and the same of a ufrag
+ * that was signalled, as a number, never 0: a check may be there long before
+ * its description.  Who could find another name of the same number could as
+ * well send that name, for it has our password. */
+uint64_t gw_stun_sender(const struct gw_stun_check *check);
+uint64_t gw_stun_sender_of(const char *ufrag);
 
 /* The answer to a check under @pwd, by one who is @controlling or not, into
  * @out of GW_STUN_ANSWER bytes; @out_len 0: none.  @nominates: it has

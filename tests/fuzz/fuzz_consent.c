@@ -61,6 +61,12 @@ static void on_probe(unsigned local, const struct gw_addr *to, const void *data,
 	on_send(data, len, arg);
 }
 
+static void on_other(const struct gw_addr *from, void *arg)
+{
+	(void)arg;
+	assert(from->family);
+}
+
 static void on_found(unsigned local, const struct gw_addr *peer, void *arg)
 {
 	(void)arg;
@@ -77,6 +83,7 @@ static void new_probe(void)
 					      .pwd = keys.pwd,
 					      .mark = 0x01020304 };
 	const struct gw_probe_handlers h = { .send = on_probe,
+					     .other = on_other,
 					     .found = on_found };
 	int err =
 		gw_probe_new(&probe, &opt, &h) ||
@@ -157,6 +164,8 @@ static void receive(struct gw_consent *c, uint8_t how, const uint8_t *in,
 	uint8_t buf[ROOM];
 	uint8_t copy[ROOM];
 	struct gw_addr from;
+	bool is_other;
+	bool taken;
 	int err = gw_addr_parse(&from, "192.0.2.1", 1000);
 
 	assert(!err);
@@ -175,11 +184,15 @@ static void receive(struct gw_consent *c, uint8_t how, const uint8_t *in,
 	memcpy(copy, buf, len);
 	if (!gw_probe_reply(probe, 0, &from, copy, len)) {
 		memcpy(copy, buf, len);
-		gw_probe_look(probe, 0, how != 1, &from, copy, len);
+		(void)gw_probe_look(probe, 0, how != 1, &from, copy, len);
 	}
 	if (!probe)
 		new_probe();
-	(void)gw_consent_take(c, &from, buf, len);
+	/* What is another's is not taken for the peer's, by neither. */
+	memcpy(copy, buf, len);
+	is_other = gw_consent_is_of_other(c, copy, len);
+	taken = gw_consent_take(c, &from, buf, len);
+	assert(!is_other || !taken);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -243,6 +243,35 @@ static void a_check_of_another_user_is_left_alone(void **state)
 	gw_consent_stop(&b.c);
 }
 
+/* Another endpoint that was offered the same session. */
+static void a_check_under_our_name_by_another_is_told_apart(void **state)
+{
+	struct gw_consent_keys other = left;
+	struct end a;
+	struct end b;
+
+	(void)state;
+	make(&a, NULL);
+	make(&b, NULL);
+	assert_int_equal(gw_consent_start(&b.c, &right), 0);
+	assert_int_equal(gw_consent_start(&a.c, &other), 0);
+	while (!a.sent)
+		pass(100000);
+	assert_false(gw_consent_is_of_other(&b.c, a.last, a.len));
+	other.ufrag = "another";
+	assert_int_equal(gw_consent_start(&a.c, &other), 0);
+	a.sent = 0;
+	while (!a.sent)
+		pass(100000);
+	b.sent = 0;
+	assert_true(gw_consent_is_of_other(&b.c, a.last, a.len));
+	assert_false(deliver(&b, a.last, a.len));
+	assert_int_equal(b.sent, 0);
+	gw_consent_stop(&b.c);
+	assert_false(gw_consent_is_of_other(&b.c, a.last, a.len));
+	gw_consent_stop(&a.c);
+}
+
 static void the_same_role_on_both_sides_is_left_alone(void **state)
 {
 	struct gw_consent_keys same = right;
@@ -343,6 +372,7 @@ int main(void)
 		T(a_late_answer_counts),
 		T(an_answer_under_another_password_does_not),
 		T(a_check_of_another_user_is_left_alone),
+		T(a_check_under_our_name_by_another_is_told_apart),
 		T(the_same_role_on_both_sides_is_left_alone),
 		T(a_role_conflict_turns_the_role),
 		T(broken_messages_do_no_harm),

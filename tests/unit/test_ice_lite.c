@@ -29,6 +29,7 @@ struct side {
 	unsigned gathered, connected, changed, failed, got;
 	struct gw_addr from;
 	bool accepted;
+	unsigned peer; /* who it was told is there */
 };
 
 struct client {
@@ -141,6 +142,7 @@ static void configure(struct side *s, unsigned i)
 	const struct gw_end end = peer_of(i);
 
 	assert_int_equal(gw_ice_configure(s->ice, &end), 0);
+	s->peer = i;
 	turn();
 }
 
@@ -248,6 +250,7 @@ static int hear_tos(const struct client *c)
 
 struct ask {
 	const struct gw_end *to;
+	unsigned by;             /* which peer; 0 is 1 */
 	const char *ufrag, *pwd; /* NULL: those of @to */
 	bool nominate, controlled;
 	uint16_t attribute; /* one more, without a value */
@@ -260,11 +263,12 @@ static size_t make_check(uint8_t *buf, size_t size, const struct ask *ask,
 {
 	const char *ufrag = ask->ufrag ? ask->ufrag : ask->to->ufrag;
 	const char *pwd = ask->pwd ? ask->pwd : ask->to->pwd;
-	char user[300];
+	char user[600];
 	StunAgent plain;
 	size_t len;
 
-	(void)snprintf(user, sizeof(user), "%s:peer", ufrag);
+	(void)snprintf(user, sizeof(user), "%s:%s", ufrag,
+		       peer_of(ask->by ? ask->by : 1).ufrag);
 	stun_agent_init(&plain, STUN_ALL_KNOWN_ATTRIBUTES,
 			STUN_COMPATIBILITY_RFC5389,
 			STUN_AGENT_USAGE_SHORT_TERM_CREDENTIALS |
@@ -343,8 +347,16 @@ static int check_with(const struct client *c, const struct ask *ask)
 
 static int check(const struct client *c, const struct side *s, bool nominate)
 {
+	return check_with(c, &(struct ask){ .to = &s->local,
+					    .by = s->peer,
+					    .nominate = nominate });
+}
+
+static int check_by(unsigned by, const struct client *c, const struct side *s)
+{
 	return check_with(
-		c, &(struct ask){ .to = &s->local, .nominate = nominate });
+		c,
+		&(struct ask){ .to = &s->local, .by = by, .nominate = true });
 }
 
 static const uint8_t rtp[172] = { 0x80, 111 };
@@ -492,6 +504,102 @@ static void checks_before_the_description_count_when_it_is_there(void **state)
 	assert_int_equal(a.connected, 1);
 	assert_true(heard(&c, &a));
 	(void)close(c.fd);
+}
+
+/* An offer that several endpoints of a user have answered: they all have our
+ * password, and one of them is the peer. */
+static void checks_of_who_is_not_the_peer_do_not_count(void **state)
+{
+	int64_t before = metric(STUN("another_peer"));
+	struct client c = open_client("127.0.0.1");
+	struct client d = open_client("127.0.0.1");
+
+	(void)state;
+	configure(&a, 1);
+	assert_int_equal(check_by(9, &d, &a), -1);
+	pass(1000000);
+	assert_int_equal(a.connected, 0);
+	assert_int_equal(check(&c, &a, true), 0);
+	assert_int_equal(check_by(9, &d, &a), -1);
+	assert_int_equal(check_by(11, &d, &a), -1);
+	assert_int_equal(a.changed, 0);
+	assert_true(reaches(&a, &c));
+	assert_false(heard(&d, &a));
+	/* Nor from the peer's own address. */
+	assert_int_equal(check_by(9, &c, &a), -1);
+	assert_int_equal(metric(STUN("another_peer")), before + 4);
+	(void)close(c.fd);
+	(void)close(d.fd);
+}
+
+static void what_was_learnt_of_another_is_forgotten(void **state)
+{
+	struct client c = open_client("127.0.0.1");
+	struct client d = open_client("127.0.0.1");
+	struct client e = open_client("127.0.0.1");
+
+	(void)state;
+	assert_int_equal(check_by(1, &c, &a), 0);
+	assert_int_equal(check_by(9, &d, &a), 0);
+	/* The last that checked from there is not the one that nominated. */
+	assert_int_equal(check_by(9, &e, &a), 0);
+	assert_int_equal(
+		check_with(&e, &(struct ask){ .to = &a.local, .by = 1 }), 0);
+	configure(&a, 1);
+	assert_int_equal(a.connected, 1);
+	assert_true(reaches(&a, &c));
+	assert_true(heard(&c, &a));
+	assert_false(heard(&d, &a));
+	assert_int_equal(a.changed, 0);
+	(void)close(c.fd);
+	(void)close(d.fd);
+	(void)close(e.fd);
+}
+
+static void who_only_another_checked_is_waited_for(void **state)
+{
+	struct client c = open_client("127.0.0.1");
+	struct client d = open_client("127.0.0.1");
+
+	(void)state;
+	assert_int_equal(check_by(9, &d, &a), 0);
+	configure(&a, 1);
+	/* Longer than what is not nominated is waited for. */
+	pass(1000000);
+	assert_int_equal(a.connected, 0);
+	assert_false(heard(&d, &a));
+	assert_int_equal(check(&c, &a, true), 0);
+	assert_int_equal(a.connected, 1);
+	assert_true(reaches(&a, &c));
+	(void)close(c.fd);
+	(void)close(d.fd);
+}
+
+static void names_before_a_restart_are_their_own(void **state)
+{
+	struct client c = open_client("127.0.0.1");
+	struct client d = open_client("127.0.0.1");
+	struct side old;
+
+	(void)state;
+	configure(&a, 1);
+	assert_int_equal(check(&c, &a, true), 0);
+	old = a;
+	assert_int_equal(gw_ice_restart(a.ice), 0);
+	gw_ice_local(a.ice, &a.local);
+	assert_int_equal(check_by(2, &c, &old), -1);
+	assert_int_equal(check_by(1, &c, &old), 0);
+	assert_int_equal(check_by(9, &d, &a), 0);
+	configure(&a, 2);
+	pass(1000000);
+	assert_true(reaches(&a, &c));
+	assert_false(heard(&d, &a));
+	assert_int_equal(check_by(1, &c, &a), -1);
+	assert_int_equal(check_by(2, &c, &a), 0);
+	assert_true(reaches(&a, &c));
+	assert_int_equal(a.failed, 0);
+	(void)close(c.fd);
+	(void)close(d.fd);
 }
 
 static void each_mistake_has_its_answer(void **state)
@@ -864,7 +972,7 @@ static void forgotten_peer_is_not_heard_and_its_successor_is(void **state)
 	assert_int_equal(gw_ice_restart(a.ice), 0);
 	gw_ice_local(a.ice, &a.local);
 	/* The new page is faster than its description. */
-	assert_int_equal(check(&d, &a, true), 0);
+	assert_int_equal(check_by(2, &d, &a), 0);
 	assert_true(reaches(&a, &c));
 	gw_ice_forget_peer(a.ice);
 	assert_false(gw_ice_is_connected(a.ice));
@@ -1072,6 +1180,10 @@ int main(void)
 		T(checked_address_is_sent_to_without_a_nomination_in_the_end),
 		T(ipv6_is_served_by_the_other_socket),
 		T(checks_before_the_description_count_when_it_is_there),
+		T(checks_of_who_is_not_the_peer_do_not_count),
+		T(what_was_learnt_of_another_is_forgotten),
+		T(who_only_another_checked_is_waited_for),
+		T(names_before_a_restart_are_their_own),
 		T(each_mistake_has_its_answer),
 		T(unknown_attribute_is_named),
 		T(indications_and_answers_are_not_answered),

@@ -247,6 +247,44 @@ static void client_hello_before_the_description_is_kept(void **state)
 	phone_close(&stranger);
 }
 
+/* Two endpoints of a user answered one offer: the one that lost has our
+ * password, and ICE is done for it before the other is described. */
+static void endpoint_that_lost_the_fork_gets_nothing(void **state)
+{
+	const struct media_peer_options opt = { .active = true,
+						.controlling = true };
+	struct media_peer *loser = media_peer_new(&opt);
+	struct media_peer *p = media_peer_new(&opt);
+	gw_ctx_id ctx = gw_media_new_id(b.media);
+	const struct gw_media_event *ev;
+	unsigned pairs;
+
+	(void)state;
+	b.peer[0] = loser;
+	ev = bench_reserve(&b, ctx, GW_TERM_A, GW_TP_DTLS, 0);
+	media_peer_set_remote(loser, &ev->end);
+	bench_until(&b, media_peer_ice_up(loser));
+	bench_turn(&b, 100); /* its ClientHello is there */
+	b.peer[1] = p;
+	media_peer_set_remote(p, &ev->end);
+	(void)bench_configure_peer(&b, ctx, GW_TERM_A, p);
+	bench_until(&b, media_peer_dtls_up(p) &&
+				bench_count(&b, ctx, GW_E_DTLS, GW_DTLS_UP));
+	/* Its ClientHello again, and its checks. */
+	pairs = media_peer_pairs(loser);
+	bench_turn(&b, 1200);
+	assert_int_equal(media_peer_pairs(loser), pairs);
+	assert_false(media_peer_dtls_up(loser) ||
+		     media_peer_dtls_failed(loser));
+	assert_int_equal(bench_count(&b, ctx, GW_E_DTLS, -1), 1);
+	assert_int_equal(bench_count(&b, ctx, GW_E_ICE, -1), 1);
+	(void)bench_release(&b, ctx);
+	b.peer[0] = NULL;
+	b.peer[1] = NULL;
+	media_peer_free(loser);
+	media_peer_free(p);
+}
+
 static void rtp_from_an_address_without_ice_is_dropped(void **state)
 {
 	const char *metric = bench_lite ? DISCARDED("unknown_source")
@@ -1048,6 +1086,7 @@ int main(void)
 		T(lost_handshake_datagrams_are_sent_again),
 		T(last_flight_that_was_lost_is_sent_again_when_asked),
 		T(client_hello_before_the_description_is_kept),
+		T(endpoint_that_lost_the_fork_gets_nothing),
 		T(rtp_from_an_address_without_ice_is_dropped),
 		T(ice_restart_keeps_the_association_and_the_audio),
 		T(a_new_certificate_is_for_new_calls),
@@ -1085,6 +1124,7 @@ int main(void)
 		T(ssrcs_of_a_browser_are_bounded),
 		T(lost_handshake_datagrams_are_sent_again),
 		T(last_flight_that_was_lost_is_sent_again_when_asked),
+		T(endpoint_that_lost_the_fork_gets_nothing),
 		T(rtp_from_an_address_without_ice_is_dropped),
 		T(ice_restart_keeps_the_association_and_the_audio),
 		T(another_network_keeps_the_call_and_its_keys),

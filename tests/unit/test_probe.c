@@ -26,8 +26,8 @@ static struct gw_probe *probe;
 static uint64_t now_us;
 static struct gw_addr here, there;
 
-static unsigned sent, nfound, found_local;
-static struct gw_addr sent_to, found_peer;
+static unsigned sent, nfound, found_local, nother;
+static struct gw_addr sent_to, found_peer, other;
 static uint8_t last[GW_STUN_REQUEST];
 static size_t last_len;
 
@@ -47,6 +47,13 @@ static void on_send(unsigned local, const struct gw_addr *to, const void *data,
 	last_len = len;
 	sent_to = *to;
 	sent++;
+}
+
+static void on_other(const struct gw_addr *from, void *arg)
+{
+	(void)arg;
+	other = *from;
+	nother++;
 }
 
 /* As its owner does it. */
@@ -71,12 +78,14 @@ static void pass(unsigned ms)
 static int setup(void **state)
 {
 	const struct gw_probe_handlers h = { .send = on_send,
+					     .other = on_other,
 					     .found = on_found };
 
 	(void)state;
 	now_us = 7000 * MS;
 	sent = 0;
 	nfound = 0;
+	nother = 0;
 	last_len = 0;
 	assert_int_equal(gw_addr_parse_hostport(&here, "192.0.2.1:1000"), 0);
 	assert_int_equal(gw_addr_parse_hostport(&there, "192.0.2.9:9"), 0);
@@ -107,8 +116,9 @@ static void set_remote(void)
 	assert_int_equal(gw_probe_set_remote(probe, peer_ufrag, peer_pwd), 0);
 }
 
-/* A check of the peer's, which controls if we do not. */
-static void hear(const struct gw_addr *from, const char *user, const char *pwd,
+/* A check of the peer's, which controls if we do not.  Is it libnice's to
+ * hear? */
+static bool hear(const struct gw_addr *from, const char *user, const char *pwd,
 		 bool we_control, bool nominates)
 {
 	uint8_t buf[GW_STUN_REQUEST];
@@ -125,12 +135,12 @@ static void hear(const struct gw_addr *from, const char *user, const char *pwd,
 				 buf, id);
 
 	assert_true(len > 0);
-	gw_probe_look(probe, 1, we_control, from, buf, len);
+	return gw_probe_look(probe, 1, we_control, from, buf, len);
 }
 
 static void hear_nomination(void)
 {
-	hear(&there, "ours:peer", our_pwd, false, true);
+	assert_true(hear(&there, "ours:peer", our_pwd, false, true));
 }
 
 /* The peer's answer to the last check; it @controls. */
@@ -228,7 +238,7 @@ static void valid_pair_waits_for_its_nomination(void **state)
 {
 	(void)state;
 	set_remote();
-	hear(&there, "ours:peer", our_pwd, false, false);
+	(void)hear(&there, "ours:peer", our_pwd, false, false);
 	pass(50);
 	assert_int_equal(sent, 1);
 	answer_it();
@@ -248,7 +258,7 @@ static void who_controls_nominates(void **state)
 
 	(void)state;
 	set_remote();
-	hear(&there, "ours:peer", our_pwd, true, false);
+	(void)hear(&there, "ours:peer", our_pwd, true, false);
 	pass(50);
 	len = answer(out, false, &nominated, &r);
 	assert_int_equal(r, GW_STUN_VALID);
@@ -266,9 +276,15 @@ static void invalid_checks_begin_nothing(void **state)
 
 	(void)state;
 	set_remote();
-	hear(&there, "ours:another", our_pwd, false, true);
-	hear(&there, "theirs:peer", our_pwd, false, true);
-	hear(&there, "ours:peer", "wrongwrongwrongwrongwr", false, true);
+	assert_false(hear(&there, "ours:another", our_pwd, false, true));
+	assert_false(hear(&there, "ours:pee", our_pwd, false, true));
+	assert_false(hear(&there, "ours:", our_pwd, false, true));
+	assert_true(hear(&there, "our:peer", our_pwd, false, true));
+	assert_true(hear(&there, "theirs:peer", our_pwd, false, true));
+	assert_true(hear(&there, ":peer", our_pwd, false, true));
+	assert_true(hear(&there, "ours", our_pwd, false, true));
+	assert_true(hear(&there, "ours:peer", "wrongwrongwrongwrongwr", false,
+			 true));
 	len = gw_stun_ask(stun,
 			  &(struct gw_stun_ask){ .user = "ours:peer",
 						 .pwd = our_pwd,
@@ -344,7 +360,7 @@ static void a_role_conflict_begins_anew(void **state)
 	sent = 0;
 	pass(1000);
 	assert_int_equal(sent, 0);
-	hear(&there, "ours:peer", our_pwd, true, false);
+	(void)hear(&there, "ours:peer", our_pwd, true, false);
 	pass(50);
 	assert_int_equal(sent, 1);
 	len = answer(out, false, &nominated, &r);
@@ -361,18 +377,43 @@ static void flood_costs_a_bounded_number_of_looks_and_checks(void **state)
 		struct gw_addr from = there;
 
 		from.port = (uint16_t)(2000 + i);
-		hear(&from, "ours:peer", our_pwd, false, false);
+		(void)hear(&from, "ours:peer", our_pwd, false, false);
 	}
 	pass(50);
 	assert_int_equal(sent, GW_PROBE_WAYS);
 	for (unsigned i = 0; i < GW_PROBE_LOOKS; i++)
-		hear(&there, "ours:peer", "wrongwrongwrongwrongwr", false,
-		     true);
+		(void)hear(&there, "ours:peer", "wrongwrongwrongwrongwr", false,
+			   true);
 	pass(30000);
 	assert_in_range(sent, 200, 400);
 	sent = 0;
 	pass(30000);
 	assert_int_equal(sent, 0);
+}
+
+/* Of several endpoints that answered one offer, the peer is one. */
+static void what_was_learnt_of_another_is_forgotten(void **state)
+{
+	struct gw_addr its = there;
+
+	(void)state;
+	its.port++;
+	assert_true(hear(&its, "ours:another", our_pwd, false, true));
+	/* One address, two who checked from it. */
+	assert_true(hear(&there, "ours:another", our_pwd, false, true));
+	assert_true(hear(&there, "ours:peer", our_pwd, false, false));
+	set_remote();
+	assert_int_equal(nother, 1);
+	assert_true(gw_addr_equal(&other, &its));
+	pass(50);
+	assert_int_equal(sent, 1);
+	assert_true(gw_addr_equal(&sent_to, &there));
+	answer_it();
+	assert_int_equal(nfound, 0); /* the nomination was the other's */
+	assert_false(hear(&its, "ours:another", our_pwd, false, true));
+	hear_nomination();
+	assert_int_equal(nfound, 1);
+	assert_true(gw_addr_equal(&found_peer, &there));
 }
 
 static void another_peer_is_found_anew(void **state)
@@ -387,10 +428,11 @@ static void another_peer_is_found_anew(void **state)
 		0);
 	pass(1000);
 	assert_int_equal(sent, 1);
-	hear_nomination(); /* of the one before */
+	/* Of the one before. */
+	assert_false(hear(&there, "ours:peer", our_pwd, false, true));
 	pass(1000);
 	assert_int_equal(sent, 1);
-	hear(&there, "ours:next", our_pwd, false, true);
+	(void)hear(&there, "ours:next", our_pwd, false, true);
 	pass(50);
 	assert_int_equal(sent, 2);
 }
@@ -409,6 +451,7 @@ int main(void)
 		T(answers_must_be_the_peers_and_come_back_the_same_way),
 		T(a_role_conflict_begins_anew),
 		T(flood_costs_a_bounded_number_of_looks_and_checks),
+		T(what_was_learnt_of_another_is_forgotten),
 		T(another_peer_is_found_anew),
 	};
 
