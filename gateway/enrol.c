@@ -10,6 +10,7 @@
 
 #include "gateway/base/check.h"
 #include "gateway/base/metrics.h"
+#include "gateway/enrol_held.h"
 #include "gateway/enrol_pool.h"
 #include "gateway/enrol_share.h"
 #include "gateway/enrol_who.h"
@@ -36,7 +37,8 @@ struct enrol {
 	char key[GW_REGN_KEY_SIZE];
 	UT_hash_handle hh;
 	struct gw_enrols *all;
-	struct gw_store_req *asked; /* of the store; NULL: nothing */
+	struct gw_store_req *asked;   /* of the store; NULL: nothing */
+	struct gw_held_read *reading; /* its secret, anew; NULL: it is not */
 	struct gw_regn *regn;
 	struct gw_share_use share; /* instead of regn: with other endpoints */
 	bool registered;
@@ -57,6 +59,7 @@ struct gw_enrols {
 	struct gw_core *core;
 	struct gw_loans *loans;
 	struct gw_shares *shares;
+	struct gw_held *held;
 	struct enrol *by_key;
 	struct gw_store_req *listing; /* the pool, at the beginning */
 };
@@ -83,6 +86,7 @@ static void bury(struct enrol *e)
 {
 	if (e->asked)
 		gw_store_cancel(e->asked);
+	gw_held_cancel(e->reading);
 	gw_share_leave(&e->share);
 	if (e->regn)
 		gw_regn_end(e->regn);
@@ -514,9 +518,11 @@ static void on_held(const struct gw_store_answer *a, void *arg)
 	const struct gw_subscriber *s = a->subscriber;
 	struct enrol *e = arg;
 
-	e->asked = NULL;
-	if (a->error || s->enrol != GW_ENROL_HELD ||
-	    strcmp(s->impi, e->who.impi) != 0)
+	e->reading = NULL;
+	if (gw_store_is_fault(a->error))
+		fault(e);
+	else if (a->error || s->enrol != GW_ENROL_HELD ||
+		 strcmp(s->impi, e->who.impi) != 0)
 		refuse(e, 403, 0, "not the subscriber that it was");
 	else if (take_secret(e, &s->secret))
 		fault(e);
@@ -566,7 +572,6 @@ void gw_enrol_resume(struct gw_enrols *all, const struct gw_stored_reg *row,
 		     bool unwanted)
 {
 	const struct gw_web_enrolled lost = { .status = 503 };
-	struct gw_store_cmd cmd = { .verb = GW_ST_SUBSCRIBER_GET };
 	struct enrol *e;
 
 	if (find(all, row->key) || !row->nimpu || begin_again(all, row, &e)) {
@@ -583,8 +588,8 @@ void gw_enrol_resume(struct gw_enrols *all, const struct gw_stored_reg *row,
 		take_over(e);
 		return;
 	}
-	memcpy(cmd.key, row->id, sizeof(cmd.key));
-	if (gw_store_do(&e->asked, all->core->store, &cmd, on_held, e))
+	e->reading = gw_held_read(all->held, row->id, on_held, e);
+	if (!e->reading)
 		fault(e);
 }
 
@@ -649,6 +654,8 @@ int gw_enrols_new(struct gw_enrols **out, struct gw_core *core)
 	err = gw_loans_new(&all->loans, core);
 	if (!err)
 		err = gw_shares_new(&all->shares);
+	if (!err)
+		err = gw_held_new(&all->held, core);
 	if (err) {
 		gw_shares_free(all->shares);
 		gw_loans_free(all->loans);
@@ -670,6 +677,7 @@ void gw_enrols_free(struct gw_enrols *all)
 	bury(e);
 	if (all->listing)
 		gw_store_cancel(all->listing);
+	gw_held_free(all->held);
 	gw_shares_free(all->shares);
 	gw_loans_free(all->loans);
 	free(all);
