@@ -49,6 +49,7 @@ void gw_enrol_bury(struct enrol *e)
 {
 	if (e->asked)
 		gw_store_cancel(e->asked);
+	gw_held_cancel(e->reading);
 	gw_share_leave(&e->share);
 	if (e->regn)
 		gw_regn_end(e->regn);
@@ -417,6 +418,8 @@ int gw_enrols_new(struct gw_enrols **out, struct gw_core *core)
 	err = gw_loans_new(&all->loans, core);
 	if (!err)
 		err = gw_shares_new(&all->shares);
+	if (!err)
+		err = gw_held_new(&all->held, core);
 	if (err) {
 		gw_shares_free(all->shares);
 		gw_loans_free(all->loans);
@@ -438,6 +441,7 @@ void gw_enrols_free(struct gw_enrols *all)
 	gw_enrol_bury(e);
 	if (all->listing)
 		gw_store_cancel(all->listing);
+	gw_held_free(all->held);
 	gw_shares_free(all->shares);
 	gw_loans_free(all->loans);
 	free(all);

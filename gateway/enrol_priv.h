@@ -8,6 +8,7 @@
 #include <uthash.h>
 
 #include "gateway/enrol.h"
+#include "gateway/enrol_held.h"
 #include "gateway/enrol_pool.h"
 #include "gateway/enrol_share.h"
 #include "gateway/enrol_who.h"
@@ -19,7 +20,8 @@ struct enrol {
 	char key[GW_REGN_KEY_SIZE];
 	UT_hash_handle hh;
 	struct gw_enrols *all;
-	struct gw_store_req *asked; /* of the store; NULL: nothing */
+	struct gw_store_req *asked;   /* of the store; NULL: nothing */
+	struct gw_held_read *reading; /* its secret, anew; NULL: it is not */
 	struct gw_regn *regn;
 	struct gw_share_use share; /* instead of regn: with other endpoints */
 	bool registered;
@@ -40,6 +42,7 @@ struct gw_enrols {
 	struct gw_core *core;
 	struct gw_loans *loans;
 	struct gw_shares *shares;
+	struct gw_held *held;
 	struct enrol *by_key;
 	struct gw_store_req *listing; /* the pool, at the beginning */
 };

@@ -86,9 +86,11 @@ static void on_held(const struct gw_store_answer *a, void *arg)
 	const struct gw_subscriber *s = a->subscriber;
 	struct enrol *e = arg;
 
-	e->asked = NULL;
-	if (a->error || s->enrol != GW_ENROL_HELD ||
-	    strcmp(s->impi, e->who.impi) != 0)
+	e->reading = NULL;
+	if (gw_store_is_fault(a->error))
+		gw_enrol_fault(e);
+	else if (a->error || s->enrol != GW_ENROL_HELD ||
+		 strcmp(s->impi, e->who.impi) != 0)
 		gw_enrol_refuse(e, 403, 0, "not the subscriber that it was");
 	else if (gw_enrol_take_secret(e, &s->secret))
 		gw_enrol_fault(e);
@@ -138,7 +140,6 @@ void gw_enrol_resume(struct gw_enrols *all, const struct gw_stored_reg *row,
 		     bool unwanted)
 {
 	const struct gw_web_enrolled lost = { .status = 503 };
-	struct gw_store_cmd cmd = { .verb = GW_ST_SUBSCRIBER_GET };
 	struct enrol *e;
 
 	if (gw_enrol_find(all, row->key) || !row->nimpu ||
@@ -156,8 +157,8 @@ void gw_enrol_resume(struct gw_enrols *all, const struct gw_stored_reg *row,
 		take_over(e);
 		return;
 	}
-	memcpy(cmd.key, row->id, sizeof(cmd.key));
-	if (gw_store_do(&e->asked, all->core->store, &cmd, on_held, e))
+	e->reading = gw_held_read(all->held, row->id, on_held, e);
+	if (!e->reading)
 		gw_enrol_fault(e);
 }
 

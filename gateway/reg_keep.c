@@ -230,12 +230,12 @@ static int put(struct gw_keep *k, const struct gw_web_kept *reg, bool tells)
 	return err;
 }
 
-static void forget(struct gw_keep *k, const char *key)
+static int forget(struct gw_keep *k, const char *key, bool tells)
 {
 	struct gw_store_cmd cmd = { .verb = GW_ST_REG_DELETE };
 
 	(void)snprintf(cmd.key, sizeof(cmd.key), "%s", key);
-	(void)write_row(k, key, &cmd, false);
+	return write_row(k, key, &cmd, tells);
 }
 
 /* As the web side has it now: there, or not any more. */
@@ -246,7 +246,7 @@ static void write_again(struct gw_keep *k, const char *key)
 	if (gw_web_describe(k->core->web, key, &reg))
 		(void)put(k, &reg, false);
 	else
-		forget(k, key);
+		(void)forget(k, key, false);
 }
 
 static void on_again(struct gw_timer *t, void *arg)
@@ -278,12 +278,11 @@ int gw_keep_put(const struct gw_web_kept *reg, void *arg)
 	return k->ended ? -ESHUTDOWN : put(k, reg, true);
 }
 
-void gw_keep_forget(const char *key, void *arg)
+int gw_keep_forget(const char *key, void *arg)
 {
 	struct gw_keep *k = ((struct gw_core *)arg)->keep;
 
-	if (!k->ended)
-		forget(k, key);
+	return k->ended ? -ESHUTDOWN : forget(k, key, true);
 }
 
 void gw_keep_refresh(struct gw_keep *k, const char *key)
@@ -425,6 +424,7 @@ static void to_web(struct gw_web_kept *out, const struct gw_stored_reg *row)
 	out->enrolled = row->enrol != GW_ENROL_NONE;
 	out->client = row->enrol == GW_ENROL_CLIENT;
 	memcpy(out->impi, row->impi, sizeof(out->impi));
+	memcpy(out->peer, row->peer, sizeof(out->peer));
 	out->expires_s = row->expires_s;
 	out->lost_s = row->lost_s;
 	out->ttl_s = row->ttl_s;
@@ -500,7 +500,7 @@ static void give_up(struct gw_keep *k, const struct gw_stored_reg *row, int err)
 	gw_metric_add(err == -ETIME ? &m_expired : &m_unusable, 1);
 	gw_info(&klog, "%s is not put back: %s", row->id,
 		err == -ETIME ? "its time is over" : strerror(-err));
-	forget(k, row->key);
+	(void)forget(k, row->key, false);
 	/* The core may believe in it still. */
 	if (enrolled(k, row) && has_identity(k, row))
 		gw_enrol_resume(k->core->enrols, row, true);

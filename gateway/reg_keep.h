@@ -2,7 +2,8 @@
  * gateway/reg_keep.h - registrations survive a crash
  *
  * What a client was told of its registration is in the store before it is told
- * (h.keep of the web side), with what takes over its binding in the core; at
+ * (h.keep of the web side), with what takes over its binding in the core, and
+ * is not there any more when it is told that it has logged out (h.forget); at
  * the next start what is found there is put back, on the web side and in the
  * core.  Clients come back with their re-authentication credential; those that
  * do not, within their time, are deregistered.

@@ -6,7 +6,7 @@ gateway_SRCS := gateway/settings.c gateway/settings_check.c \
 	gateway/call_update_own.c gateway/call_video.c \
 	gateway/cdr.c gateway/core.c gateway/ctl.c gateway/ctl_addr.c \
 	gateway/ctl_cmd.c gateway/ctl_json.c gateway/echo_leg.c gateway/enrol.c \
-	gateway/enrol_pool.c gateway/enrol_resume.c gateway/enrol_share.c \
+	gateway/enrol_held.c gateway/enrol_pool.c gateway/enrol_resume.c gateway/enrol_share.c \
 	gateway/enrol_who.c gateway/fork_leg.c gateway/oa.c \
 	gateway/pager.c gateway/quality.c gateway/reg_keep.c \
 	gateway/route.c gateway/store.c gateway/store_db.c gateway/store_file.c \

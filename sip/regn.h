@@ -105,6 +105,7 @@ struct gw_core {
 	uint64_t dead_until_us; /* 0: it lives */
 	nta_outgoing_t *probe;
 	struct gw_timer timer;
+	struct gw_timer out; /* runs while it is passed over */
 };
 
 struct gw_regns {

@@ -19,7 +19,8 @@
 #define S_US         1000000ull
 
 GW_GAUGE(m_dead, "isthmus_ims_cores_dead",
-	 "Cores that do not answer, or asked to be left alone", "");
+	 "Cores that are passed over: they did not answer, or asked for it",
+	 "");
 GW_COUNTER(m_deaths, "isthmus_ims_core_deaths_total",
 	   "Times that a core was found dead", "");
 
@@ -99,6 +100,31 @@ uint32_t gw_cores_wait_s(const struct gw_regns *all)
 		       : 0;
 }
 
+static void not_out(struct gw_core *core)
+{
+	if (gw_timer_running(&core->out))
+		gw_metric_add(&m_dead, -1);
+	gw_timer_stop(&core->out);
+}
+
+/* It is asked again, dead or not. */
+static void on_out_over(struct gw_timer *t, void *arg)
+{
+	struct gw_core *core = arg;
+
+	(void)t;
+	gw_metric_add(&m_dead, -1);
+	gw_debug(&log_ctx, "core %s is asked again", core->uri);
+}
+
+static void be_out(struct gw_core *core, uint32_t for_s)
+{
+	not_out(core);
+	if (!gw_timer_start_ms(gw_loop_timers(core->all->sip->loop), &core->out,
+			       for_s * 1000ull))
+		gw_metric_add(&m_dead, 1);
+}
+
 /* A reload may have taken it away. */
 static bool in_use(const struct gw_core *core)
 {
@@ -110,12 +136,12 @@ void gw_core_is_dead(struct gw_core *core, uint32_t for_s, const char *why)
 	if (!in_use(core))
 		return;
 	if (!core->dead_until_us) {
-		gw_metric_add(&m_dead, 1);
 		gw_metric_add(&m_deaths, 1);
 		gw_warn(&log_ctx, "core %s is out for %u s: %s", core->uri,
 			for_s, why);
 	}
 	core->dead_until_us = now_us(core->all) + for_s * S_US;
+	be_out(core, for_s);
 }
 
 /* Those that a core may have forgotten ask it again, at their own times, and no
@@ -171,7 +197,7 @@ void gw_core_is_alive(struct gw_core *core)
 	if (!core->dead_until_us || !in_use(core))
 		return;
 	core->dead_until_us = 0;
-	gw_metric_add(&m_dead, -1);
+	not_out(core);
 	gw_info(&log_ctx, "core %s is back", core->uri);
 	come_back(core);
 }
@@ -236,6 +262,7 @@ void gw_cores_start(struct gw_regns *all)
 		(void)snprintf(core->uri, sizeof(core->uri), "%s",
 			       set->core[i]);
 		gw_timer_init(&core->timer, on_probe_time, core);
+		gw_timer_init(&core->out, on_out_over, core);
 		again(core);
 	}
 }
@@ -245,8 +272,7 @@ void gw_cores_stop(struct gw_regns *all)
 	for (unsigned i = 0; i < all->ncore; i++) {
 		gw_timer_stop(&all->core[i].timer);
 		gw_regn_nta_drop(&all->core[i].probe);
-		if (all->core[i].dead_until_us)
-			gw_metric_add(&m_dead, -1);
+		not_out(&all->core[i]);
 	}
 	all->ncore = 0;
 }

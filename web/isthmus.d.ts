@@ -90,6 +90,11 @@ export interface UAConfig {
 	password?: string;
 	/** A bearer token, where it never has to be renewed. */
 	token?: string;
+	/**
+	 * To be nobody in particular, where the gateway takes such users: no
+	 * password or token.  ua.id is then the one that it makes up.
+	 */
+	anonymous?: boolean;
 	/** Asked at every registration and before the registration expires. */
 	getToken?: () => string | Promise<string>;
 	/**

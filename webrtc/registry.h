@@ -60,6 +60,8 @@ struct gw_reg {
 	bool told;         /* an auth of it has been answered */
 	bool keeping;      /* the auth's answer waits until it is remembered;
 			    * the first one's: nobody finds it yet */
+	bool leaving;      /* a log-out's answer waits until it is forgotten;
+			    * nobody finds it any more */
 	/* ... and for the answer, its sessions and the core's challenge. */
 	bool rejoins, reminds;
 	bool kept;    /* asked to be remembered */
@@ -72,7 +74,7 @@ struct gw_reg {
 	bool anonymous; /* nobody knows who it is; of this network address */
 	struct gw_addr peer;
 	char *challenge; /* of a refresh, that waits for an answer; owned */
-	uint64_t txn;    /* pending, keeping: of the auth that waits ... */
+	uint64_t txn;    /* pending, keeping, leaving: of what waits ... */
 	uint32_t asked_expiration_s, asked_ttl_s; /* ... and what it wants */
 	char id[GW_IDENTITY_SIZE];                /* webrtcId */
 	char name[64];

@@ -181,6 +181,16 @@ void gw_rauth_answer(struct gw_rconn *c)
 	reg->reminds = reg->rejoins = false;
 }
 
+void gw_rauth_left(struct gw_web *web, struct gw_reg *reg)
+{
+	struct gw_rout o = { .success = true, .has_expiration = true };
+
+	if (reg->conn)
+		gw_rconn_respond(reg->conn, reg->txn,
+				 gw_wire_method(GW_RM_AUTH), &o);
+	gw_rauth_end(web, reg, GW_WS_NORMAL, "deregistered");
+}
+
 /* ---- basic and bearer ---- */
 
 /* Where nobody else gave it a name. */
@@ -586,8 +596,6 @@ static void reauth(struct gw_rconn *c, const struct gw_rmsg *m, uint32_t ttl_s)
 
 static void deregister(struct gw_rconn *c, const struct gw_rmsg *m)
 {
-	struct gw_rout o = { .has_expiration = true, .expiration_s = 0 };
-
 	if (!c->reg) {
 		gw_rconn_reject(c, m, GW_RJ_UNAUTHENTICATED, 401,
 				"there is no registration to end");
@@ -595,8 +603,8 @@ static void deregister(struct gw_rconn *c, const struct gw_rmsg *m)
 	}
 	if (gw_enrol_log_out(c, m))
 		return; /* when the core has answered */
-	gw_rconn_accept(c, m, &o);
-	gw_rauth_end(c->web, c->reg, GW_WS_NORMAL, "deregistered");
+	c->reg->txn = m->txn;
+	gw_rkeep_log_out(c->web, c->reg);
 }
 
 static uint32_t bounded(const struct gw_rmsg *m, enum gw_key k, uint32_t max)
@@ -615,6 +623,7 @@ void gw_rauth_request(struct gw_rconn *c, const struct gw_rmsg *m)
 	expiration_s = bounded(m, GW_K_EXPIRATION, set->expiration_s);
 	ttl_s = bounded(m, GW_K_TTL, set->ttl_max_s);
 	if (c->job || (c->reg && (c->reg->answering || c->reg->keeping ||
+				  c->reg->leaving ||
 				  (c->reg->pending && !c->reg->asked))))
 		gw_rconn_reject(c, m, GW_RJ_STATE, 409,
 				"an auth is being worked on");

@@ -517,7 +517,7 @@ void gw_rconn_closed(struct gw_rconn *c, uint16_t code)
 		gw_info(&c->log, "closed %u: %s had not registered yet", code,
 			c->reg->id);
 		gw_enrol_drop(c->reg);
-	} else if (c->reg && c->reg->quitting) {
+	} else if (c->reg && (c->reg->quitting || c->reg->leaving)) {
 		gw_info(&c->log, "closed %u: %s was about to leave", code,
 			c->reg->id);
 		gw_enrol_left(c->reg);

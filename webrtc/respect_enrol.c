@@ -185,17 +185,6 @@ static void on_success(struct gw_web *web, struct gw_reg *reg,
 		drop(web, reg);
 }
 
-/* Out of the core, whatever it said; and out of here. */
-static void left(struct gw_web *web, struct gw_reg *reg)
-{
-	struct gw_rout o = { .success = true, .has_expiration = true };
-
-	if (reg->conn)
-		gw_rconn_respond(reg->conn, reg->txn,
-				 gw_wire_method(GW_RM_AUTH), &o);
-	gw_rauth_end(web, reg, GW_WS_NORMAL, "deregistered");
-}
-
 void gw_enrol_left(struct gw_reg *reg)
 {
 	struct gw_web *web = reg->conn->web;
@@ -239,7 +228,8 @@ static void on_failure(struct gw_web *web, struct gw_reg *reg,
 	/* The other side has let go already. */
 	reg->enrolled = false;
 	if (reg->quitting) {
-		left(web, reg);
+		/* Out of the core, whatever it said; and out of here. */
+		gw_rkeep_log_out(web, reg);
 		return;
 	}
 	if (!reg->pending) {
@@ -358,9 +348,8 @@ void gw_enrol_anonymous(struct gw_rconn *c, const struct gw_rmsg *m,
 				"too many anonymous users of one address");
 		return;
 	}
-	/* RFC 3323 4.1.1.3: a host that nobody has. */
 	gw_random_token(word, sizeof(word), ANONYMOUS_CHARS);
-	(void)snprintf(id, sizeof(id), "sip:%s@anonymous.invalid", word);
+	(void)snprintf(id, sizeof(id), "sip:%s@" GW_RESPECT_NOBODY, word);
 	if (gw_registry_add(c->web->registry, &c->reg, id, NULL, c)) {
 		gw_rconn_reject(c, m, GW_RJ_LIMIT, 503, "no memory");
 		return;

@@ -70,12 +70,22 @@ bool gw_rkeep_ask(struct gw_web *web, struct gw_reg *reg)
 	return reg->keeping;
 }
 
+void gw_rkeep_log_out(struct gw_web *web, struct gw_reg *reg)
+{
+	/* Not to be called, nor come back to, while that lasts. */
+	gw_registry_hide(reg);
+	reg->leaving = reg->kept && !web->h.forget(reg->key, web->h.arg);
+	reg->kept = false;
+	if (!reg->leaving)
+		gw_rauth_left(web, reg);
+}
+
 void gw_rkeep_forget(struct gw_web *web, struct gw_reg *reg)
 {
 	if (reg->awaited && !web->ending)
 		gw_metric_add(&m_lost, 1);
 	if (reg->kept)
-		web->h.forget(reg->key, web->h.arg);
+		(void)web->h.forget(reg->key, web->h.arg);
 	reg->kept = false;
 	reg->keeping = false;
 }
@@ -90,12 +100,25 @@ void gw_web_kept(struct gw_web *web, const char *key)
 {
 	struct gw_reg *reg = gw_registry_find_key(web->registry, key);
 
+	if (reg && reg->leaving) {
+		gw_rauth_left(web, reg);
+		return;
+	}
 	if (!reg || !reg->keeping)
 		return;
 	reg->keeping = false;
 	/* Its client has left meanwhile: it will never know its credential. */
 	if (reg->conn)
 		gw_rauth_answer(reg->conn);
+}
+
+/* Known by an id that was made up here. */
+static bool is_anonymous(const struct gw_web_kept *kept)
+{
+	const char *host = strrchr(kept->id, '@');
+
+	return kept->enrolled && !kept->configured && host &&
+	       !strcmp(host + 1, GW_RESPECT_NOBODY);
 }
 
 int gw_web_restore(struct gw_web *web, const struct gw_web_kept *kept,
@@ -130,6 +153,8 @@ int gw_web_restore(struct gw_web *web, const struct gw_web_kept *kept,
 	/* Without memory a token of its is not compared with it. */
 	reg->impi = kept->impi[0] ? strdup(kept->impi) : NULL;
 	reg->kept = web->h.keep != NULL;
+	if (is_anonymous(kept) && !gw_addr_parse(&reg->peer, kept->peer, 0))
+		reg->anonymous = true;
 	gw_reg_await(reg, left_s < UINT32_MAX ? (uint32_t)left_s : UINT32_MAX,
 		     kept->ttl_s, wait_s);
 	gw_rauth_gauge(web);

@@ -25,6 +25,8 @@
 #include "webrtc/ws_server.h"
 
 #define GW_RESPECT_TIMEOUT_MS 10000 /* for responses to our requests */
+/* RFC 3323 4.1.1.3: a host that nobody has. */
+#define GW_RESPECT_NOBODY "anonymous.invalid"
 
 struct gw_web {
 	uint32_t magic;
@@ -141,6 +143,8 @@ void gw_rauth_granted(struct gw_rconn *c, uint64_t txn, uint32_t expiration_s,
 		      uint32_t ttl_s);
 /* It is remembered, or could not be: now the client is told. */
 void gw_rauth_answer(struct gw_rconn *c);
+/* The log-out of reg->txn has been done: it is told, and ends. */
+void gw_rauth_left(struct gw_web *web, struct gw_reg *reg);
 /* One answer for a wrong user, password, token or credential: which it was is
  * for the log. */
 void gw_rauth_deny(struct gw_rconn *c, uint64_t txn, struct gw_metric *metric,
@@ -177,6 +181,9 @@ void gw_enrol_end(struct gw_web *web, struct gw_reg *reg);
 
 /* True: gw_web_kept() comes; false: nobody remembers anything. */
 bool gw_rkeep_ask(struct gw_web *web, struct gw_reg *reg);
+/* Its client logs out, with reg->txn: answered, and over, when no crash could
+ * put it back any more. */
+void gw_rkeep_log_out(struct gw_web *web, struct gw_reg *reg);
 /* @reg goes. */
 void gw_rkeep_forget(struct gw_web *web, struct gw_reg *reg);
 /* The client of @reg is there, perhaps again. */

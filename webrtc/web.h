@@ -85,6 +85,7 @@ struct gw_web_kept {
 	 * core's challenges itself. */
 	bool client;
 	char impi[GW_WEB_IDENTITY];
+	char peer[48];     /* its IP address, "": not known */
 	int64_t expires_s; /* wall clock */
 	int64_t lost_s;    /* wall clock: its time to live ends; 0: connected */
 	uint32_t ttl_s;
@@ -97,8 +98,10 @@ struct gw_web_kept {
  * about is for the other side to know and to tell.  Not 0: it is answered now.
  */
 typedef int(gw_web_keep_h)(const struct gw_web_kept *reg, void *arg);
-/* The one with @key is over. */
-typedef void(gw_web_forget_h)(const char *key, void *arg);
+/* The one with @key is over.  0: gw_web_kept() is called when it is not
+ * remembered any more, never from inside this call; else that is tried for, and
+ * nobody hears of it. */
+typedef int(gw_web_forget_h)(const char *key, void *arg);
 
 struct gw_web_handlers {
 	gw_leg_incoming_h *incoming; /* a client's msetup */
@@ -150,7 +153,8 @@ struct gw_web_enrolled {
 void gw_web_enrolled(struct gw_web *web, const char *key,
 		     const struct gw_web_enrolled *res);
 
-/* An answer to h.keep.  A @key that nobody has any more is ignored. */
+/* An answer to h.keep or h.forget.  A @key that nobody has any more is
+ * ignored. */
 void gw_web_kept(struct gw_web *web, const char *key);
 /* What is to be remembered of the one with @key now; false: nothing. */
 bool gw_web_describe(const struct gw_web *web, const char *key,

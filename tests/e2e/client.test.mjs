@@ -146,6 +146,27 @@ test('wrong credentials end the attempts', async () => {
 	assert.equal((await eve.event('disconnected')).reconnecting, false);
 });
 
+test('who is nobody in particular is known by the id that was made up for it', async () => {
+	const NOBODY = 'sip:anonymous@anonymous.invalid';
+	const eve = await client('eve', 440, { id: NOBODY,
+		config: { anonymous: true, password: undefined } });
+	const id = await eve.do(() => ua.id);
+	assert.match(id, /^sip:[0-9a-f-]{36}@anonymous\.invalid$/);
+	mock.clients.get(id).conn.socket.terminate();
+	assert.equal((await eve.event('registered', { nth: 1 })).resumed, true);
+	assert.equal(await eve.do(() => ua.id), id);
+	// Its credential is worth nothing: another nobody.
+	mock.clients.get(id).credential = null;
+	mock.clients.get(id).conn.socket.terminate();
+	assert.equal((await eve.event('registered', { nth: 2 })).resumed, false);
+	const next = await eve.do(() => ua.id);
+	assert.notEqual(next, id);
+	await eve.do(() => ua.stop());
+	assert.deepEqual(eve.requests('auth', 'c2s').map(({ authType, webrtcId }) =>
+		[authType, webrtcId]), [['anonymous', NOBODY], ['reauth', id],
+		['reauth', id], ['anonymous', id], ['reauth', next]]);
+});
+
 test('a lost socket is replaced and the call lives on', async () => {
 	const [alice, bob] = await pair();
 	mock.clients.get('sip:alice@demo.example').conn.socket.terminate();

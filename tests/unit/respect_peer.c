@@ -403,11 +403,12 @@ static int on_keep(const struct gw_web_kept *reg, void *arg)
 	return peer.keep_error;
 }
 
-static void on_forget(const char *key, void *arg)
+static int on_forget(const char *key, void *arg)
 {
 	assert_ptr_equal(&peer, arg);
 	peer.nforgot++;
 	(void)snprintf(peer.forgot, sizeof(peer.forgot), "%s", key);
+	return peer.forget_error;
 }
 
 static void on_message(uint64_t ask, const struct gw_message *m, void *arg)

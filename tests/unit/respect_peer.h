@@ -60,7 +60,7 @@ struct peer {
 	char ask_id[128];
 
 	/* What was to be remembered last. */
-	int keep_error; /* what keeping returns */
+	int keep_error, forget_error; /* what these return */
 	unsigned nkept, nforgot;
 	struct gw_web_kept kept;
 	char forgot[32];

@@ -369,6 +369,43 @@ static void credentials_held_here_are_read_again(void **state)
 	assert_string_equal("of-before", regn.was.call_id);
 }
 
+/* More than the store takes at once, and it has other work. */
+static void many_with_held_credentials_wait_for_their_turn(void **state)
+{
+	struct fix *f = *state;
+	struct gw_stored_reg row = left(GW_ENROL_HELD);
+	struct gw_store_cmd none = { .verb = GW_ST_REG_LIST };
+	const unsigned n = GW_STORE_QUEUE + 100;
+
+	while (!gw_store_do(NULL, f->b->store, &none, NULL, NULL))
+		;
+	for (unsigned i = 0; i < n; i++) {
+		(void)snprintf(row.key, sizeof(row.key), "k%u", i);
+		gw_enrol_resume(f->core.enrols, &row, false);
+	}
+	assert_int_equal(0, ntold);
+	/* Of those that wait, and that are asked for, any may leave. */
+	gw_enrol_leave("k0", &f->core);
+	gw_enrol_leave("k1000", &f->core);
+	for (unsigned i = 0; i < 2000 && ntold < n - 2; i++) {
+		gw_loop_step(f->b->loop, 10);
+		assert_true(!ntold || told == 403); /* none of them is there */
+	}
+	assert_int_equal(n - 2, ntold);
+	/* And some are asked for when one of them leaves. */
+	for (unsigned i = 0; i < 100; i++) {
+		(void)snprintf(row.key, sizeof(row.key), "k%u", i);
+		gw_enrol_resume(f->core.enrols, &row, false);
+	}
+	for (unsigned i = 0; i < 64; i++) {
+		(void)snprintf(row.key, sizeof(row.key), "k%u", i);
+		gw_enrol_leave(row.key, &f->core);
+	}
+	for (unsigned i = 0; i < 1000 && ntold < n - 2 + 36; i++)
+		gw_loop_step(f->b->loop, 10);
+	assert_int_equal(n - 2 + 36, ntold);
+}
+
 static void a_subscriber_that_was_removed_is_not_taken_over(void **state)
 {
 	struct fix *f = *state;
@@ -393,6 +430,7 @@ int main(void)
 		T(leases_stay_with_who_is_there_and_with_nobody_else),
 		T(endpoints_that_share_a_binding_take_it_over_together),
 		T(credentials_held_here_are_read_again),
+		T(many_with_held_credentials_wait_for_their_turn),
 		T(a_subscriber_that_was_removed_is_not_taken_over),
 	};
 

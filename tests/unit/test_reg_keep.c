@@ -92,6 +92,7 @@ void gw_enrol_describe(const struct gw_enrols *all, const char *key,
 	memcpy(row->contact, enrols.row.contact, sizeof(row->contact));
 	row->cseq = enrols.row.cseq;
 	row->core_expires_s = enrols.row.core_expires_s;
+	strcpy(row->peer, "192.0.2.7");
 }
 
 void gw_enrol_resume(struct gw_enrols *all, const struct gw_stored_reg *row,
@@ -273,10 +274,14 @@ static void a_refresh_changes_the_row_and_nobody_waits(void **state)
 	gw_keep_refresh(f->core.keep, "k1");
 	assert_int_equal(18, (nrows(f), got.reg[0].cseq));
 	assert_int_equal(1, web.nkept);
-	gw_keep_forget("k1", &f->core);
+	assert_int_equal(0, gw_keep_forget("k1", &f->core));
 	assert_int_equal(0, nrows(f));
+	/* Who logs out is told then. */
+	assert_int_equal(2, web.nkept);
+	assert_int_equal(0, web.unsynced);
+	assert_string_equal("k1", web.key);
 	/* Not there, not wrong. */
-	gw_keep_forget("k1", &f->core);
+	assert_int_equal(0, gw_keep_forget("k1", &f->core));
 	assert_int_equal(0, nrows(f));
 	assert_int_equal(0, DUE);
 }
@@ -293,7 +298,7 @@ static void a_full_disk_holds_nobody_up_and_is_made_good(void **state)
 	atomic_store(&bench_fail, ENOSPC);
 	put(f, &k); /* it is told all the same */
 	put(f, &k);
-	gw_keep_forget("k2", &f->core);
+	assert_int_equal(0, gw_keep_forget("k2", &f->core));
 	for (unsigned i = 0; i < 1000 && DUE < 2; i++)
 		gw_loop_step(f->b->loop, 10);
 	assert_int_equal(2, DUE);
@@ -328,7 +333,8 @@ static void a_full_queue_is_made_good_too(void **state)
 	assert_int_equal(-EAGAIN, err);
 	/* The web side answers at once, as it would without a store. */
 	assert_int_equal(-EAGAIN, gw_keep_put(&k, &f->core));
-	assert_int_equal(1, DUE);
+	assert_int_equal(-EAGAIN, gw_keep_forget("k2", &f->core));
+	assert_int_equal(2, DUE);
 	web.now = k;
 	web.there = true;
 	for (unsigned i = 0; i < 1000 && DUE; i++)
@@ -364,6 +370,7 @@ static void what_was_told_is_put_back(void **state)
 	assert_int_equal(k.expires_s, web.restored[0].expires_s);
 	assert_true(web.restored[0].enrolled && !web.restored[0].configured);
 	assert_int_equal(2, web.restored[0].nidentity);
+	assert_string_equal("192.0.2.7", web.restored[0].peer);
 	assert_int_equal(100, web.wait_s[0]);
 	assert_true(!web.restored[1].enrolled && web.restored[1].configured);
 	/* It asked for less, but the crash is none of its doing. */
@@ -476,7 +483,7 @@ static void a_good_end_leaves_nothing(void **state)
 	gw_keep_end(f->core.keep);
 	/* The web side ends them one by one; none is written any more. */
 	assert_int_equal(-ESHUTDOWN, gw_keep_put(&k, &f->core));
-	gw_keep_forget("k1", &f->core);
+	assert_int_equal(-ESHUTDOWN, gw_keep_forget("k1", &f->core));
 	crash(f);
 	assert_int_equal(0, nrows(f));
 	gw_keep_restore(f->core.keep);

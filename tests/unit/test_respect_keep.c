@@ -183,6 +183,104 @@ static void the_end_of_a_registration_is_told(void **state)
 	assert_int_equal(4003, client_code(c));
 }
 
+static void say_log_out(struct gw_ws_conn *c, const char *txn)
+{
+	client_say(c,
+		   "{\"messageType\":\"request\",\"method\":\"auth\","
+		   "\"transactionId\":%s,\"authType\":\"basic\","
+		   "\"webrtcId\":\"" ALICE "\",\"expiration\":0}",
+		   txn);
+}
+
+static void a_log_out_is_answered_when_it_is_forgotten(void **state)
+{
+	struct gw_ws_conn *c = begin(ALICE), *d;
+	char key[32], credential[64];
+	struct gw_web_kept now;
+
+	(void)state;
+	strcpy(key, peer.kept.key);
+	gw_web_kept(peer.web, key);
+	credential_of(c, credential);
+	say_log_out(c, "2");
+	assert_int_equal(1, peer.nforgot);
+	assert_string_equal(key, peer.forgot);
+	assert_int_equal(1, client_count(c));
+	/* Nobody finds it meanwhile, and it is not written again. */
+	assert_false(gw_web_is_registered(peer.web, ALICE));
+	assert_false(gw_web_describe(peer.web, key, &now));
+	d = client_open();
+	say_reauth(d, ALICE, credential);
+	has(client_last(d), "\"status\":403");
+	say_basic(c, "4", ALICE);
+	has(client_last(c), "\"status\":409");
+	gw_web_kept(peer.web, key);
+	has(client_last(c), "\"transactionId\":2");
+	has(client_last(c), "\"success\":true");
+	has(client_last(c), "\"expiration\":0");
+	assert_int_equal(1000, client_code(c));
+	assert_int_equal(1, peer.nforgot);
+	gw_web_kept(peer.web, key);
+}
+
+static void a_log_out_that_cannot_be_stored_is_one_all_the_same(void **state)
+{
+	struct gw_ws_conn *c = begin(ALICE);
+
+	(void)state;
+	gw_web_kept(peer.web, peer.kept.key);
+	peer.forget_error = -EAGAIN;
+	say_log_out(c, "2");
+	has(client_last(c), "\"success\":true");
+	assert_int_equal(1000, client_code(c));
+	assert_int_equal(1, peer.nforgot);
+}
+
+static void who_hangs_up_at_the_log_out_is_out(void **state)
+{
+	struct gw_ws_conn *c = begin(ALICE);
+	char key[32];
+
+	(void)state;
+	strcpy(key, peer.kept.key);
+	gw_web_kept(peer.web, key);
+	say_log_out(c, "2");
+	client_lose(&c, 1006);
+	assert_int_equal(0, metric("isthmus_respect_registrations{"
+				   "state=\"suspended\"}"));
+	assert_int_equal(1, peer.nforgot);
+	gw_web_kept(peer.web, key);
+}
+
+/* Those of before the crash count for their address, too. */
+static void anonymous_users_of_before_are_not_more_than_allowed(void **state)
+{
+	struct gw_web_kept k = left_of_alice("x");
+	struct gw_ws_conn *c = client_open();
+
+	(void)state;
+	peer.set.ims.pool_anonymous = true;
+	peer.set.ims.pool_anonymous_ip = 1;
+	k.configured = false;
+	k.enrolled = true;
+	strcpy(k.id, "sip:0123456789abcdefghijkl@anonymous.invalid");
+	(void)gw_addr_ip(gw_ws_peer(c), k.peer, sizeof(k.peer));
+	assert_int_equal(0, gw_web_restore(peer.web, &k, 20));
+	client_say(c, "{\"messageType\":\"request\",\"method\":\"auth\","
+		      "\"transactionId\":0,\"authType\":\"anonymous\","
+		      "\"webrtcId\":\"sip:anonymous@anonymous.invalid\"}");
+	has(client_last(c), "\"status\":429");
+	assert_int_equal(0, peer.nenrol);
+	/* It is over, and there is room. */
+	peer_advance_ms(20001);
+	client_lose(&c, 1006);
+	c = client_open();
+	client_say(c, "{\"messageType\":\"request\",\"method\":\"auth\","
+		      "\"transactionId\":0,\"authType\":\"anonymous\","
+		      "\"webrtcId\":\"sip:anonymous@anonymous.invalid\"}");
+	assert_int_equal(1, peer.nenrol);
+}
+
 static void a_change_is_remembered_with_the_next_credential(void **state)
 {
 	struct gw_ws_conn *c = begin(ALICE), *d;
@@ -433,6 +531,10 @@ int main(void)
 		KEEPING(one_that_cannot_be_remembered_is_told_at_once),
 		KEEPING(who_leaves_before_is_forgotten_without_a_word),
 		KEEPING(the_end_of_a_registration_is_told),
+		KEEPING(a_log_out_is_answered_when_it_is_forgotten),
+		KEEPING(a_log_out_that_cannot_be_stored_is_one_all_the_same),
+		KEEPING(who_hangs_up_at_the_log_out_is_out),
+		CORE(anonymous_users_of_before_are_not_more_than_allowed),
 		KEEPING(a_change_is_remembered_with_the_next_credential),
 		KEEPING(sessions_follow_the_answer),
 		KEEPING(one_put_back_is_awaited),

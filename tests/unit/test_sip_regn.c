@@ -267,7 +267,10 @@ static void a_busy_core_is_left_alone_as_long_as_it_says(void **state)
 	assert_int_equal(h->status, 503);
 	assert_in_range(h->retry_after_s, 40, 61);
 	expect_silence(&x->f, 50);
+	assert_int_equal(metric("isthmus_ims_cores_dead"), 1);
 	pass_ms(x, 40001);
+	/* It is not passed over any more, though nobody has asked it yet. */
+	assert_int_equal(metric("isthmus_ims_cores_dead"), 0);
 	begin(x, &req);
 	expect(&x->f, &p, "REGISTER ");
 	grant(x, &p, "540", NULL);

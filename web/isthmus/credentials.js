@@ -14,21 +14,29 @@ export class Credentials {
 	#config;
 	#store;
 	#single; // for authType reauth
+	#given = null; // the id that the gateway made up: anonymous
 
 	constructor(config) {
 		this.#config = config;
 		this.#store = new Store(config.storage,
 			`isthmus:${config.endpoint}:${config.id}`);
-		this.#single = this.#store.load().credential ?? null;
+		const stored = this.#store.load();
+		this.#single = stored.credential ?? null;
+		this.#given = this.#single && config.anonymous && stored.id || null;
 	}
+
+	get id() { return this.#given ?? this.#config.id; }
 
 	get canResume() { return this.#single !== null; }
 
 	/** What the gateway gave with a registration. */
-	keep(credential) {
+	keep(credential, id) {
 		this.#single = credential ?? null;
+		if (this.#config.anonymous && id)
+			this.#given = id;
 		if (this.#single)
-			this.#store.save({ credential: this.#single });
+			this.#store.save({ credential: this.#single,
+				...this.#given ? { id: this.#given } : {} });
 	}
 
 	/** Members of an auth request that continues the registration, or null.
@@ -50,7 +58,9 @@ export class Credentials {
 
 	/** Members that prove it anew: token or password; or that ask to be asked. */
 	async fresh() {
-		const { id, token, getToken, password, answerChallenge } = this.#config;
+		const { id, token, getToken, password, answerChallenge, anonymous } = this.#config;
+		if (anonymous)
+			return { authType: 'anonymous' };
 		if (answerChallenge)
 			return { authType: 'digest' };
 		if (getToken || token !== undefined) {
@@ -70,9 +80,9 @@ export class Credentials {
 
 	/** The whole auth request. */
 	params(proof) {
-		const { id, disconnectionTtl, expiration, supportedExtension } = this.#config;
+		const { disconnectionTtl, expiration, supportedExtension } = this.#config;
 		return {
-			webrtcId: id, ...proof, disconnectionTtl,
+			webrtcId: this.id, ...proof, disconnectionTtl,
 			...expiration === undefined ? {} : { expiration },
 			...supportedExtension.length ? { supportedExtension } : {},
 		};

@@ -45,7 +45,7 @@ export class UA extends Emitter {
 		this.#credentials = new Credentials(this.#config);
 	}
 
-	get id() { return this.#config.id; }
+	get id() { return this.#credentials.id; }
 	get config() { return this.#config; }
 	get sessions() { return this.#sessions.all; }
 	get iceServers() { return this.#config.iceServers ?? this.#iceServers; }
@@ -416,7 +416,7 @@ export class UA extends Emitter {
 	}
 
 	#accepted(response) {
-		this.#credentials.keep(response.reauthCredential);
+		this.#credentials.keep(response.reauthCredential, response.webrtcId);
 		clearTimeout(this.#timers.refresh);
 		const seconds = Number(response.expiration);
 		if (seconds > 0) {

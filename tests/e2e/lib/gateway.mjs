@@ -113,8 +113,9 @@ export async function startGateway({ name, port, core = 'sip:127.0.0.1:5070;tran
 			child = run('a');
 			await ready();
 		},
-		async stop() {
-			const code = await stopProcess(child);
+		/** @grace: ms until it is killed, which fails the test. */
+		async stop(grace) {
+			const code = await stopProcess(child, grace);
 			if (code !== 0)
 				throw new Error(`isthmus ended with ${code ?? child.signalCode}:\n` +
 					gateway.log().slice(-3000));

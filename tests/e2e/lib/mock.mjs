@@ -95,7 +95,10 @@ class Mock {
 	}
 
 	auth(conn, message, answer) {
-		const { webrtcId, authType, authorization, expiration } = message;
+		const { authType, authorization, expiration } = message;
+		// Anonymous users get an id of their own.
+		const webrtcId = authType === 'anonymous' && !conn.id ?
+			`sip:${randomUUID()}@anonymous.invalid` : message.webrtcId;
 		const old = this.clients.get(webrtcId);
 		if (expiration === 0) {
 			answer({ expiration: 0 });
@@ -107,6 +110,7 @@ class Mock {
 			`${webrtcId.replace(/^sip:/, '')}:${this.password}`).toString('base64')}`;
 		const good = authType === 'reauth' ? authorization === old?.credential :
 			authType === 'bearer' ? authorization === `Bearer ${this.token}` :
+			authType === 'anonymous' ? webrtcId === (conn.id ?? webrtcId) :
 			authorization === basic;
 		if (!good) {
 			answer({ wwwAuthenticate: 'Basic realm="mock"' }, 401);
@@ -119,7 +123,7 @@ class Mock {
 					this.legs.delete(id);
 		const credential = randomUUID();
 		this.clients.set(webrtcId, { conn, credential });
-		answer({ expiration: this.expiration, reauthCredential: credential,
+		answer({ webrtcId, expiration: this.expiration, reauthCredential: credential,
 			disconnectionTtl: 30 });
 	}
 
