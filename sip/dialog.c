@@ -112,9 +112,14 @@ struct gw_session *gw_dialog_find(struct gw_sip *sip,
 {
 	nta_leg_t *leg =
 		nta_leg_by_replaces(sip->agent, (sip_replaces_t *)replaces);
+	const char *remote = leg ? nta_leg_get_rtag(leg) : NULL;
 
-	return leg ? gw_session_find(nta_leg_magic(leg, gw_dialog_on_request))
-		   : NULL;
+	/* The leg that an INVITE of ours went out by has no remote tag, and NTA
+	 * takes it for any: both tags have to match (RFC 3891 3). */
+	if (!remote || !replaces->rp_from_tag ||
+	    strcasecmp(remote, replaces->rp_from_tag) != 0)
+		return NULL;
+	return gw_session_find(nta_leg_magic(leg, gw_dialog_on_request));
 }
 
 /* ---- bodies and credentials ---- */

@@ -9,6 +9,7 @@ import { startRelay } from './lib/relay.mjs';
 import { answerOverTls, callOverTls, isTurnedAway, listenOverTls, makeCertificate,
 	makeCertificates, shownCertificate, useCertificate } from './lib/tls_peer.mjs';
 import { answer, description } from './lib/web.mjs';
+import { more, overLossy } from './more_cases.mjs';
 import { groups as registering } from './reg_cases.mjs';
 
 const BOB = 'sip:bob@far.example';
@@ -282,7 +283,14 @@ export const groups = [
 			{ scenario: 'term_volte', web: acceptAndWait },
 			{ scenario: 'term_late_prack', web: acceptAndWait },
 			{ scenario: 'term_interval', web: acceptAndWait },
+			...overLossy,
 		]),
+	},
+	{
+		name: 'more',
+		options: { core: core(PORT.peer, ';transport=udp'),
+			more: 'routes: [ { match: echo, leg: echo } ]\n' },
+		cases: named(more),
 	},
 	{
 		name: 'tcp',

@@ -41,7 +41,7 @@ ims:
   domain: ims.example
 ${Object.entries(ims).map(([key, value]) => `  ${key}: ${JSON.stringify(value)}\n`).join('')}`;
 
-function configuration(dir, { core, noOffer = 'gateway_offer', tls = false, core6 = false, ims, sip = '' }) {
+function configuration(dir, { core, noOffer = 'gateway_offer', tls = false, core6 = false, ims, sip = '', more = '' }) {
 	return `state_dir: ${dir}
 log: { level: debug }
 web:
@@ -50,6 +50,7 @@ web:
   origins: [ "http://browser.example" ]
   messages_per_s: 500
   messages_burst: 1000
+  max_sessions: 20
 auth: { ttl_max_s: 5 }
 sip:
   listen:
@@ -74,7 +75,8 @@ calls: { drain_s: 1, no_offer: ${noOffer}, cdr_file: ${dir}/cdr.json }
 admin: { listen: "127.0.0.1:${PORT.admin}" }
 users:
   - { id: "sip:alice@sipp.example", password: "${HASH}", name: Alice }
-${ims ? imsSection(ims) : ''}`;
+  - { id: "sip:dave@sipp.example", password: "${HASH}", name: Dave }
+${more}${ims ? imsSection(ims) : ''}`;
 }
 
 /**

@@ -51,6 +51,43 @@ export function answer(offer, direction = 'sendrecv') {
 		.replace(CODECS.replace(/\n/g, '\r\n'), lines.join('\r\n'));
 }
 
+const VIDEO = `a=rtpmap:96 VP8/90000
+a=rtcp-fb:96 nack
+a=rtcp-fb:96 nack pli
+a=rtcp-fb:96 ccm fir
+a=rtcp-fb:96 goog-remb`;
+
+/** @sdp, which has sound alone, with an m-line of video; not @live: at port 0. */
+export function withVideo(sdp, { live = true, mid = '1', types = '96', codecs = VIDEO } = {}) {
+	const transport = sdp.split('\r\n').filter((line) =>
+		/^a=(ice-|fingerprint:|setup:)/.test(line));
+	const lines = live ? ['m=video 9 UDP/TLS/RTP/SAVPF ' + types, 'c=IN IP4 0.0.0.0',
+		'a=rtcp:9 IN IP4 0.0.0.0', ...transport, `a=mid:${mid}`, 'a=sendrecv',
+		'a=msid:stream picture', 'a=rtcp-mux', ...codecs.split(/\r?\n/),
+		'a=ssrc:1002 cname:browser'] :
+		['m=video 0 UDP/TLS/RTP/SAVPF ' + types, 'c=IN IP4 0.0.0.0', `a=mid:${mid}`, 'a=inactive'];
+
+	return `${live ? sdp.replace(/^a=group:BUNDLE .*$/m, `$& ${mid}`) : sdp}${lines.join('\r\n')}\r\n`;
+}
+
+/** Is there a picture in this description? */
+export const showsVideo = (sdp) => /^m=video [1-9]/m.test(sdp);
+
+/** As answer(), to an offer that may have video: taken, or refused. */
+export function answerVideo(offer, { take = true, version = 2 } = {}) {
+	const [head, audio, video] = offer.split(/^(?=m=)/m);
+	const sdp = answer(head + audio).replace(/^(o=- \d+) \d+/m, `$1 ${version}`);
+
+	if (!video)
+		return sdp;
+	return withVideo(sdp, {
+		live: take && showsVideo(video),
+		mid: /^a=mid:(\S+)/m.exec(video)[1],
+		types: /^m=video \d+ \S+ (.*)$/m.exec(video)[1].trim(),
+		codecs: video.split(/\r?\n/).filter((line) => /^a=(rtpmap|fmtp):/.test(line)).join('\n'),
+	});
+}
+
 export class Web {
 	#inbox = [];
 	#wake = [];
@@ -77,10 +114,12 @@ export class Web {
 	}
 
 	#respond(message) {
-		if (message.method !== 'msetup' || !this.refuse)
+		const status = message.method === 'msetup' ? this.refuse : this.judge?.(message);
+
+		if (!status)
 			return {};
 		return { success: false, problemDetails:
-			{ type: 'about:blank', title: 'Refused', status: this.refuse } };
+			{ type: 'about:blank', title: 'Refused', status } };
 	}
 
 	#receive(message) {
@@ -133,7 +172,7 @@ export class Web {
 		for (const id of this.#sessions)
 			await this.hangUp(id).catch(() => {});
 		this.#inbox.length = 0;
-		this.refuse = undefined;
+		this.refuse = this.judge = undefined;
 	}
 
 	state(id, state) {

@@ -298,6 +298,51 @@ static void replaces_finds_its_dialog_or_is_refused(void **state)
 	assert_int_equal(strncmp(p.text, "SIP/2.0 503", 11), 0);
 }
 
+/* A call of ours: NTA's leg of its INVITE has no remote tag. */
+static void replaces_of_our_call_needs_both_tags(void **state)
+{
+	struct fix *f = *state;
+	struct gw_msg m = {
+		.verb = GW_V_SETUP,
+		.target = {"sip:bob@ims.test", NULL},
+		.desc = desc_of(GW_DESC_OFFER, OFFER)
+	};
+	char line[400];
+	struct packet p;
+
+	gw_sip_free(f->sip);
+	assert_int_equal(
+		gw_sip_new(&f->sip, f->loop, &f->set, take_newcomer, f), 0);
+	assert_int_equal(gw_ims_leg_new(&f->leg, f->sip), 0);
+	f->leg->handler = on_leg;
+	f->leg->arg = f;
+	assert_int_equal(gw_leg_send(f->leg, &m), 0);
+	expect(f, &p, "INVITE sip:bob@ims.test");
+	dialog_from_invite(f, &p, "bob");
+	reply(f, &p, 200, "bob", NULL, ANSWER);
+	expect(f, &p, "ACK ");
+	(void)expect_told(f, GW_V_ANSWER);
+	(void)snprintf(line, sizeof(line),
+		       "Replaces: %s;to-tag=%s;from-tag=wrong\r\n", f->call_id,
+		       f->remote_tag);
+	expect_refused(f, line, "SIP/2.0 481");
+	(void)snprintf(line, sizeof(line),
+		       "Replaces: %s;to-tag=%s;from-tag=bob\r\n", f->call_id,
+		       f->remote_tag);
+	come(f, &p, line);
+	assert_int_equal(strncmp(p.text, "SIP/2.0 100", 11), 0);
+	while (!newcomer)
+		gw_loop_step(f->loop, 5);
+	assert_ptr_equal(in_place_of, f->leg);
+	gw_leg_free(newcomer);
+	newcomer = NULL;
+	get_packet(f, &p);
+	assert_int_equal(strncmp(p.text, "SIP/2.0 503", 11), 0);
+	release(f, 200);
+	expect(f, &p, "BYE ");
+	reply(f, &p, 200, NULL, NULL, NULL);
+}
+
 static void a_call_that_rings_is_not_replaced(void **state)
 {
 	struct fix *f = *state;
@@ -355,6 +400,7 @@ int main(void)
 		T(refers_that_make_no_sense_are_refused),
 		T(a_refer_of_a_stranger_is_refused),
 		T(replaces_finds_its_dialog_or_is_refused),
+		T(replaces_of_our_call_needs_both_tags),
 		T(a_call_that_rings_is_not_replaced),
 		T(our_invite_takes_replaces_along),
 	};
