@@ -116,6 +116,31 @@ class Firefox {
 
 export const launchFirefox = (options) => new Firefox().start(options);
 
+// In the page: an ear, as instrument() of browser.mjs gives Chromium.  Without
+// a sound device an AudioContext of Firefox never runs, but it records.
+function prepare() {
+	globalThis.probe = {
+		async record(seconds) {
+			const tracks = globalThis.session?.connection?.getReceivers()
+				.map(({ track }) => track)
+				.filter(({ kind, readyState }) => kind === 'audio' && readyState === 'live');
+			if (!tracks?.length)
+				return null;
+			const recorder = new MediaRecorder(new MediaStream([tracks.at(-1)]));
+			const recorded = new Promise((done) => {
+				recorder.ondataavailable = ({ data }) => done(data);
+			});
+			recorder.start();
+			await new Promise((done) => setTimeout(done, seconds * 1000));
+			recorder.stop();
+			const decoder = new OfflineAudioContext(1, 1, 48000);
+			const sound = await decoder.decodeAudioData(await (await recorded).arrayBuffer())
+				.catch(() => null);
+			return sound && [...sound.getChannelData(0)];
+		},
+	};
+}
+
 /** What client.mjs needs of Playwright's browsers and pages: one page, which
  * begins anew with each open(). */
 export function asBrowser(firefox) {
@@ -135,6 +160,7 @@ export function asBrowser(firefox) {
 	return {
 		async open(url) {
 			await firefox.goto(url);
+			await firefox.do(prepare);
 			// A page that captures nothing is given no addresses but the
 			// default route's.
 			await firefox.do(async () => {
