@@ -1,8 +1,9 @@
-// A browser behind a core that forks: two phones send early media in reliable
-// responses, with preconditions; each is heard in its turn, the one that answers
-// stays, and the session is refreshed while they talk.
-import test, { after, before } from 'node:test';
+// Chromium, and then Firefox, behind a core that forks: two phones send early
+// media in reliable responses, with preconditions; each is heard in its turn,
+// the one that answers stays, and the session is refreshed while they talk.
+import test, { after, afterEach, before, beforeEach } from 'node:test';
 import assert from 'node:assert/strict';
+import { asBrowser, launchFirefox, ownAddress } from './lib/bidi.mjs';
 import { launchBrowser } from './lib/browser.mjs';
 import { assertHears, openClient } from './lib/client.mjs';
 import { ForkingCore } from './lib/forking-core.mjs';
@@ -14,30 +15,32 @@ const PORT = 25300;
 const CORE = 25350;
 const RTP = { one: 25360, two: 25362 };
 const HZ = { one: 600, two: 1500 };
-const MINE = 440;
+const MINE = { Chromium: 440, Firefox: 1000 }; // its microphone knows no other
 
 let gateway;
-let browser;
 let core;
 
 before(async () => {
 	gateway = await startGateway({
 		name: 'early', port: PORT, core: `sip:127.0.0.1:${CORE};transport=udp`,
-		extra: { sip: { precondition: 'supported', precondition_confirm: true } },
+		extra: {
+			sip: { precondition: 'supported', precondition_confirm: true },
+			media: { web_address: ['127.0.0.1', ownAddress()] },
+		},
 	});
+});
+
+beforeEach(async () => {
 	core = await ForkingCore.listen(CORE);
 	core.rtp = RTP;
-	browser = await launchBrowser();
 });
 
-after(async () => {
-	await browser?.close();
-	await core?.close();
-	await gateway?.stop();
-});
+afterEach(() => core.close());
+after(() => gateway?.stop());
 
-test('each phone of a forked call is heard in its turn, and the winner stays', async () => {
-	const alice = await openClient(browser, { ...gateway, user: 'alice', hz: MINE });
+/** Each phone of a forked call is heard in its turn, and the winner stays. */
+async function forked(browser, mine) {
+	const alice = await openClient(browser, { ...gateway, user: 'alice', hz: mine });
 	const tones = [];
 
 	try {
@@ -57,7 +60,7 @@ test('each phone of a forked call is heard in its turn, and the winner stays', a
 			await core.received('PRACK', tag);
 			const update = await core.received('UPDATE', tag);
 			assert.match(update.body, /a=curr:qos local sendrecv/);
-			await assertHears(alice, HZ[tag], { not: MINE });
+			await assertHears(alice, HZ[tag], { not: mine });
 		}
 		assert.equal(await alice.state(), 'early');
 
@@ -91,4 +94,22 @@ test('each phone of a forked call is heard in its turn, and the winner stays', a
 		await alice.close();
 	}
 	await until(async () => await gateway.metric('isthmus_calls_live') === 0, 'no call is left');
+}
+
+test('Chromium hears each phone of a forked call, and the winner stays', async () => {
+	const browser = await launchBrowser();
+	try {
+		await forked(browser, MINE.Chromium);
+	} finally {
+		await browser.close();
+	}
+});
+
+test('so does Firefox', async () => {
+	const firefox = await launchFirefox({ dir: gateway.dir, port: PORT + 90 });
+	try {
+		await forked(asBrowser(firefox), MINE.Firefox);
+	} finally {
+		await firefox.stop();
+	}
 });

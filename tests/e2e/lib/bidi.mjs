@@ -5,6 +5,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { spawn } from 'node:child_process';
 import WebSocket from 'ws';
+import { keepTraffic } from './browser.mjs';
 import { mind, stopProcess, until } from './process.mjs';
 
 const BINARY = process.env.FIREFOX ?? '/usr/bin/firefox-esr';
@@ -41,6 +42,7 @@ class Firefox {
 	#context;
 	#next = 1;
 	#waiting = new Map();
+	#heard = new Map(); // channel -> who is told
 
 	async start({ dir, port }) {
 		if (!fs.existsSync(BINARY))
@@ -56,6 +58,7 @@ class Firefox {
 		await this.#ask('session.new', {
 			capabilities: { alwaysMatch: { acceptInsecureCerts: true } },
 		});
+		await this.#ask('session.subscribe', { events: ['script.message'] });
 		const { contexts } = await this.#ask('browsingContext.getTree', {});
 		this.#context = contexts[0].context;
 		return this;
@@ -74,6 +77,11 @@ class Firefox {
 	}
 
 	#received(message) {
+		if (message.method === 'script.message') {
+			const { channel, data } = message.params;
+			this.#heard.get(channel)?.(JSON.parse(data.value));
+			return;
+		}
 		const waiting = this.#waiting.get(message.id);
 		this.#waiting.delete(message.id);
 		if (message.type === 'error')
@@ -108,6 +116,17 @@ class Firefox {
 		return result.type === 'string' ? JSON.parse(result.value) : undefined;
 	}
 
+	/** Calls @fn in the page with a function; what that is given, JSON, comes
+	 * to @told. */
+	hear(channel, fn, told) {
+		this.#heard.set(channel, told);
+		return this.#ask('script.callFunction', {
+			functionDeclaration: String(fn), awaitPromise: false,
+			arguments: [{ type: 'channel', value: { channel } }],
+			target: { context: this.#context },
+		});
+	}
+
 	async stop() {
 		this.#socket?.close();
 		await stopProcess(this.#process);
@@ -115,6 +134,48 @@ class Firefox {
 }
 
 export const launchFirefox = (options) => new Firefox().start(options);
+
+// In the page: an ear, as instrument() of browser.mjs gives Chromium.  Without
+// a sound device an AudioContext of Firefox never runs, but it records.
+function prepare() {
+	globalThis.probe = {
+		async record(seconds) {
+			const tracks = globalThis.session?.connection?.getReceivers()
+				.map(({ track }) => track)
+				.filter(({ kind, readyState }) => kind === 'audio' && readyState === 'live');
+			if (!tracks?.length)
+				return null;
+			const recorder = new MediaRecorder(new MediaStream([tracks.at(-1)]));
+			const recorded = new Promise((done) => {
+				recorder.ondataavailable = ({ data }) => done(data);
+			});
+			recorder.start();
+			await new Promise((done) => setTimeout(done, seconds * 1000));
+			recorder.stop();
+			const decoder = new OfflineAudioContext(1, 1, 48000);
+			const sound = await decoder.decodeAudioData(await (await recorded).arrayBuffer())
+				.catch(() => null);
+			return sound && [...sound.getChannelData(0)];
+		},
+	};
+}
+
+// In the page: what its WebSockets carry.
+function overhear(tell) {
+	const keep = (dir, data) => tell(JSON.stringify({ dir, data: String(data) }));
+	const Native = globalThis.WebSocket;
+	globalThis.WebSocket = class extends Native {
+		constructor(...args) {
+			super(...args);
+			this.addEventListener('message', ({ data }) => keep('s2c', data));
+		}
+
+		send(data) {
+			keep('c2s', data);
+			super.send(data);
+		}
+	};
+}
 
 /** What client.mjs needs of Playwright's browsers and pages: one page, which
  * begins anew with each open(). */
@@ -135,6 +196,10 @@ export function asBrowser(firefox) {
 	return {
 		async open(url) {
 			await firefox.goto(url);
+			await firefox.do(prepare);
+			page.traffic = [];
+			await firefox.hear('traffic', overhear, ({ dir, data }) =>
+				keepTraffic(page, dir, data));
 			// A page that captures nothing is given no addresses but the
 			// default route's.
 			await firefox.do(async () => {

@@ -92,6 +92,19 @@ function instrument({ hz }) {
 	};
 }
 
+/** A WebSocket of @page carried @payload. */
+export function keepTraffic(page, dir, payload, record = true) {
+	let msg;
+	try {
+		msg = JSON.parse(String(payload));
+	} catch {
+		return;
+	}
+	page.traffic.push({ dir, msg, at: Date.now() });
+	if (record && process.env.ISTHMUS_TRAFFIC)
+		fs.appendFileSync(process.env.ISTHMUS_TRAFFIC, `${JSON.stringify({ dir, msg })}\n`);
+}
+
 /**
  * A page at @url whose microphone plays @hz.  page.traffic is every RESPECT
  * message of its WebSockets; with ISTHMUS_TRAFFIC set they are also appended
@@ -112,18 +125,7 @@ export async function openPage(browser, url, { hz = 440, context, viewport,
 			page.problems.push(message.text());
 	});
 	page.on('websocket', (socket) => {
-		const keep = (dir) => ({ payload }) => {
-			let msg;
-			try {
-				msg = JSON.parse(String(payload));
-			} catch {
-				return;
-			}
-			page.traffic.push({ dir, msg, at: Date.now() });
-			if (record && process.env.ISTHMUS_TRAFFIC)
-				fs.appendFileSync(process.env.ISTHMUS_TRAFFIC,
-					`${JSON.stringify({ dir, msg })}\n`);
-		};
+		const keep = (dir) => ({ payload }) => keepTraffic(page, dir, payload, record);
 		socket.on('framesent', keep('c2s'));
 		socket.on('framereceived', keep('s2c'));
 	});
