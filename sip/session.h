@@ -55,6 +55,7 @@ struct gw_branch {
 	bool firm;       /* its answer came reliably: it is the answer */
 	bool asks;       /* its reliable 18x offers; our PRACK answers */
 	bool ended;      /* 199 (RFC 6228) */
+	bool bye;        /* the peer hung up before its 200 came here */
 	bool may_update; /* its Allow has UPDATE */
 	uint32_t rseq;   /* of the last response that was acknowledged */
 	const nta_outgoing_t *prack; /* the last one, until it is answered;

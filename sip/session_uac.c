@@ -145,6 +145,20 @@ static void end_early_offers(struct gw_session *s)
 		s->offer = GW_OFF_NONE;
 }
 
+/* The 200 was lost, and its BYE came before its repetition: a peer that did not
+ * wait for our ACK (RFC 3261 15).  It has forgotten the call that this 200 would
+ * make. */
+static void on_ended_ok(struct gw_session *s, struct gw_branch *b, bool offer)
+{
+	const struct gw_cause cause = { .status = 480, .text = "hung up" };
+
+	gw_info(&s->log, "200 of a dialog that had BYE: hung up");
+	if (!offer)
+		(void)gw_dialog_ack(s, b, NULL);
+	gw_session_release(s, &cause);
+	gw_ims_tell_release(s, 480, NULL);
+}
+
 static void on_first_ok(struct gw_session *s, struct gw_branch *b,
 			const sip_t *response)
 {
@@ -157,6 +171,10 @@ static void on_first_ok(struct gw_session *s, struct gw_branch *b,
 	end_early_offers(s);
 	gw_session_timer_answered(s, response);
 	(void)gw_session_event(s, offer ? GW_SEV_OK_OFFER : GW_SEV_OK);
+	if (b->bye) {
+		on_ended_ok(s, b, offer);
+		return;
+	}
 	gw_info(&s->log, "answered");
 	if (!offer) {
 		(void)gw_dialog_ack(s, b, NULL);

@@ -219,6 +219,7 @@ static void on_bye(struct gw_session *s, nta_leg_t *leg, nta_incoming_t *irq,
 		   const sip_t *request)
 {
 	enum gw_ses_state was = s->state;
+	unsigned i;
 
 	(void)gw_dialog_reply(s, irq, 200, NULL, false);
 	/* RFC 3261 15.1.2: what is pending gets 487. */
@@ -234,8 +235,12 @@ static void on_bye(struct gw_session *s, nta_leg_t *leg, nta_incoming_t *irq,
 		s->upd_irq = NULL;
 	}
 	/* One early dialog of several, or a fork that lost: not the call. */
-	if (leg != s->dialog)
+	if (leg != s->dialog) {
+		for (i = 0; i < s->nbranch; i++)
+			if (s->branch[i].leg == leg)
+				s->branch[i].bye = true;
 		return;
+	}
 	if (!gw_session_event(s, GW_SEV_PEER_ENDS))
 		return;
 	if (was == GW_SES_ACKING)

@@ -647,6 +647,44 @@ static void offer_crossing_ours_gets_491(void **state)
 	release(f, 200);
 }
 
+static void answer_that_comes_after_its_bye_makes_no_call(void **state)
+{
+	struct fix *f = *state;
+	struct packet inv, p;
+
+	dial(f, &inv, OFFER);
+	reply(f, &inv, 180, "b", NULL, NULL);
+	(void)expect_told(f, GW_V_PROGRESS);
+	dialog_from_invite(f, &inv, "b");
+	request(f, "BYE", NULL, NULL, NULL);
+	expect(f, &p, "SIP/2.0 200");
+	nothing_told(f);
+	reply(f, &inv, 200, "b", NULL, ANSWER);
+	expect(f, &p, "ACK ");
+	assert_int_equal(expect_told(f, GW_V_RELEASE)->status, 480);
+	expect(f, &p, "BYE ");
+	reply(f, &p, 481, NULL, NULL, NULL);
+	wait_live(f, 0);
+}
+
+static void offer_overtaken_by_a_bye_is_acknowledged(void **state)
+{
+	struct fix *f = *state;
+	struct packet inv, mine, p;
+
+	established(f, &inv);
+	assert_int_equal(say(f, GW_V_OFFER, GW_DESC_OFFER, OFFER), 0);
+	expect(f, &mine, "INVITE ");
+	request(f, "BYE", NULL, NULL, NULL);
+	expect(f, &p, "SIP/2.0 200");
+	(void)expect_told(f, GW_V_RELEASE);
+	wait_live(f, 0);
+	reply(f, &mine, 487, NULL, NULL, NULL);
+	expect(f, &p, "ACK ");
+	assert_string_equal(header(&p, "CSeq") + strlen(header(&p, "CSeq")) - 4,
+			    " ACK");
+}
+
 static void leg_freed_in_a_call_hangs_up(void **state)
 {
 	struct fix *f = *state;
@@ -777,6 +815,8 @@ int main(void)
 		T(offer_never_answered_even_when_cancelled_ends_it),
 		T(peers_offer_gives_a_waiting_one_back),
 		T(offer_crossing_ours_gets_491),
+		T(answer_that_comes_after_its_bye_makes_no_call),
+		T(offer_overtaken_by_a_bye_is_acknowledged),
 		T(leg_freed_in_a_call_hangs_up),
 		T(bye_that_nobody_answers_ends_by_itself),
 		T(bye_with_a_reason_tells_it),

@@ -10,7 +10,7 @@ import { mind, stopProcess, until } from './process.mjs';
 
 export const ROOT = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../../..');
 export const PASSWORD = 'demo';
-const HASH = '$y$j9T$F5Jx5fExrKuPp53xLKQ..1$1MUQcJhwFWeCUqO3XKU8qDXr7SCWMrv4jrApW6AFrf8'; // of it
+export const HASH = '$y$j9T$F5Jx5fExrKuPp53xLKQ..1$1MUQcJhwFWeCUqO3XKU8qDXr7SCWMrv4jrApW6AFrf8'; // of it
 
 export function workDir(name) {
 	const dir = path.join(process.env.E2E_OUT ?? path.join(ROOT, 'build/e2e'), name);
