@@ -121,7 +121,7 @@ static void put_web_transport(struct gw_call *call, struct side *s,
 			      struct gw_sess_stream *st, unsigned i,
 			      const struct gw_sess_stream *offer)
 {
-	const struct gw_end *end = s->end;
+	const struct own_end *end = s->end;
 
 	memcpy(st->ufrag, end->ufrag, sizeof(st->ufrag));
 	memcpy(st->pwd, end->pwd, sizeof(st->pwd));

@@ -2,7 +2,9 @@
  * What media tells a call: what was reserved, how ICE and DTLS fare, digits,
  * silence, and the counters of its end.
  */
+#include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "gateway/base/dtmf_relay.h"
@@ -27,6 +29,32 @@ GW_COUNTER(m_lost_path, "isthmus_calls_media_failed_total",
 GW_COUNTER(m_inactive, "isthmus_calls_media_inactive_total",
 	   "Times a leg was not heard though its gate was open", "");
 
+/* In place of what was said before; -ENOMEM: that stays. */
+static int keep_end(struct side *s, const struct gw_end *from)
+{
+	const size_t candidates = from->ncandidate * sizeof(from->candidate[0]);
+	struct own_end *end = calloc(1, sizeof(*end) + candidates);
+
+	if (!end)
+		return -ENOMEM;
+	end->family = from->family;
+	end->nstream = from->nstream;
+	end->ncandidate = from->ncandidate;
+	end->ice_lite = from->ice_lite;
+	memcpy(end->sha256, from->sha256, sizeof(end->sha256));
+	memcpy(end->ufrag, from->ufrag, sizeof(end->ufrag));
+	memcpy(end->pwd, from->pwd, sizeof(end->pwd));
+	for (unsigned i = 0; i < from->nstream && i < GW_MAX_STREAMS; i++) {
+		end->stream[i].rtp = from->stream[i].rtp;
+		end->stream[i].rtcp = from->stream[i].rtcp;
+		end->stream[i].ssrc = from->stream[i].ssrc;
+	}
+	memcpy(end->candidate, from->candidate, candidates);
+	free(s->end);
+	s->end = end;
+	return 0;
+}
+
 static void on_reserved(struct gw_call *call, struct side *s,
 			const struct gw_media_event *ev)
 {
@@ -35,13 +63,10 @@ static void on_reserved(struct gw_call *call, struct side *s,
 	if (!s->serial || ev->serial != s->serial)
 		return;
 	s->serial = 0;
-	if (!s->end)
-		s->end = malloc(sizeof(*s->end));
-	if (!s->end) {
+	if (keep_end(s, &ev->end)) {
 		gw_call_end(call, "gateway", 500, "out of memory");
 		return;
 	}
-	*s->end = ev->end;
 
 	if (call->fsm.state == GW_CALL_UP) {
 		gw_call_update_reserved(call, s);

@@ -18,6 +18,20 @@
 
 #define CALL_MAGIC 0x43414c4cu
 
+/* Of what media said of our end, what descriptions need: a fifth of it. */
+struct own_end {
+	uint8_t family, nstream, ncandidate;
+	bool ice_lite;
+	uint8_t sha256[32];
+	char ufrag[257], pwd[257];
+	struct {
+		struct gw_addr rtp, rtcp;
+		uint32_t ssrc;
+	} stream[GW_MAX_STREAMS];
+	struct gw_candidate candidate[]; /* @ncandidate of them */
+};
+_Static_assert(sizeof(struct own_end) <= 1024, "a call has two");
+
 /* One of the two legs with its termination and its offer/answer state. */
 struct side {
 	struct gw_leg *leg; /* NULL: not there yet, or released */
@@ -36,9 +50,9 @@ struct side {
 	char *pending; /* the outstanding offer of either, until answered */
 
 	uint64_t o_id, o_version;
-	struct gw_end *end; /* our end of the transport, from media */
-	uint32_t serial;    /* of the reservation that is awaited, 0 none */
-	bool described;     /* the peer got a final answer of ours, or its
+	struct own_end *end; /* our end of the transport, from media */
+	uint32_t serial;     /* of the reservation that is awaited, 0 none */
+	bool described;      /* the peer got a final answer of ours, or its
 			       answer to our offer was taken */
 	bool peer_is_dtls_client;
 	char tls_id[33]; /* of our association, once the peer named its own */

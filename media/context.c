@@ -232,7 +232,6 @@ static int add_stream(struct gw_term_side *t, uint8_t i,
 	st->index = i;
 	st->term = t;
 	st->dscp = end->stream[i].dscp;
-	gw_context_feedback_init(st);
 	st->to_peer = calloc(1, sizeof(*st->to_peer));
 	if (!st->to_peer)
 		err = -ENOMEM;

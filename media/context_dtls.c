@@ -194,8 +194,8 @@ int gw_context_dtls_send(struct gw_ctx_stream *st, bool rtcp, uint8_t *data,
 		   : gw_srtp_protect(t->srtp, data, &len, cap);
 	if (err)
 		return err;
-	if (st->rtx && !rtcp)
-		gw_rtx_put(st->rtx, data, len,
+	if (st->video && st->video->rtx && !rtcp)
+		gw_rtx_put(st->video->rtx, data, len,
 			   gw_timers_now_us(t->ctx->env->timers));
 	return gw_ice_send_marked(t->ice, st->dscp, data, len);
 }

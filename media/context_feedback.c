@@ -43,7 +43,8 @@ GW_COUNTER(m_wanted, "isthmus_video_keyframe_wanted_total",
 
 static bool is_video(const struct gw_ctx_stream *st)
 {
-	return st->remote.kind == GW_MEDIA_VIDEO && st->remote.ncodec;
+	return st->video && st->remote.kind == GW_MEDIA_VIDEO &&
+	       st->remote.ncodec;
 }
 
 /* ---- lost packets ---- */
@@ -51,7 +52,7 @@ static bool is_video(const struct gw_ctx_stream *st)
 static unsigned resend(struct gw_ctx_stream *st, uint16_t seq, uint64_t now_us)
 {
 	size_t len;
-	const uint8_t *data = gw_rtx_take(st->rtx, seq, now_us, &len);
+	const uint8_t *data = gw_rtx_take(st->video->rtx, seq, now_us, &len);
 
 	if (!data) {
 		gw_metric_add(&m_gone, 1);
@@ -90,18 +91,18 @@ static void ask_missing(struct gw_ctx_stream *st, uint64_t now_us)
 	uint64_t next;
 	bool lost;
 
-	ask.nmissing = gw_nack_due(st->nack, now_us, ask.missing,
+	ask.nmissing = gw_nack_due(st->video->nack, now_us, ask.missing,
 				   GW_RTCP_MAX_NACKS, &lost);
 	if (ask.nmissing && f && gw_flow_source(f, &ask.media)) {
 		gw_metric_add(&m_nacks, 1);
-		st->nack_us = now_us;
+		st->video->nack_us = now_us;
 		gw_context_report_asking(st, &ask);
 	}
 	if (lost)
 		gw_context_feedback_ask(st);
-	next = gw_nack_next_us(st->nack);
+	next = gw_nack_next_us(st->video->nack);
 	if (next != UINT64_MAX)
-		(void)gw_timer_start_us(timers, &st->missing,
+		(void)gw_timer_start_us(timers, &st->video->missing,
 					next > now_us ? next - now_us : 0);
 }
 
@@ -111,7 +112,7 @@ static void missing_due(struct gw_timer *timer, void *arg)
 
 	(void)timer;
 	GW_CHECK(st->term->ctx, GW_CTX_MAGIC);
-	if (st->nack)
+	if (st->video->nack)
 		ask_missing(st, gw_timers_now_us(st->term->ctx->env->timers));
 }
 
@@ -120,16 +121,17 @@ void gw_context_feedback_heard(struct gw_ctx_stream *st, const uint8_t *data,
 {
 	if (len < GW_RTP_HEADER)
 		return;
-	switch (gw_nack_heard(st->nack, (uint16_t)(data[2] << 8 | data[3]))) {
+	switch (gw_nack_heard(st->video->nack,
+			      (uint16_t)(data[2] << 8 | data[3]))) {
 	case GW_NACK_NOTHING:
 		return;
 	case GW_NACK_ASK:
-		if (now_us >= st->nack_us + NACK_GAP_US)
+		if (now_us >= st->video->nack_us + NACK_GAP_US)
 			ask_missing(st, now_us);
 		else
 			(void)gw_timer_start_us(
-				st->term->ctx->env->timers, &st->missing,
-				st->nack_us + NACK_GAP_US - now_us);
+				st->term->ctx->env->timers, &st->video->missing,
+				st->video->nack_us + NACK_GAP_US - now_us);
 		return;
 	case GW_NACK_LOST:
 		gw_context_feedback_ask(st);
@@ -159,7 +161,7 @@ static void ask_now(struct gw_ctx_stream *st, uint64_t now_us)
 	/* Who has sent nothing begins with a key frame. */
 	if (!f || !gw_flow_is_open(f) || !gw_flow_source(f, &ssrc))
 		return;
-	st->keyframe_us = now_us ? now_us : 1;
+	st->video->keyframe_us = now_us ? now_us : 1;
 	if (fb & (GW_MEDIA_FB_PLI | GW_MEDIA_FB_FIR)) {
 		const struct gw_ask ask = {
 			.media = ssrc,
@@ -189,14 +191,16 @@ void gw_context_feedback_ask(struct gw_ctx_stream *st)
 	struct gw_timers *timers = st->term->ctx->env->timers;
 	uint64_t now = gw_timers_now_us(timers);
 	bool rtcp = st->remote.feedback & (GW_MEDIA_FB_PLI | GW_MEDIA_FB_FIR);
-	uint64_t next = st->keyframe_us + (rtcp ? RTCP_GAP_US : SIP_GAP_US);
+	uint64_t next;
 
-	if (!is_video(st) || gw_timer_running(&st->keyframe))
+	if (!is_video(st) || gw_timer_running(&st->video->keyframe))
 		return;
-	if (!st->keyframe_us || now >= next)
+	next = st->video->keyframe_us + (rtcp ? RTCP_GAP_US : SIP_GAP_US);
+	if (!st->video->keyframe_us || now >= next)
 		ask_now(st, now);
 	else
-		(void)gw_timer_start_us(timers, &st->keyframe, next - now);
+		(void)gw_timer_start_us(timers, &st->video->keyframe,
+					next - now);
 }
 
 void gw_context_feedback_want(struct gw_ctx_stream *st)
@@ -214,7 +218,7 @@ void gw_context_feedback_in(struct gw_ctx_stream *st,
 {
 	if (!is_video(st))
 		return;
-	if (info->nnack && st->rtx)
+	if (info->nnack && st->video->rtx)
 		answer_nacks(st, info, now_us);
 	if (info->npli || info->nfir)
 		gw_context_feedback_want(st);
@@ -256,43 +260,57 @@ int gw_context_feedback_add(struct gw_ctx_stream *st, uint8_t *out, size_t size,
 
 /* ---- life ---- */
 
-void gw_context_feedback_init(struct gw_ctx_stream *st)
+/* Without memory it is as with a peer that knows no feedback. */
+static void make_video(struct gw_ctx_stream *st)
 {
-	gw_timer_init(&st->keyframe, keyframe_due, st);
-	gw_timer_init(&st->missing, missing_due, st);
+	st->video = calloc(1, sizeof(*st->video));
+	if (!st->video)
+		return;
+	gw_timer_init(&st->video->keyframe, keyframe_due, st);
+	gw_timer_init(&st->video->missing, missing_due, st);
 }
 
 static void drop_repeats(struct gw_ctx_stream *st)
 {
-	gw_timer_stop(&st->missing);
-	gw_rtx_free(st->rtx);
-	st->rtx = NULL;
-	free(st->nack);
-	st->nack = NULL;
+	gw_timer_stop(&st->video->missing);
+	gw_rtx_free(st->video->rtx);
+	st->video->rtx = NULL;
+	free(st->video->nack);
+	st->video->nack = NULL;
 }
 
 void gw_context_feedback_configure(struct gw_ctx_stream *st)
 {
-	bool repeats = is_video(st) && st->term->transport == GW_TP_DTLS &&
-		       (st->remote.feedback & GW_MEDIA_FB_NACK);
+	bool repeats;
 
+	if (!st->video && st->remote.kind == GW_MEDIA_VIDEO &&
+	    st->remote.ncodec)
+		make_video(st);
+	if (!st->video)
+		return;
+	repeats = is_video(st) && st->term->transport == GW_TP_DTLS &&
+		  (st->remote.feedback & GW_MEDIA_FB_NACK);
 	if (repeats) {
 		/* Without memory it is as without NACK: key frames help. */
-		if (!st->rtx)
-			(void)gw_rtx_new(&st->rtx);
-		if (!st->nack)
-			st->nack = calloc(1, sizeof(*st->nack));
+		if (!st->video->rtx)
+			(void)gw_rtx_new(&st->video->rtx);
+		if (!st->video->nack)
+			st->video->nack = calloc(1, sizeof(*st->video->nack));
 	} else {
 		drop_repeats(st);
 	}
 	if (!is_video(st))
-		gw_timer_stop(&st->keyframe);
+		gw_timer_stop(&st->video->keyframe);
 }
 
 void gw_context_feedback_fini(struct gw_ctx_stream *st)
 {
-	gw_timer_stop(&st->keyframe);
+	if (!st->video)
+		return;
+	gw_timer_stop(&st->video->keyframe);
 	drop_repeats(st);
+	free(st->video);
+	st->video = NULL;
 }
 
 void gw_context_feedback_keys(struct gw_term_side *t)
@@ -300,10 +318,12 @@ void gw_context_feedback_keys(struct gw_term_side *t)
 	for (unsigned i = 0; i < t->nstream; i++) {
 		struct gw_ctx_stream *st = t->stream[i];
 
-		if (st->rtx)
-			gw_rtx_reset(st->rtx);
-		if (st->nack)
-			st->nack->started = false;
+		if (!st->video)
+			continue;
+		if (st->video->rtx)
+			gw_rtx_reset(st->video->rtx);
+		if (st->video->nack)
+			st->video->nack->started = false;
 		gw_context_feedback_want(st);
 	}
 }

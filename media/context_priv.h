@@ -26,22 +26,8 @@ struct gw_police {
 	uint64_t last_us;
 };
 
-/* One m-line at one termination. */
-struct gw_ctx_stream {
-	uint8_t index;
-	uint8_t gate; /* enum gw_gate */
-	uint8_t dscp;
-	bool was_open; /* RTCP never speaks before the gate first opened */
-	bool reserved;
-	struct gw_term_side *term;
-	struct gw_stream remote; /* as CONFIGURE said */
-	struct gw_rtpsock *sock; /* GW_TP_RTP */
-	struct gw_flow *to_peer; /* what the peer gets; NULL: m-line refused */
-	struct gw_police police;
-	uint32_t discarded[GW_NDISCARDS]; /* before a flow saw them */
-	uint32_t unsent[GW_NDISCARDS];    /* made by to_peer, and not sent */
-
-	/* Video (context_feedback.c) */
+/* What is asked for about video (context_feedback.c). */
+struct gw_ctx_video {
 	struct gw_rtx *rtx;       /* what the peer may ask for; NULL: nothing */
 	struct gw_nack *nack;     /* what it is asked for; NULL: nothing is */
 	struct gw_timer missing;  /* that is to be asked for */
@@ -50,6 +36,25 @@ struct gw_ctx_stream {
 	uint64_t keyframe_us;     /* when the peer was last asked; 0: never */
 	uint8_t fir_seq;
 };
+
+/* One m-line at one termination. */
+struct gw_ctx_stream {
+	uint8_t index;
+	uint8_t gate; /* enum gw_gate */
+	uint8_t dscp;
+	bool was_open; /* RTCP never speaks before the gate first opened */
+	bool reserved;
+	struct gw_term_side *term;
+	struct gw_stream remote;    /* as CONFIGURE said */
+	struct gw_ctx_video *video; /* NULL: none, or no memory for it */
+	struct gw_rtpsock *sock;    /* GW_TP_RTP */
+	struct gw_flow *to_peer; /* what the peer gets; NULL: m-line refused */
+	struct gw_police police;
+	uint32_t discarded[GW_NDISCARDS]; /* before a flow saw them */
+	uint32_t unsent[GW_NDISCARDS];    /* made by to_peer, and not sent */
+};
+/* What only video has is not for each of thousands of calls. */
+_Static_assert(sizeof(struct gw_ctx_stream) <= 704, "an audio call has two");
 
 struct gw_early {
 	struct gw_addr from;
@@ -192,7 +197,6 @@ int gw_context_send(struct gw_term_side *t, struct gw_ctx_stream *st, bool rtcp,
 void gw_context_drop(struct gw_ctx_stream *st, enum gw_discard why);
 
 /* context_feedback.c: what is asked for about video */
-void gw_context_feedback_init(struct gw_ctx_stream *st);
 void gw_context_feedback_configure(struct gw_ctx_stream *st);
 void gw_context_feedback_fini(struct gw_ctx_stream *st);
 /* New keys at @t: what was sent is void, and its pictures begin anew. */

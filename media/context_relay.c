@@ -190,7 +190,7 @@ void gw_context_rtp_in(struct gw_term_side *t, struct gw_ctx_stream *st,
 		gw_context_drop(st, GW_DISCARD_POLICED);
 		return;
 	}
-	if (st->nack)
+	if (st->video && st->video->nack)
 		gw_context_feedback_heard(st, data, len, now);
 	/* The gate is in the flow, which also counts what it drops. */
 	if (gw_flow_packet(f, data, len, now, &res) == GW_FLOW_SEND)

@@ -42,7 +42,7 @@ static int add_ask(struct gw_ctx_stream *st, uint8_t *buf, int len,
 		n = gw_rtcp_add_pli(buf, ROOM, (size_t)n, ssrc, ask->media);
 	if (n > 0 && ask->fir)
 		n = gw_rtcp_add_fir(buf, ROOM, (size_t)n, ssrc, ask->media,
-				    st->fir_seq++);
+				    st->video->fir_seq++);
 	if (n > 0 && ask->nmissing)
 		n = gw_rtcp_add_nack(buf, ROOM, (size_t)n, ssrc, ask->media,
 				     ask->missing, ask->nmissing);

@@ -307,6 +307,11 @@ describe('auth', () => {
 
 	test('a storm of log-ins holds nobody up', async () => {
 		const talker = await login(BOB);
+		// What so many cost one after the other, now and on this machine.
+		const begun = performance.now();
+		for (let i = 0; i < 4; i++)
+			await (await login()).close();
+		const row = 6 * (performance.now() - begun);
 		const storm = Promise.all(Array.from({ length: 24 }, () => login()));
 		let worst = 0, n = 0, over = false;
 		storm.finally(() => { over = true; });
@@ -319,8 +324,8 @@ describe('auth', () => {
 		for (const c of await storm)
 			await c.close();
 		assert.ok(n > 5, `${n} answers meanwhile`);
-		// 24 yescrypt hashes one after the other would take a second.
-		assert.ok(worst < 400, `${worst} ms`);
+		// 24 yescrypt hashes one after the other would take that.
+		assert.ok(worst < Math.max(400, row / 2), `${worst} ms of ${row}`);
 	});
 });
 

@@ -209,8 +209,9 @@ static void last_flight_that_was_lost_is_sent_again_when_asked(void **state)
 	bool seen = false;
 
 	(void)state;
-	for (unsigned skip = 0; skip < 4; skip++)
-		seen = lossy_handshake(skip, 2) || seen;
+	/* On a busy machine the browser may have asked before we looked. */
+	for (unsigned skip = 0; skip < 20 && (skip < 4 || !seen); skip++)
+		seen = lossy_handshake(skip % 4, 2) || seen;
 	assert_true(seen);
 }
 
@@ -686,10 +687,22 @@ static void say_bandwidth(struct bench_call *c, bool phone, uint32_t bps)
 	assert_int_equal(bench_do(&b, &cmd)->type, GW_E_CONFIGURED);
 }
 
+/* Of a flood of 100 packets since @began_us at 64 kbit/s: a quarter more than
+ * announced goes through, half a second of it at once, and what has become of
+ * it since.  A packet has 1376 bits. */
+static void assert_policed(unsigned dropped, uint64_t began_us)
+{
+	uint64_t us = gw_clock_monotonic_us(NULL) - began_us;
+	unsigned since = (unsigned)(us * 80000 / 1376 / 1000000) + 1;
+
+	assert_true(dropped <= 63 && dropped + since >= 62);
+}
+
 static void flood_is_cut_to_what_the_other_end_takes(void **state)
 {
 	int64_t before = bench_metric(DISCARDED("bandwidth"));
 	struct bench_call c;
+	uint64_t began;
 	unsigned dropped;
 	unsigned got;
 	uint8_t pkt[172];
@@ -708,11 +721,10 @@ static void flood_is_cut_to_what_the_other_end_takes(void **state)
 	}
 	assert_int_equal(bench_metric(DISCARDED("bandwidth")), before);
 
-	/* Half a second of 80 kbit/s, a quarter more than announced, is 37
-	 * packets with the burst. */
 	say_bandwidth(&c, true, 64000);
 	bench_turn(&b, 20);
 	got = c.phone.got;
+	began = gw_clock_monotonic_us(NULL);
 	for (int i = 0; i < 100; i++) {
 		(void)bench_rtp(pkt, 96, ++c.seq, c.timestamp += 160, c.ssrc,
 				1);
@@ -724,13 +736,14 @@ static void flood_is_cut_to_what_the_other_end_takes(void **state)
 					before ==
 				100);
 	dropped = (unsigned)(bench_metric(DISCARDED("bandwidth")) - before);
-	assert_true(dropped >= 40 && dropped <= 63);
+	assert_policed(dropped, began);
 	bench_hang_up(&b, &c);
 }
 
 static void flood_of_a_phone_is_cut_to_what_the_browser_takes(void **state)
 {
 	int64_t before = bench_metric(DISCARDED("bandwidth"));
+	uint64_t began;
 	unsigned dropped;
 	struct bench_call c;
 	unsigned heard;
@@ -743,6 +756,7 @@ static void flood_of_a_phone_is_cut_to_what_the_browser_takes(void **state)
 	say_bandwidth(&c, false, 64000);
 	bench_turn(&b, 20);
 	heard = media_peer_rtp_count(c.peer);
+	began = gw_clock_monotonic_us(NULL);
 	/* In pairs: the queue of a socket has room for no flood. */
 	for (int i = 0; i < 50; i++) {
 		(void)phone_talk(&c.phone);
@@ -755,7 +769,7 @@ static void flood_of_a_phone_is_cut_to_what_the_browser_takes(void **state)
 	}
 	dropped = (unsigned)(bench_metric(DISCARDED("bandwidth")) - before);
 	assert_int_equal(media_peer_rtp_count(c.peer) - heard + dropped, 100);
-	assert_true(dropped >= 30 && dropped <= 63);
+	assert_policed(dropped, began);
 	bench_hang_up(&b, &c);
 }
 
@@ -768,12 +782,14 @@ static void rtcp_floods_stay_outside(void **state)
 	unsigned reports = 0;
 	struct bench_call c;
 	uint8_t buf[1500];
+	uint64_t began;
 
 	(void)state;
 	bench_call(&b, &c,
 		   &(struct media_peer_options){ .active = true,
 						 .controlling = true });
 	bench_talk(&b, &c);
+	began = gw_clock_monotonic_us(NULL);
 	for (int i = 0; i < 1000; i++) {
 		sr[19] = (uint8_t)i;
 		media_peer_send(c.peer, sr, sizeof(sr));
@@ -787,7 +803,9 @@ static void rtcp_floods_stay_outside(void **state)
 		while (recv(c.phone.rtcp, buf, sizeof(buf), MSG_DONTWAIT) > 0)
 			reports++;
 	}
-	assert_in_range(reports, 0, 3);
+	/* Not more than one in two seconds, after the first. */
+	assert_in_range(reports, 0,
+			3 + (gw_clock_monotonic_us(NULL) - began) / 2000000);
 	bench_talk(&b, &c);
 	bench_hang_up(&b, &c);
 }
@@ -905,9 +923,11 @@ static void silence_is_told_once_until_it_is_broken(void **state)
 			 GW_TERM_B);
 	/* With a closed gate nobody is waited for. */
 	bench_gate(&b, c.ctx, GW_TERM_B, GW_GATE_OUT);
+	say_bandwidth(&c, false, 64000); /* answered when that is done */
+	both = bench_count(&b, c.ctx, GW_E_INACTIVE, -1);
 	(void)phone_talk(&c.phone);
 	bench_turn(&b, 400);
-	assert_int_equal(bench_count(&b, c.ctx, GW_E_INACTIVE, -1), 3);
+	assert_int_equal(bench_count(&b, c.ctx, GW_E_INACTIVE, -1), both);
 	bench_hang_up(&b, &c);
 }
 
@@ -927,7 +947,6 @@ static void rtp_and_rtcp_are_missed_apart(void **state)
 	static const uint8_t rr[] = { 0x80, 201, 0, 1, 0x50, 0x48, 0x4f, 0x4e };
 	struct gw_media_config cfg;
 	struct bench_call c;
-	uint64_t end;
 
 	(void)state;
 	bench_config(&cfg);
@@ -936,20 +955,14 @@ static void rtp_and_rtcp_are_missed_apart(void **state)
 	bench_call(&b, &c,
 		   &(struct media_peer_options){ .active = true,
 						 .controlling = true });
-	/* The phone speaks, and has no RTCP. */
-	end = gw_clock_monotonic_us(NULL) + 600000;
-	while (gw_clock_monotonic_us(NULL) < end) {
-		(void)phone_talk(&c.phone);
-		bench_turn(&b, 20);
-	}
-	assert_int_equal(silence_of_phone(c.ctx), GW_SILENCE_RTCP);
+	/* The phone speaks, and has no RTCP.  Where we are held up it is missed
+	 * altogether, until it speaks again. */
+	bench_until(&b, ((void)phone_talk(&c.phone), bench_turn(&b, 20),
+			 silence_of_phone(c.ctx) == GW_SILENCE_RTCP));
 	/* It is muted, and reports. */
-	end = gw_clock_monotonic_us(NULL) + 600000;
-	while (gw_clock_monotonic_us(NULL) < end) {
-		phone_reports(&c.phone, rr, sizeof(rr));
-		bench_turn(&b, 20);
-	}
-	assert_int_equal(silence_of_phone(c.ctx), GW_SILENCE_RTP);
+	bench_until(&b, (phone_reports(&c.phone, rr, sizeof(rr)),
+			 bench_turn(&b, 20),
+			 silence_of_phone(c.ctx) == GW_SILENCE_RTP));
 	/* It is gone. */
 	bench_until(&b, silence_of_phone(c.ctx) == GW_SILENCE_ALL);
 	bench_hang_up(&b, &c);
