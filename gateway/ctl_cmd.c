@@ -116,6 +116,33 @@ static void subject(struct gw_ctl_req *req, const char *text)
 	(void)snprintf(req->subject, sizeof(req->subject), "%s", text);
 }
 
+static void on_forgotten(const struct gw_store_answer *a, void *arg)
+{
+	struct gw_ctl_req *req = arg;
+	struct json_object *o = success();
+
+	(void)a; /* a fault is the keeper's to make good (reg_keep.h) */
+	req->waiting = NULL;
+	json_object_object_add(o, "deregistered",
+			       json_object_new_int64(req->deregistered));
+	gw_ctl_respond(req, o);
+}
+
+/* They are out; who asked is told when no crash could put them back.  Commands
+ * are performed in their order, so any one is answered after those that delete
+ * their rows. */
+static void respond_deregistered(struct gw_ctl_req *req, unsigned n)
+{
+	static const struct gw_store_answer none = { 0 };
+	const struct gw_store_cmd cmd = { .verb = GW_ST_REG_LIST,
+					  .key = "~" }; /* after all keys */
+
+	req->deregistered = n;
+	if (!req->core->store || gw_store_do(&req->waiting, req->core->store,
+					     &cmd, on_forgotten, req))
+		on_forgotten(&none, req);
+}
+
 /* ---- subscribers ---- */
 
 /* The list of the configuration wins: who is there would never be asked for
@@ -222,7 +249,6 @@ static const char *subscriber_show(struct gw_ctl_req *req,
 static void on_removed(const struct gw_store_answer *a, void *arg)
 {
 	struct gw_ctl_req *req = arg;
-	struct json_object *o;
 	unsigned n = 0;
 
 	if (!answered(req, a))
@@ -232,9 +258,7 @@ static void on_removed(const struct gw_store_answer *a, void *arg)
 		n = gw_web_deregister(req->core->web, req->subject, 0,
 				      "subscriber removed");
 	changed(req, "subscriber removed");
-	o = success();
-	json_object_object_add(o, "deregistered", json_object_new_int64(n));
-	gw_ctl_respond(req, o);
+	respond_deregistered(req, n);
 }
 
 static const char *subscriber_remove(struct gw_ctl_req *req,
@@ -447,7 +471,6 @@ static const char *deregister(struct gw_ctl_req *req, struct json_object *o,
 {
 	static const char *const keys[] = { "command", "id", "endpoint", NULL };
 	const char *bad = gw_ctl_only(o, keys, why);
-	struct json_object *r;
 	uint64_t serial;
 	unsigned n;
 
@@ -465,9 +488,7 @@ static const char *deregister(struct gw_ctl_req *req, struct json_object *o,
 		return NULL;
 	}
 	changed(req, "deregistered");
-	r = success();
-	json_object_object_add(r, "deregistered", json_object_new_int64(n));
-	gw_ctl_respond(req, r);
+	respond_deregistered(req, n);
 	return NULL;
 }
 

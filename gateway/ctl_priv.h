@@ -19,6 +19,7 @@ struct gw_ctl_req {
 	uid_t uid;                    /* of who asks */
 	char subject[128];            /* what it is about, for the log */
 	struct gw_store_req *waiting; /* for the store's answer */
+	unsigned deregistered;        /* how many it has ended */
 };
 
 /* ---- ctl.c ---- */
