@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import dgram from 'node:dgram';
 import { PORT, pause, sipp, until } from './lib/bench.mjs';
-import { trace } from './lib/ims.mjs';
+import { taken, trace } from './lib/ims.mjs';
 import { startSievingRelay } from './lib/relay.mjs';
 import { answer, answerVideo, description, showsVideo, withVideo } from './lib/web.mjs';
 
@@ -110,6 +110,14 @@ const parties = [
 	{ scenario: 'orig_refer_quiet', calls: 2, async web(web) {
 		await meets(web, await connected(web));
 	} },
+	{ scenario: 'orig_refer_attended', calls: 2, async web(web) {
+		await meets(web, await connected(web));
+	} },
+	{ scenario: 'orig_refer_gone', calls: 2,
+		after: (gateway, around, peer) => assert.equal(taken(peer, 'NOTIFY').length, 1),
+		async web(web) {
+			await meets(web, await connected(web));
+		} },
 	{ scenario: 'orig_refer_refused', calls: 2, ...grows(transfers('failed'), 1), async web(web) {
 		await staysAlone(web, await connected(web));
 	} },
