@@ -42,7 +42,7 @@ before(async () => {
 		core: `sip:127.0.0.1:${CORE};transport=udp`,
 		extra: {
 			log: { level: 'info' },
-			sip: { t1_ms: 100, t1x64_ms: 2000, ring_timeout_s: 5 },
+			sip: { t1_ms: 100, t1x64_ms: 4000, ring_timeout_s: 5 },
 			web: { messages_per_s: 2000, messages_burst: 4000 },
 			media: { workers: 2, port_min: PORT + 100, port_max: PORT + 1999 },
 			users: Array.from({ length: CONCURRENT }, (_, i) => ({ id: subscriber(i), password: HASH })),
@@ -112,6 +112,8 @@ function count(trace) {
 	}
 }
 
+const faults = () => [...failed].map(({ plan, faults: list }) =>
+	`SEED=${plan.seed}: ${list.join('; ')}`).join('\n');
 const report = (call) => `SEED=${call.plan.seed}: ${call.faults.join('; ')}\n` +
 	`${JSON.stringify(call.plan)}\n${call.trace.join('\n')}`;
 
@@ -141,7 +143,7 @@ test(`${CALLS} calls of random scripts, from seed ${FIRST}, leave nothing behind
 		.map(([what, n]) => `${what}: ${n}`).join(', '));
 	if (ONLY === null)
 		assert.ok(connected > CALLS / 5, `only ${connected} calls were connected`);
-	assert.equal(failed.size, 0, [...failed].slice(0, SHOWN).map(report).join('\n'));
+	assert.equal(failed.size, 0, `${faults()}\n` + [...failed].slice(0, SHOWN).map(report).join('\n'));
 	assert.equal(gateway.process.exitCode, null);
 	assert.deepEqual(party.strays, [], 'all that came was SIP');
 	assert.deepEqual(gateway.log().split('\n').filter((line) =>

@@ -9,7 +9,7 @@ import { sipAnswer, sipOffer } from './script-sdp.mjs';
 
 const T1 = 100;
 const T2 = 400;
-const OWED_MS = 8000; // an answer, or an ACK: more than the gateway's 64*T1
+const OWED_MS = 10_000; // an answer, or an ACK: more than the gateway's 64*T1
 const LINGER_MS = 10_000; // of ended calls, for what comes late
 const ALLOW = 'Allow: INVITE, ACK, BYE, CANCEL, PRACK, UPDATE, INFO, REFER, NOTIFY, OPTIONS, MESSAGE';
 
@@ -146,9 +146,13 @@ export class Leg {
 		const wait = { acked: false, status, cseq: request.cseq[0] };
 		(entry.finals ??= []).push(wait);
 		const text = this.respond(request, status, { ...options, keep: true });
-		this.#repeat(text, () => wait.acked);
+		// A phone waits for no ACK of a change to what is over.
+		const dialog = this.#dialogOf(request);
+		const over = () => status < 300 && request !== this.request &&
+			dialog?.state === 'ended';
+		this.#repeat(text, () => wait.acked || over());
 		wait.tag = options.tag;
-		this.#owed(() => wait.acked, `ACK to ${status}`);
+		this.#owed(() => wait.acked || over(), `ACK to ${status}`);
 	}
 
 	/** The gateway owes us @what until @done. */
@@ -341,10 +345,14 @@ export class Leg {
 		entry.onResponse(message);
 	}
 
+	#dialogOf(request) {
+		return this.dialogs.get(tagOf(first(request, 'to'))) ??
+			this.dialogs.get(tagOf(first(request, 'from')));
+	}
+
 	take(request) {
 		const { method } = request;
-		const dialog = this.dialogs.get(tagOf(first(request, 'to'))) ??
-			this.dialogs.get(tagOf(first(request, 'from')));
+		const dialog = this.#dialogOf(request);
 		if (method === 'ACK') {
 			this.#acked(request);
 			return;

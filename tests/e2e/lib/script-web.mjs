@@ -23,6 +23,7 @@ export class ScriptWeb {
 	async #open() {
 		const origin = this.endpoint.replace(/^ws/, 'http').replace(/(\/\/[^/]+)\/.*/, '$1');
 		const client = await connect(this.endpoint, { origin, answers: () => null });
+		client.gone = new Set(); // what ended here; a list made before has them
 		client.on('request', (message) => this.#requested(client, message));
 		this.client = client;
 	}
@@ -54,7 +55,7 @@ export class ScriptWeb {
 			if (!live.has(id))
 				this.end(id, 'not listed');
 		for (const id of live)
-			if (!this.sessions.has(id))
+			if (!this.sessions.has(id) && !this.client.gone.has(id))
 				this.#adopt(id);
 		return live;
 	}
@@ -66,6 +67,7 @@ export class ScriptWeb {
 	}
 
 	end(id, why) {
+		this.client.gone.add(id);
 		if (this.sessions.delete(id))
 			this.call?.note('web', `session ${id} ends: ${why}`);
 	}
@@ -106,6 +108,8 @@ export class ScriptWeb {
 
 	async hangUp(id, status) {
 		const problem = status ? { problemDetails: { type: 'about:blank', status } } : {};
+		if (this.client.closeCode !== null)
+			return; // not now
 		this.end(id, 'mdisc sent');
 		await this.ask('mdisc', { mediaSessionId: id, ...problem });
 	}
