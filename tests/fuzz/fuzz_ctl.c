@@ -90,7 +90,9 @@ static void answer(size_t size)
 	static struct gw_subscriber sub;
 	static struct gw_pool_entry pool;
 	struct gw_store_answer a = { .error = errors[size % 6] };
+	gw_store_h *handler = asker;
 
+	asker = NULL;
 	if (asked.verb == GW_ST_SUBSCRIBER_PUT ||
 	    asked.verb == GW_ST_SUBSCRIBER_PASSWD)
 		check_subscriber(&asked.subscriber);
@@ -101,7 +103,7 @@ static void answer(size_t size)
 		else
 			a.subscriber = &sub;
 	}
-	asker(&a, asker_arg);
+	handler(&a, asker_arg);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -117,7 +119,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (memchr(data, '\n', size))
 		return 0;
 	gw_ctl_perform(&req, (const char *)data, size);
-	if (asker && !nresponse)
+	/* One thing may be asked after another. */
+	while (asker && !nresponse)
 		answer(size);
 	assert(nresponse == 1);
 	return 0;
