@@ -466,3 +466,25 @@ void gw_store_db_perform(struct gw_store_db *db, struct gw_store_job **jobs,
 	}
 	fail_writes(db, jobs, n, fault);
 }
+
+int gw_store_page(struct gw_store_db *db, struct gw_store_job *job,
+		  enum gw_store_sql which, size_t size, gw_store_read_h *read)
+{
+	sqlite3_stmt *s = gw_store_stmt(db, which);
+	void *row;
+	int rc;
+
+	if (!s)
+		return -EIO;
+	gw_store_bind_text(s, 1, job->cmd.key);
+	(void)sqlite3_bind_int(s, 2, GW_STORE_PAGE);
+	while ((rc = gw_store_step(db, s)) > 0) {
+		row = gw_store_row(db, job, size);
+		rc = row ? read(db, s, row) : -ENOMEM;
+		if (rc < 0)
+			break;
+	}
+	(void)sqlite3_reset(s);
+	(void)sqlite3_clear_bindings(s);
+	return rc;
+}

@@ -100,27 +100,17 @@ int gw_store_pool_delete(struct gw_store_db *db, struct gw_store_job *job)
 	return rc < 0 ? rc : 0;
 }
 
+static int page_row(struct gw_store_db *db, sqlite3_stmt *s, void *row)
+{
+	(void)db;
+	read_row(s, row);
+	return 0;
+}
+
 int gw_store_pool_list(struct gw_store_db *db, struct gw_store_job *job)
 {
-	sqlite3_stmt *s = gw_store_stmt(db, GW_SQL_POOL_PAGE);
-	struct gw_pool_entry *row;
-	int rc;
-
-	if (!s)
-		return -EIO;
-	gw_store_bind_text(s, 1, job->cmd.key);
-	(void)sqlite3_bind_int(s, 2, GW_STORE_PAGE);
-	while ((rc = gw_store_step(db, s)) > 0) {
-		row = gw_store_row(db, job, sizeof(*row));
-		if (!row) {
-			rc = -ENOMEM;
-			break;
-		}
-		read_row(s, row);
-	}
-	(void)sqlite3_reset(s);
-	(void)sqlite3_clear_bindings(s);
-	return rc;
+	return gw_store_page(db, job, GW_SQL_POOL_PAGE,
+			     sizeof(struct gw_pool_entry), page_row);
 }
 
 /* 1 with the entry that is free for longest, 0 when there is none. */

@@ -119,6 +119,12 @@ void gw_store_column_blob(void *out, size_t size, sqlite3_stmt *s, int at);
 /* Room for one more row; NULL after noting a fault. */
 void *gw_store_row(struct gw_store_db *db, struct gw_store_job *job,
 		   size_t size);
+/* Reads one row; 0 or -errno. */
+typedef int(gw_store_read_h)(struct gw_store_db *db, sqlite3_stmt *s,
+			     void *row);
+/* The answer's page: the rows of @which after the command's key. */
+int gw_store_page(struct gw_store_db *db, struct gw_store_job *job,
+		  enum gw_store_sql which, size_t size, gw_store_read_h *read);
 
 /* ---- store_schema.c ---- */
 

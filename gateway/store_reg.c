@@ -110,25 +110,15 @@ static void read_row(sqlite3_stmt *s, struct gw_stored_reg *reg)
 	reg->configured = sqlite3_column_int(s, 16) != 0;
 }
 
+static int page_row(struct gw_store_db *db, sqlite3_stmt *s, void *row)
+{
+	(void)db;
+	read_row(s, row);
+	return 0;
+}
+
 int gw_store_reg_list(struct gw_store_db *db, struct gw_store_job *job)
 {
-	sqlite3_stmt *s = gw_store_stmt(db, GW_SQL_REG_PAGE);
-	struct gw_stored_reg *row;
-	int rc;
-
-	if (!s)
-		return -EIO;
-	gw_store_bind_text(s, 1, job->cmd.key);
-	(void)sqlite3_bind_int(s, 2, GW_STORE_PAGE);
-	while ((rc = gw_store_step(db, s)) > 0) {
-		row = gw_store_row(db, job, sizeof(*row));
-		if (!row) {
-			rc = -ENOMEM;
-			break;
-		}
-		read_row(s, row);
-	}
-	(void)sqlite3_reset(s);
-	(void)sqlite3_clear_bindings(s);
-	return rc;
+	return gw_store_page(db, job, GW_SQL_REG_PAGE,
+			     sizeof(struct gw_stored_reg), page_row);
 }

@@ -101,25 +101,15 @@ int gw_store_subscriber_get(struct gw_store_db *db, struct gw_store_job *job)
 	return err;
 }
 
+static int page_row(struct gw_store_db *db, sqlite3_stmt *s, void *row)
+{
+	return read_row(db, s, row);
+}
+
 int gw_store_subscriber_list(struct gw_store_db *db, struct gw_store_job *job)
 {
-	sqlite3_stmt *s = gw_store_stmt(db, GW_SQL_SUB_PAGE);
-	struct gw_subscriber *row;
-	int rc;
-
-	if (!s)
-		return -EIO;
-	gw_store_bind_text(s, 1, job->cmd.key);
-	(void)sqlite3_bind_int(s, 2, GW_STORE_PAGE);
-	while ((rc = gw_store_step(db, s)) > 0) {
-		row = gw_store_row(db, job, sizeof(*row));
-		rc = row ? read_row(db, s, row) : -ENOMEM;
-		if (rc < 0)
-			break;
-	}
-	(void)sqlite3_reset(s);
-	(void)sqlite3_clear_bindings(s);
-	return rc;
+	return gw_store_page(db, job, GW_SQL_SUB_PAGE,
+			     sizeof(struct gw_subscriber), page_row);
 }
 
 /* ---- writing ---- */
