@@ -76,8 +76,11 @@ struct gw_body {
 struct gw_session_timer {
 	uint32_t expires_s; /* 0: the session has none */
 	bool ours;          /* we refresh */
-	bool may_update;    /* the peer's Allow has UPDATE */
-	uint32_t min_se_s;  /* by a 422; 0: none */
+	/* The same by the peer's request, from when our 2xx is out. */
+	uint32_t asked_s;
+	bool asked_ours;
+	bool may_update;   /* the peer's Allow has UPDATE */
+	uint32_t min_se_s; /* by a 422; 0: none */
 	unsigned raised, challenges;
 	char line[GW_TIMER_LINES]; /* what our 2xx says */
 	nta_outgoing_t *update;    /* our refresh */
@@ -316,7 +319,8 @@ void gw_session_timer_answered(struct gw_session *s, const sip_t *response);
 /* Was it a refresh of ours? */
 bool gw_session_timer_response(struct gw_session *s, nta_outgoing_t *orq,
 			       int status, const sip_t *response);
-/* The peer's INVITE or UPDATE: what our 2xx will say, in s->timer.line. */
+/* The peer's INVITE or UPDATE: what our 2xx will say, in s->timer.line.  Until
+ * then, and if it is refused, the session keeps the timer that it has. */
 void gw_session_timer_asked(struct gw_session *s, const sip_t *request);
 /* It has been refused, because its interval is below ours. */
 bool gw_session_timer_too_short(struct gw_session *s, nta_incoming_t *irq,

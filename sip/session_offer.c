@@ -347,7 +347,6 @@ void gw_session_peer_invite(struct gw_session *s, nta_leg_t *leg,
 	}
 	/* An older one whose ACK is still to come: NTA waits for it alone. */
 	gw_dialog_drop_incoming(&s->inv_irq);
-	gw_dialog_refresh(s, leg, true, request);
 	s->inv_irq = irq;
 	s->inv_answered = false;
 	gw_session_timer_asked(s, request);
@@ -385,7 +384,8 @@ void gw_session_peer_update(struct gw_session *s, nta_leg_t *leg,
 		(void)gw_dialog_reply(s, irq, 481, NULL, false);
 		return;
 	}
-	gw_dialog_refresh(s, leg, true, request);
+	if (early)
+		gw_dialog_refresh(s, leg, true, request);
 	s->upd_irq = irq;
 	s->peer_late = false;
 	s->offer = GW_OFF_PEER;
@@ -404,6 +404,9 @@ static int accept_peer_offer(struct gw_session *s, const void *sdp, size_t len)
 
 	if (!sdp)
 		return -EPROTO;
+	/* RFC 6141 4: not before, so that a refused one changes nothing. */
+	if (s->state == GW_SES_UP)
+		gw_dialog_refresh_by(s, s->upd_irq ? s->upd_irq : s->inv_irq);
 	if (s->upd_irq) {
 		s->offer = GW_OFF_NONE;
 		r = gw_dialog_reply(s, s->upd_irq, 200, &m, false);
