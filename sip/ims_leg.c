@@ -116,7 +116,7 @@ static int setup_headers(struct gw_session *s, const struct gw_msg *msg,
 	int err;
 
 	gw_buf_init(&b, HEADERS_MAX);
-	gw_buf_str(&b, "Accept: application/sdp\r\n"
+	gw_buf_str(&b, "Accept: " GW_SIP_ACCEPT "\r\n"
 		       "P-Early-Media: supported\r\n");
 	add_extensions(s, &b);
 	if (*s->registration)

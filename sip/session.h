@@ -414,7 +414,9 @@ bool gw_session_answered_elsewhere(const struct gw_session *s);
 /* Does its Allow have UPDATE (RFC 3311 4)? */
 bool gw_ims_allows_update(const sip_t *message);
 
-/* Has this message an SDP body? */
+/* Has this message an SDP body, be it a part of a multipart one?  Or one that
+ * its sender demands to be understood, and that is not? */
 bool gw_ims_has_sdp(const sip_t *message);
+bool gw_ims_body_is_foreign(const sip_t *message);
 
 #endif

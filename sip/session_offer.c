@@ -303,12 +303,10 @@ static bool peer_may_offer(struct gw_session *s, nta_leg_t *leg,
 bool gw_session_body_understood(struct gw_session *s, nta_incoming_t *irq,
 				const sip_t *request)
 {
-	const struct gw_dialog_msg m = {
-		.headers = "Accept: application/sdp\r\n"
-	};
+	const struct gw_dialog_msg m = { .headers = "Accept: " GW_SIP_ACCEPT
+						    "\r\n" };
 
-	if (!request->sip_payload || !request->sip_payload->pl_len ||
-	    gw_ims_has_sdp(request))
+	if (!gw_ims_body_is_foreign(request))
 		return true;
 	(void)gw_dialog_reply(s, irq, 415, &m, false);
 	return false;

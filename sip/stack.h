@@ -26,6 +26,8 @@ struct gw_messages;
 #define GW_SIP_ALLOW                                                           \
 	"INVITE, ACK, BYE, CANCEL, PRACK, UPDATE, INFO, OPTIONS, MESSAGE, "    \
 	"REFER"
+/* Bodies of what makes or changes a session (RFC 5621). */
+#define GW_SIP_ACCEPT "application/sdp, multipart/mixed"
 /* Of DTMF; the one that we take (RFC 6086). */
 #define GW_SIP_INFO_PACKAGE "infoDtmf"
 
