@@ -62,6 +62,7 @@ struct gw_branch {
 					only compared */
 	nta_outgoing_t *update; /* ours, with an offer, before the answer */
 	char *offer; /* what it will carry, until the PRACK is answered; owned */
+	bool conditions; /* and that has preconditions */
 };
 
 struct gw_dialog_msg;
@@ -256,9 +257,10 @@ bool gw_session_early_response(struct gw_session *s, struct gw_branch *b,
 bool gw_session_asks(const struct gw_session *s, unsigned branch);
 int gw_session_answer_early(struct gw_session *s, unsigned branch,
 			    const void *sdp, size_t len);
-/* UAC: our offer in the early dialog @branch (from 1), by UPDATE. */
+/* UAC: our offer in the early dialog @branch (from 1), by UPDATE; with
+ * @conditions it has preconditions. */
 int gw_session_offer_early(struct gw_session *s, unsigned branch,
-			   const void *sdp, size_t len);
+			   const void *sdp, size_t len, bool conditions);
 void gw_session_on_update_response(struct gw_session *s, nta_outgoing_t *orq,
 				   int status, const sip_t *response);
 void gw_session_on_prack_response(struct gw_session *s,

@@ -79,7 +79,7 @@ static void reliable_answer_is_acknowledged_and_counts(void **state)
 	struct packet inv, p;
 
 	dial(f, &inv, OFFER);
-	assert_string_equal(header(&inv, "Supported"), "100rel, replaces");
+	assert_string_equal(header(&inv, "Supported"), "100rel, replaces, 199");
 	assert_non_null(strstr(header(&inv, "Allow"), "PRACK"));
 	reply(f, &inv, 183, "b", RELIABLE "7\r\n", ANSWER);
 	expect(f, &p, "PRACK sip:peer@127.0.0.1:22141");
@@ -337,7 +337,7 @@ static void offer_in_a_response_is_answered_in_its_prack(void **state)
 	struct packet inv, p;
 
 	dial(f, &inv, NULL);
-	assert_string_equal(header(&inv, "Supported"), "100rel, replaces");
+	assert_string_equal(header(&inv, "Supported"), "100rel, replaces, 199");
 	reply(f, &inv, 183, "b", RELIABLE "1\r\n", OFFER);
 	t = expect_told(f, GW_V_PROGRESS);
 	assert_int_equal(t->role, GW_DESC_OFFER);
@@ -403,7 +403,7 @@ static void demanded_extension_is_required(void **state)
 	(void)snprintf(f->set.sip.reliable, 12, "required");
 	dial(f, &inv, OFFER);
 	assert_string_equal(header(&inv, "Require"), "100rel");
-	assert_string_equal(header(&inv, "Supported"), "replaces");
+	assert_string_equal(header(&inv, "Supported"), "replaces, 199");
 	reply(f, &inv, 420, "b", "Unsupported: 100rel\r\n", NULL);
 	expect(f, &p, "ACK ");
 	assert_int_equal(expect_told(f, GW_V_RELEASE)->status, 420);

@@ -45,7 +45,7 @@ static void established(struct fix *f, const char *headers)
 	struct packet inv, p;
 
 	dial(f, &inv);
-	assert_string_equal(header(&inv, "Supported"), "timer, replaces");
+	assert_string_equal(header(&inv, "Supported"), "timer, replaces, 199");
 	assert_string_equal(header(&inv, "Session-Expires"), "2");
 	assert_string_equal(header(&inv, "Min-SE"), "1");
 	dialog_from_invite(f, &inv, "b");
