@@ -83,6 +83,8 @@ void gw_dialog_watch(struct gw_session *s, nta_incoming_t *irq);
 /* Target refresh by a peer's request or 2xx (RFC 3261 12.2). */
 void gw_dialog_refresh(struct gw_session *s, nta_leg_t *leg, bool from_request,
 		       const sip_t *message);
+/* The same by the request of @irq, in s->dialog, when it has been accepted. */
+void gw_dialog_refresh_by(struct gw_session *s, nta_incoming_t *irq);
 
 /* The session of the dialog that @replaces names, NULL: none (RFC 3891 3). */
 struct gw_session *gw_dialog_find(struct gw_sip *sip,

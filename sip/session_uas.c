@@ -371,7 +371,7 @@ void gw_session_on_request(struct gw_session *s, nta_leg_t *leg,
 		break;
 	case sip_method_options: {
 		const struct gw_dialog_msg m = {
-			.headers = "Accept: application/sdp\r\n"
+			.headers = "Accept: " GW_SIP_ACCEPT "\r\n"
 				   "Allow: " GW_SIP_ALLOW "\r\n"
 		};
 
