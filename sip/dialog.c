@@ -450,19 +450,6 @@ void gw_dialog_drop_branch(struct gw_branch *b)
 	b->leg = NULL;
 }
 
-/* A re-INVITE outlives its dialog until it has its final response: NTA sends
- * the ACK (RFC 3261 17.1.1.3) only for a transaction that it still has, and
- * without one the peer repeats itself for 64*T1.  on_response() ends it. */
-static void leave_invite(nta_outgoing_t **invite)
-{
-	nta_outgoing_t *o = *invite;
-
-	if (o && nta_outgoing_status(o) < 200)
-		*invite = NULL;
-	else
-		gw_dialog_drop(invite);
-}
-
 void gw_dialog_drop_all(struct gw_session *s)
 {
 	nta_leg_t *own = s->uas ? s->dialog : NULL;
@@ -472,7 +459,7 @@ void gw_dialog_drop_all(struct gw_session *s)
 	gw_dialog_drop_incoming(&s->upd_irq);
 	gw_dialog_drop_incoming(&s->refer_irq);
 	gw_dialog_drop(&s->bye);
-	leave_invite(&s->re_invite);
+	gw_dialog_leave_invite(s->sip, &s->re_invite);
 	gw_dialog_drop(&s->timer.update);
 	for (i = 0; i < s->nbranch; i++)
 		gw_dialog_drop(&s->branch[i].tagged);

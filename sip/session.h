@@ -55,7 +55,7 @@ struct gw_branch {
 	bool firm;       /* its answer came reliably: it is the answer */
 	bool asks;       /* its reliable 18x offers; our PRACK answers */
 	bool ended;      /* 199 (RFC 6228) */
-	bool bye;        /* the peer hung up before its 200 came here */
+	bool bye;        /* the peer hung up, maybe before its 200 came here */
 	bool may_update; /* its Allow has UPDATE */
 	uint32_t rseq;   /* of the last response that was acknowledged */
 	const nta_outgoing_t *prack; /* the last one, until it is answered;
@@ -134,6 +134,7 @@ struct gw_session {
 	nta_outgoing_t *invite; /* UAC: the original INVITE */
 	struct gw_branch branch[GW_SESSION_BRANCHES];
 	unsigned nbranch, won;   /* index of the dialog that answered */
+	unsigned byes;           /* of dialogs that nothing had come of */
 	nta_incoming_t *inv_irq; /* the peer's INVITE or re-INVITE */
 	bool inv_answered;       /* 2xx sent, ACK awaited */
 	nta_incoming_t *upd_irq; /* the peer's UPDATE with an offer */
@@ -231,6 +232,11 @@ void gw_session_uac_failed(struct gw_session *s, int status);
 void gw_session_cancel(struct gw_session *s, const struct gw_cause *cause);
 /* ACKING: the answer to the offer in the 200. */
 int gw_session_ack_answer(struct gw_session *s, const void *sdp, size_t len);
+/* BYE in another dialog of our INVITE than the one that answered: of one that
+ * is known, and of one that nothing has come of. */
+void gw_session_fork_gone(struct gw_session *s, struct gw_branch *b,
+			  const sip_t *bye);
+void gw_session_stranger_gone(struct gw_session *s, const sip_t *bye);
 /* Losing forks are forgotten: NTA ends what still comes from them. */
 void gw_session_drop_branches(struct gw_session *s);
 /* Take the challenge that refused a request; @before: how many this request
