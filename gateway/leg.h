@@ -150,7 +150,10 @@ struct gw_msg {
 	 * answered before anybody rings (RFC 3262: in a 18x and its PRACK). */
 	bool may_ask;
 	bool reliable; /* SETUP: an early answer can be made firm */
-	bool held;     /* OFFER, ACCEPT, ANSWER: the other party does not
+	/* PROGRESS, OFFER before ANSWER: the description has preconditions
+	 * (RFC 3312). */
+	bool conditions;
+	bool held; /* OFFER, ACCEPT, ANSWER: the other party does not
 				     listen; for a state shown to people */
 	struct gw_cause cause; /* REFUSE, RELEASE, TRANSFER to a leg */
 	const struct gw_leg_report *report; /* REPORT */

@@ -31,7 +31,7 @@ static void reliable_answer_is_acknowledged_and_counts(void **state)
 	struct packet inv, p;
 
 	dial(f, &inv, OFFER);
-	assert_string_equal(header(&inv, "Supported"), "100rel, replaces");
+	assert_string_equal(header(&inv, "Supported"), "100rel, replaces, 199");
 	assert_non_null(strstr(header(&inv, "Allow"), "PRACK"));
 	reply(f, &inv, 183, "b", RELIABLE "7\r\n", ANSWER);
 	expect(f, &p, "PRACK sip:peer@127.0.0.1:22141");
@@ -262,7 +262,7 @@ static void offer_in_a_response_is_answered_in_its_prack(void **state)
 	struct packet inv, p;
 
 	dial(f, &inv, NULL);
-	assert_string_equal(header(&inv, "Supported"), "100rel, replaces");
+	assert_string_equal(header(&inv, "Supported"), "100rel, replaces, 199");
 	reply(f, &inv, 183, "b", RELIABLE "1\r\n", OFFER);
 	t = expect_told(f, GW_V_PROGRESS);
 	assert_int_equal(t->role, GW_DESC_OFFER);
@@ -326,7 +326,7 @@ static void demanded_extension_is_required(void **state)
 	(void)snprintf(f->set.sip.reliable, 12, "required");
 	dial(f, &inv, OFFER);
 	assert_string_equal(header(&inv, "Require"), "100rel");
-	assert_string_equal(header(&inv, "Supported"), "replaces");
+	assert_string_equal(header(&inv, "Supported"), "replaces, 199");
 	refuse(f, &inv, 420, "b", "Unsupported: 100rel\r\n");
 	assert_int_equal(expect_told(f, GW_V_RELEASE)->status, 420);
 	new_dialog(f);

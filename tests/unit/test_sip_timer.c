@@ -19,7 +19,7 @@ static void timed(struct fix *f, const char *headers)
 	struct packet inv;
 
 	dial(f, &inv, OFFER);
-	assert_string_equal(header(&inv, "Supported"), "timer, replaces");
+	assert_string_equal(header(&inv, "Supported"), "timer, replaces, 199");
 	assert_string_equal(header(&inv, "Session-Expires"), "2");
 	assert_string_equal(header(&inv, "Min-SE"), "1");
 	pick_up(f, &inv, headers);
