@@ -24,6 +24,8 @@
 #include "gateway/base/metrics.h"
 #include "media/ice.h"
 #include "media/lite_port.h"
+#include "tests/unit/metric.h"
+#include "tests/unit/udp.h"
 
 #define PORT 20970
 
@@ -52,23 +54,6 @@ static struct gw_lite_port *port;
 static struct side a, z;
 static uint64_t now_us;
 static StunAgent agent;
-
-static inline int64_t metric(const char *line)
-{
-	struct gw_buf out;
-	char want[200];
-	const char *at;
-	int64_t value;
-
-	gw_buf_init(&out, 1 << 20);
-	gw_metrics_print(&out);
-	(void)snprintf(want, sizeof(want), "\n%s ", line);
-	at = strstr(out.data, want);
-	assert_non_null(at);
-	value = atoll(at + strlen(want));
-	gw_buf_fini(&out);
-	return value;
-}
 
 static inline uint64_t clock_us(void *arg)
 {
@@ -192,19 +177,9 @@ static inline int teardown(void **state)
 
 static inline struct client open_client(const char *ip)
 {
-	struct sockaddr_storage ss;
 	struct client c;
-	socklen_t len;
 
-	assert_int_equal(gw_addr_parse(&c.addr, ip, 0), 0);
-	len = gw_addr_to_sockaddr(&c.addr, &ss);
-	c.fd = socket(ss.ss_family, SOCK_DGRAM | SOCK_NONBLOCK, 0);
-	assert_true(c.fd >= 0);
-	assert_int_equal(bind(c.fd, (struct sockaddr *)&ss, len), 0);
-	len = sizeof(ss);
-	assert_int_equal(getsockname(c.fd, (struct sockaddr *)&ss, &len), 0);
-	assert_int_equal(gw_addr_from_sockaddr(&c.addr, (struct sockaddr *)&ss),
-			 0);
+	c.fd = udp_open(ip, &c.addr);
 	return c;
 }
 
