@@ -62,6 +62,7 @@ struct gw_branch {
 					only compared */
 	nta_outgoing_t *update; /* ours, with an offer, before the answer */
 	char *offer; /* what it will carry, until the PRACK is answered; owned */
+	unsigned challenges; /* of requests in it, one after the other */
 };
 
 struct gw_dialog_msg;
@@ -167,6 +168,7 @@ struct gw_session {
 	struct gw_digest digest;
 	unsigned challenges;
 	bool re_challenged, bye_challenged;
+	unsigned info_challenges;
 	bool re_cancelled; /* ours, for it was overdue */
 
 	struct gw_timer ring;    /* nobody answers */
@@ -233,6 +235,11 @@ void gw_session_drop_branches(struct gw_session *s);
  * had already.  True: try again. */
 bool gw_session_challenged(struct gw_session *s, const sip_t *response,
 			   unsigned before);
+/* Likewise, of @orq in @leg, which was answered @status: it goes out again.
+ * NULL: it was no challenge, or one that cannot be met. */
+nta_outgoing_t *gw_session_repeat(struct gw_session *s, nta_leg_t *leg,
+				  nta_outgoing_t *orq, int status,
+				  const sip_t *response, unsigned *challenges);
 
 /* ---- session_uas.c ---- */
 
@@ -258,8 +265,8 @@ int gw_session_offer_early(struct gw_session *s, unsigned branch,
 			   const void *sdp, size_t len);
 void gw_session_on_update_response(struct gw_session *s, nta_outgoing_t *orq,
 				   int status, const sip_t *response);
-void gw_session_on_prack_response(struct gw_session *s,
-				  const nta_outgoing_t *orq, int status);
+void gw_session_on_prack_response(struct gw_session *s, nta_outgoing_t *orq,
+				  int status, const sip_t *response);
 /* UAS: a provisional response, reliable where it should be. */
 int gw_session_provisional(struct gw_session *s, int status,
 			   const struct gw_dialog_msg *m);
