@@ -293,6 +293,8 @@ void gw_call_early_forgive(struct gw_call *call);
 /* SETUP of a core: 0, or the cause is set. */
 int gw_call_qos_setup(struct gw_call *call, const struct gw_msg *setup);
 int gw_call_prepare(struct gw_call *call);
+/* PREPARING: makes of A's @offer what B may take of it.  0 or -ENOENT. */
+int gw_call_qos_guess(const struct gw_call *call, struct gw_sess *offer);
 void gw_call_qos_failed(struct gw_call *call);
 /* B is offered no codec that A's early answer has left out. */
 void gw_call_qos_restrict(const struct gw_call *call, struct gw_sess *offer);
