@@ -241,6 +241,7 @@ static uint16_t join(struct gw_call *call, const struct gw_msg *msg,
 	struct gw_call *other;
 	struct side *place, *party;
 
+	t->target[0] = '\0';
 	*why = "there is no such call";
 	if (!find_leg(call->core, msg->joins, &other, &place))
 		return 481;
@@ -308,7 +309,8 @@ void gw_call_transfer(struct gw_call *call, struct side *x,
 	uint16_t status = begin(call, x, out, msg, &why);
 
 	if (status) {
-		refuse(call, x, msg->target.uri, status, why);
+		refuse(call, x, msg->target.uri ? msg->target.uri : t->target,
+		       status, why);
 		return;
 	}
 	gw_info(&call->log, "%s leg asks for %s in place of the %s leg",
