@@ -406,8 +406,9 @@ void gw_ims_tell_info(struct gw_session *s, const char *type, const void *body,
 		      size_t len);
 void gw_ims_tell_failure(struct gw_session *s, unsigned status,
 			 const char *text);
+/* @joins: the leg of another call whose dialog @replaces names, or NULL. */
 void gw_ims_tell_transfer(struct gw_session *s, const char *target,
-			  const char *replaces);
+			  const char *replaces, struct gw_leg *joins);
 /* @message may be NULL.  @status 200: a normal end. */
 void gw_ims_tell_release(struct gw_session *s, unsigned status,
 			 const sip_t *message);
