@@ -224,8 +224,10 @@ static void keep_stats(struct gw_call *call, const struct gw_media_event *ev)
 {
 	for (unsigned t = 0; t < GW_NTERMS; t++)
 		call->stats[t] = ev->stats[t][call->audio];
-	if (call->answered_us)
-		gw_quality_take(&call->quality, call->stats, call->codec);
+	if (!call->answered_us)
+		return;
+	gw_quality_take(&call->quality, call->stats, call->codec);
+	gw_call_video_take(call, ev);
 }
 
 static bool lacks_path(const struct side *s)

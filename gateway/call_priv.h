@@ -163,6 +163,7 @@ struct gw_call {
 	int64_t began_wall_s;
 	char codec[16];
 	uint8_t audio; /* the m-line that codec and stats are of */
+	char video[GW_MAX_STREAMS][16]; /* codecs of the others, "" none */
 	struct gw_stream_stats stats[GW_NTERMS]; /* the latest */
 	struct gw_quality quality;
 };
@@ -316,13 +317,18 @@ void gw_call_qos_init(struct gw_call *call);
 void gw_call_expect_media(struct gw_call *call);
 void gw_call_media_init(struct gw_call *call);
 
-/* ---- gateway/call_video.c: key frames asked for by SIP INFO ---- */
+/* ---- gateway/call_video.c: key frames by SIP INFO, figures ---- */
 
 /* Does @msg (INFO) ask for a key frame?  Then the other side was asked. */
 bool gw_call_video_info(struct gw_call *call, struct side *s,
 			const struct gw_msg *msg);
 /* Media wants one of @s' peer, which knows no RTCP feedback. */
 void gw_call_video_ask(struct gw_call *call, struct side *s);
+/* Counters of each m-line of video, @ev's, become its quality. */
+void gw_call_video_take(struct gw_call *call, const struct gw_media_event *ev);
+/* What the client at @s says that it shows of each. */
+void gw_call_video_report(struct gw_call *call, struct side *s,
+			  const struct gw_msg *msg);
 
 /* ---- gateway/call_compare.c: the two sides laid side by side ---- */
 
