@@ -109,13 +109,15 @@ export const sent = (client) => client.do(() => probe.sent());
 export const remoteSdp = (client) =>
 	client.do(() => session.connection.remoteDescription.sdp);
 
-/** Moving pictures at @client, of the shape that was sent, and new ones. */
-export async function assertSees(client, { colour, mid = null, timeout = 20_000 } = {}) {
+/** Moving pictures at @client, of the shape that was sent, and new ones.  @full:
+ * no smaller, either. */
+export async function assertSees(client, { colour, mid = null, full = false,
+	timeout = 20_000 } = {}) {
 	let first = null;
 	let now = null;
 	await until(async () => {
 		now = await look(client, mid);
-		if (!now?.frames || now.width < 2)
+		if (!now?.frames || now.width < (full ? WIDTH : 2))
 			return false;
 		if (colour !== undefined &&
 		    now.mean.some((c, i) => i !== colour && c >= now.mean[colour] / 2)) {
