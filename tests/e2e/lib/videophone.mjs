@@ -51,6 +51,7 @@ class VideoPhone {
 	lose = 0; // of the video packets to come
 	wantsVideo = true;
 	codec = 'VP8/90000';
+	fmtp = null; // its own parameters, of a variant with the same profile
 	takesOrientation = true; // urn:3gpp:video-orientation
 	extensions = new Set(); // ids of header extensions that came
 	#sip = dgram.createSocket('udp4');
@@ -107,9 +108,12 @@ class VideoPhone {
 		mediaOf(sdp).forEach((m, i) => {
 			const codec = m.kind === 'audio' ? 'PCMU/8000' : this.codec;
 			const fmtp = (pt) => m.lines.filter((l) => l.startsWith(`a=fmtp:${pt} `));
+			const own = m.kind === 'video' ? this.fmtp : null;
+			const profile = /profile-level-id=..../.exec(own)?.[0] ?? '';
 			const map = m.lines.map((line) => /^a=rtpmap:(\d+) (\S+)/.exec(line))
 				.find((found) => found?.[2] === codec && (!codec.startsWith('H264') ||
-					fmtp(found[1]).join().includes('packetization-mode=1')));
+					fmtp(found[1]).join().includes('packetization-mode=1')) &&
+					fmtp(found[1]).join().includes(profile));
 			const line = this.#media[i];
 			const live = m.port && map && line && (m.kind === 'audio' || this.wantsVideo);
 			if (line)
@@ -118,7 +122,8 @@ class VideoPhone {
 				map?.[1] ?? m.formats[0]}`);
 			if (live)
 				lines.push(`b=AS:${m.kind === 'video' ? this.kbps : 80}`,
-					`a=rtpmap:${map[1]} ${codec}`, ...fmtp(map[1]),
+					`a=rtpmap:${map[1]} ${codec}`,
+					...own ? [`a=fmtp:${map[1]} ${own}`] : fmtp(map[1]),
 					...m.lines.filter((l) => this.takesOrientation &&
 						l.includes('urn:3gpp:video-orientation')));
 		});
