@@ -64,6 +64,10 @@ nta_outgoing_t *gw_dialog_request(struct gw_session *s, sip_method_t method,
 nta_outgoing_t *gw_dialog_request_in(struct gw_session *s, nta_leg_t *leg,
 				     sip_method_t method,
 				     const struct gw_dialog_msg *m);
+/* What @orq, which was challenged, asked for: once more in @leg, with what is
+ * known of the challenge.  NULL on failure. */
+nta_outgoing_t *gw_dialog_again(struct gw_session *s, nta_leg_t *leg,
+				nta_outgoing_t *orq);
 /* PRACK for the response b->rseq to our INVITE, noted in @b; @sdp: the answer
  * to its offer, or NULL. */
 int gw_dialog_prack(struct gw_session *s, struct gw_branch *b, const void *sdp,

@@ -209,15 +209,11 @@ int gw_dialog_ack_re(struct gw_session *s, nta_outgoing_t *re_invite,
 
 void gw_dialog_ack_bye(struct gw_session *s, struct gw_branch *b)
 {
-	const char *ident = gw_dialog_leg_ident(b->leg);
 	nta_outgoing_t *bye;
 
 	(void)gw_dialog_ack(s, b, NULL);
-	bye = nta_outgoing_tcreate(b->leg, NULL, NULL, NULL, SIP_METHOD_BYE,
-				   NULL, TAG_IF(ident, TPTAG_IDENT(ident)),
-				   TAG_END());
-	gw_stack_count_request(true, sip_method_bye);
-	nta_outgoing_destroy(bye);
+	bye = gw_dialog_request_in(s, b->leg, sip_method_bye, NULL);
+	gw_dialog_drop(&bye);
 }
 
 bool gw_dialog_unheard(nta_outgoing_t *orq)

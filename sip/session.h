@@ -62,7 +62,8 @@ struct gw_branch {
 					only compared */
 	nta_outgoing_t *update; /* ours, with an offer, before the answer */
 	char *offer; /* what it will carry, until the PRACK is answered; owned */
-	bool conditions; /* and that has preconditions */
+	bool conditions;     /* and that has preconditions */
+	unsigned challenges; /* of requests in it, one after the other */
 };
 
 struct gw_dialog_msg;
@@ -172,6 +173,7 @@ struct gw_session {
 	struct gw_digest digest;
 	unsigned challenges;
 	bool re_challenged, bye_challenged;
+	unsigned info_challenges;
 	bool re_cancelled; /* ours, for it was overdue */
 
 	struct gw_timer ring;    /* nobody answers */
@@ -243,6 +245,11 @@ void gw_session_drop_branches(struct gw_session *s);
  * had already.  True: try again. */
 bool gw_session_challenged(struct gw_session *s, const sip_t *response,
 			   unsigned before);
+/* Likewise, of @orq in @leg, which was answered @status: it goes out again.
+ * NULL: it was no challenge, or one that cannot be met. */
+nta_outgoing_t *gw_session_repeat(struct gw_session *s, nta_leg_t *leg,
+				  nta_outgoing_t *orq, int status,
+				  const sip_t *response, unsigned *challenges);
 
 /* ---- session_uas.c ---- */
 
@@ -269,8 +276,8 @@ int gw_session_offer_early(struct gw_session *s, unsigned branch,
 			   const void *sdp, size_t len, bool conditions);
 void gw_session_on_update_response(struct gw_session *s, nta_outgoing_t *orq,
 				   int status, const sip_t *response);
-void gw_session_on_prack_response(struct gw_session *s,
-				  const nta_outgoing_t *orq, int status);
+void gw_session_on_prack_response(struct gw_session *s, nta_outgoing_t *orq,
+				  int status, const sip_t *response);
 /* UAS: a provisional response, reliable where it should be. */
 int gw_session_provisional(struct gw_session *s, int status,
 			   const struct gw_dialog_msg *m);
@@ -399,8 +406,9 @@ void gw_ims_tell_info(struct gw_session *s, const char *type, const void *body,
 		      size_t len);
 void gw_ims_tell_failure(struct gw_session *s, unsigned status,
 			 const char *text);
+/* @joins: the leg of another call whose dialog @replaces names, or NULL. */
 void gw_ims_tell_transfer(struct gw_session *s, const char *target,
-			  const char *replaces);
+			  const char *replaces, struct gw_leg *joins);
 /* @message may be NULL.  @status 200: a normal end. */
 void gw_ims_tell_release(struct gw_session *s, unsigned status,
 			 const sip_t *message);

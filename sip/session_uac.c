@@ -95,6 +95,19 @@ bool gw_session_challenged(struct gw_session *s, const sip_t *response,
 	return true;
 }
 
+nta_outgoing_t *gw_session_repeat(struct gw_session *s, nta_leg_t *leg,
+				  nta_outgoing_t *orq, int status,
+				  const sip_t *response, unsigned *challenges)
+{
+	if (status < 300)
+		*challenges = 0;
+	if ((status != 401 && status != 407) || !response ||
+	    nta_sip_is_internal(response) ||
+	    !gw_session_challenged(s, response, (*challenges)++))
+		return NULL;
+	return gw_dialog_again(s, leg, orq);
+}
+
 /* 401 or 407: the same call again, with credentials; 422: with a longer
  * interval.  True when it is on its way. */
 static bool try_again(struct gw_session *s, const sip_t *response)
