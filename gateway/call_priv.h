@@ -177,7 +177,12 @@ struct gw_call {
 	struct gw_quality quality;
 };
 
-/* ---- gateway/call_desc.c: descriptions and terminations ---- */
+/* ---- gateway/call_text.c: descriptions, read and printed ---- */
+
+static inline bool call_is_web(const struct side *s)
+{
+	return s->profile == GW_PROFILE_WEB;
+}
 
 static inline struct side *call_other(struct gw_call *call,
 				      const struct side *s)
@@ -203,13 +208,25 @@ void gw_call_reread(const struct side *s, const char *text,
 char *gw_call_print(struct gw_call *call, struct side *s,
 		    struct gw_sess *content, const struct gw_sess *offer);
 
+/* The audio session that the gateway offers when it has to begin. */
+int gw_call_default_offer(struct gw_call *call, struct gw_sess *out);
+
+/* Takes @text over into @slot. */
+void gw_call_keep(char **slot, char *text);
+/* A copy that is the caller's; NULL: no text, or no memory. */
+char *gw_call_dup(const struct gw_desc *desc);
+
+/* ---- gateway/call_desc.c: descriptions, in media's terms ---- */
+
 /* Is what @remote describes of the IP version that @s' sockets have? */
 bool gw_call_reachable(const struct side *s, const struct gw_sess *remote);
 /* Has the gateway an address of the version that a SIP @offer is of? */
 bool gw_call_speaks(struct gw_call *call, const struct gw_sess *offer);
-/* The audio session that the gateway offers when it has to begin. */
-int gw_call_default_offer(struct gw_call *call, struct gw_sess *out);
-
+/* What the writer of a description takes of video: not more than the operator
+ * allows, and never left open (0), since it fills any line.  Bit/s. */
+uint32_t gw_call_video_bps(const struct gw_call *call, uint32_t asked_bps);
+/* Has media made the m-line @i at @s' termination? */
+bool gw_call_is_reserved(const struct side *s, unsigned i);
 /* Post a command; failures of the mailbox are -EAGAIN. */
 int gw_call_reserve(struct gw_call *call, struct side *s,
 		    const struct gw_sess *like, bool offerer);
@@ -237,10 +254,6 @@ bool gw_call_holds(const struct gw_sess *said);
 void gw_call_set_gates(struct gw_call *call, struct side *s,
 		       const struct gw_sess *local,
 		       const struct gw_sess *remote, enum gw_gate mask);
-
-/* Takes @text over into @slot. */
-void gw_call_keep(char **slot, char *text);
-char *gw_call_dup(const struct gw_desc *desc);
 
 /* ---- gateway/call_setup.c: what the machine's effects do ---- */
 

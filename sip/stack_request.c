@@ -105,6 +105,12 @@ static int refuse(struct gw_sip *sip, nta_incoming_t *irq, int status,
 	return status;
 }
 
+int gw_stack_refuse(struct gw_sip *sip, nta_incoming_t *irq, int status,
+		    const char *headers, struct gw_metric *why)
+{
+	return refuse(sip, irq, status, headers, why);
+}
+
 int gw_stack_refuse_method(struct gw_sip *sip, nta_incoming_t *irq,
 			   const sip_t *request)
 {

@@ -27,6 +27,7 @@
 #include "gateway/base/loop.h"
 #include "gateway/base/metrics.h"
 #include "sip/sip.h"
+#include "tests/unit/metric.h"
 
 #define OFFER    "v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=offer\r\n"
 #define ANSWER   "v=0\r\no=- 2 1 IN IP4 192.0.2.2\r\ns=answer\r\n"
@@ -70,24 +71,6 @@ struct fix {
 	const char *answers; /* what an OFFER without description gets, at
 				once; NULL: the test does it */
 };
-
-/* Value of the metric @name{labels}. */
-static inline int64_t metric(const char *name)
-{
-	struct gw_buf out;
-	char want[200];
-	const char *at;
-	int64_t value = -1;
-
-	gw_buf_init(&out, 1 << 20);
-	gw_metrics_print(&out);
-	(void)snprintf(want, sizeof(want), "\n%s ", name);
-	at = out.data ? strstr(out.data, want) : NULL;
-	if (at)
-		value = atoll(at + strlen(want));
-	gw_buf_fini(&out);
-	return value;
-}
 
 static inline void note(struct fix *f, const struct gw_msg *m)
 {
