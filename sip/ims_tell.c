@@ -66,8 +66,8 @@ void gw_ims_tell_progress(struct gw_session *s, int status,
 	msg.no_early_media = gw_ims_has_token(early, "inactive") ||
 			     gw_ims_has_token(early, "recvonly");
 	/* RFC 5009 8: the direction is that of the network's media. */
-	msg.early_media = gw_ims_has_token(early, "sendrecv") ||
-			  gw_ims_has_token(early, "sendonly");
+	msg.early_both = gw_ims_has_token(early, "sendrecv");
+	msg.early_media = msg.early_both || gw_ims_has_token(early, "sendonly");
 	tell(s, &msg);
 }
 

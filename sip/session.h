@@ -291,8 +291,9 @@ bool gw_session_body_understood(struct gw_session *s, nta_incoming_t *irq,
 void gw_session_reply_later(struct gw_session *s, nta_incoming_t *irq);
 int gw_session_accept_offer(struct gw_session *s, const void *sdp, size_t len);
 int gw_session_refuse_offer(struct gw_session *s, const struct gw_cause *cause);
-int gw_session_info(struct gw_session *s, const char *type, const void *body,
-		    size_t len);
+/* @branch: of an early dialog, from 1; 0: the session's. */
+int gw_session_info(struct gw_session *s, unsigned branch, const char *type,
+		    const void *body, size_t len);
 /* Something ended that a queued offer waited for. */
 void gw_session_flush_offer(struct gw_session *s);
 void gw_session_glare_over(struct gw_session *s);

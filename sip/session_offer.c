@@ -518,13 +518,19 @@ int gw_session_refuse_offer(struct gw_session *s, const struct gw_cause *cause)
 	return 0;
 }
 
-int gw_session_info(struct gw_session *s, const char *type, const void *body,
-		    size_t len)
+int gw_session_info(struct gw_session *s, unsigned branch, const char *type,
+		    const void *body, size_t len)
 {
 	const struct gw_dialog_msg m = { .content_type = type,
 					 .body = body,
 					 .len = len };
 
+	if (s->state == GW_SES_CALLING && branch && branch <= s->nbranch &&
+	    !s->branch[branch - 1].ended)
+		return gw_dialog_request_in(s, s->branch[branch - 1].leg,
+					    sip_method_info, &m)
+			       ? 0
+			       : -ENOMEM;
 	if (s->state != GW_SES_UP &&
 	    (s->state != GW_SES_ANSWERED || s->answer_held))
 		return -EPROTO;
