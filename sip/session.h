@@ -377,6 +377,9 @@ void gw_session_charge(struct gw_session *s, const sip_t *request);
 void gw_ims_tell_progress(struct gw_session *s, int status,
 			  const struct gw_branch *b, const sip_t *response,
 			  bool fresh);
+/* P-Early-Media in an UPDATE of the early dialog @branch, from 1. */
+void gw_ims_tell_early_media(struct gw_session *s, unsigned branch,
+			     const sip_t *update);
 void gw_ims_tell_answer(struct gw_session *s, unsigned branch,
 			const sip_t *response, enum gw_desc_role role);
 /* OFFER without description: what would the call offer? */

@@ -361,6 +361,8 @@ void gw_session_peer_update(struct gw_session *s, nta_leg_t *leg,
 			    nta_incoming_t *irq, const sip_t *request)
 {
 	bool early = s->state == GW_SES_CALLING || s->state == GW_SES_INCOMING;
+	unsigned branch =
+		s->state == GW_SES_CALLING ? gw_session_branch_of(s, leg) : 0;
 
 	if (!gw_session_body_understood(s, irq, request) ||
 	    gw_session_timer_too_short(s, irq, request))
@@ -373,6 +375,8 @@ void gw_session_peer_update(struct gw_session *s, nta_leg_t *leg,
 		(void)gw_dialog_reply(s, irq, 200, NULL, false);
 		if (!early)
 			gw_session_timer_replied(s);
+		if (branch)
+			gw_ims_tell_early_media(s, branch, request);
 		return;
 	}
 	if (!peer_may_offer(s, leg, irq))
@@ -390,7 +394,10 @@ void gw_session_peer_update(struct gw_session *s, nta_leg_t *leg,
 	if (!early)
 		gw_session_timer_asked(s, request);
 	gw_info(&s->log, "UPDATE received with an offer");
-	gw_ims_tell_offer(s, early ? gw_session_branch_of(s, leg) : 0, request);
+	gw_ims_tell_offer(s, branch, request);
+	/* What it authorises, it does with what it describes. */
+	if (branch && s->state == GW_SES_CALLING)
+		gw_ims_tell_early_media(s, branch, request);
 }
 
 /* ---- the call's replies ---- */
