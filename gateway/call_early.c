@@ -405,6 +405,13 @@ static int compose(struct gw_call *call, struct side *s, struct gw_sess *out,
 			theirs.stream[i].dir = GW_DIR_SENDRECV;
 		return gw_sess_relay_answer(out, offer, &theirs);
 	}
+	if (call->fsm.state == GW_CALL_PREPARING &&
+	    o->profile != GW_PROFILE_RESOURCE) {
+		theirs = *offer;
+		if (gw_call_qos_guess(call, &theirs))
+			return -ENOENT;
+		return gw_sess_relay_answer(out, offer, &theirs);
+	}
 	if (s->local)
 		gw_call_reread(s, s->local, &mine);
 	return gw_sess_local_answer(out, offer, GW_DIR_SENDRECV,

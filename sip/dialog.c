@@ -286,6 +286,33 @@ nta_outgoing_t *gw_dialog_request_in(struct gw_session *s, nta_leg_t *leg,
 	return request_in(s, leg, method, m, false);
 }
 
+nta_outgoing_t *gw_dialog_again(struct gw_session *s, nta_leg_t *leg,
+				nta_outgoing_t *orq)
+{
+	msg_t *msg = nta_outgoing_getrequest(orq);
+	const sip_t *was = msg ? sip_object(msg) : NULL;
+	struct gw_dialog_msg m = { 0 };
+	nta_outgoing_t *again = NULL;
+	char rack[64];
+
+	if (was && was->sip_payload) {
+		m.body = was->sip_payload->pl_data;
+		m.len = was->sip_payload->pl_len;
+	}
+	if (was && was->sip_content_type)
+		m.content_type = was->sip_content_type->c_type;
+	if (was && was->sip_rack) {
+		(void)snprintf(rack, sizeof(rack), "RAck: %lu %lu INVITE\r\n",
+			       (unsigned long)was->sip_rack->ra_response,
+			       (unsigned long)was->sip_rack->ra_cseq);
+		m.headers = rack;
+	}
+	if (was)
+		again = request_in(s, leg, nta_outgoing_method(orq), &m, false);
+	msg_destroy(msg);
+	return again;
+}
+
 /* By hand: nta_outgoing_prack() makes up a Route for a dialog that has none. */
 int gw_dialog_prack(struct gw_session *s, struct gw_branch *b, const void *sdp,
 		    size_t len)
@@ -450,19 +477,6 @@ void gw_dialog_drop_branch(struct gw_branch *b)
 	b->leg = NULL;
 }
 
-/* A re-INVITE outlives its dialog until it has its final response: NTA sends
- * the ACK (RFC 3261 17.1.1.3) only for a transaction that it still has, and
- * without one the peer repeats itself for 64*T1.  on_response() ends it. */
-static void leave_invite(nta_outgoing_t **invite)
-{
-	nta_outgoing_t *o = *invite;
-
-	if (o && nta_outgoing_status(o) < 200)
-		*invite = NULL;
-	else
-		gw_dialog_drop(invite);
-}
-
 void gw_dialog_drop_all(struct gw_session *s)
 {
 	nta_leg_t *own = s->uas ? s->dialog : NULL;
@@ -472,7 +486,7 @@ void gw_dialog_drop_all(struct gw_session *s)
 	gw_dialog_drop_incoming(&s->upd_irq);
 	gw_dialog_drop_incoming(&s->refer_irq);
 	gw_dialog_drop(&s->bye);
-	leave_invite(&s->re_invite);
+	gw_dialog_leave_invite(s->sip, &s->re_invite);
 	gw_dialog_drop(&s->timer.update);
 	for (i = 0; i < s->nbranch; i++)
 		gw_dialog_drop(&s->branch[i].tagged);

@@ -233,6 +233,20 @@ static void on_bye_response(struct gw_session *s, int status,
 	(void)gw_session_event(s, GW_SEV_ENDED);
 }
 
+static void on_info_response(struct gw_session *s, nta_outgoing_t *orq,
+			     int status, const sip_t *response)
+{
+	if (s->state == GW_SES_UP &&
+	    gw_session_repeat(s, s->dialog, orq, status, response,
+			      &s->info_challenges))
+		return;
+	if (status < 300)
+		return;
+	gw_info(&s->log, "INFO refused: %d", status);
+	if (s->state == GW_SES_UP && (status == 408 || status == 481))
+		gw_session_lost(s, status);
+}
+
 void gw_session_on_response(struct gw_session *s, nta_outgoing_t *orq,
 			    sip_method_t method, int status,
 			    const sip_t *response)
@@ -249,11 +263,9 @@ void gw_session_on_response(struct gw_session *s, nta_outgoing_t *orq,
 	} else if (method == sip_method_update) {
 		gw_session_on_update_response(s, orq, status, response);
 	} else if (method == sip_method_prack) {
-		gw_session_on_prack_response(s, orq, status);
-	} else if (method == sip_method_info && status >= 300) {
-		gw_info(&s->log, "INFO refused: %d", status);
-		if (s->state == GW_SES_UP && (status == 408 || status == 481))
-			gw_session_lost(s, status);
+		gw_session_on_prack_response(s, orq, status, response);
+	} else if (method == sip_method_info && status >= 200) {
+		on_info_response(s, orq, status, response);
 	}
 }
 
@@ -285,6 +297,11 @@ static bool peer_may_offer(struct gw_session *s, nta_leg_t *leg,
 
 	if (gw_session_early_may_offer(s, leg))
 		return true;
+	/* RFC 3311 5.2: its own last one comes first, early or not. */
+	if (s->upd_irq) {
+		gw_session_reply_later(s, irq);
+		return false;
+	}
 	if (st == GW_SES_CALLING || st == GW_SES_ACKING ||
 	    (st == GW_SES_ANSWERED && s->late) || s->offer == GW_OFF_SENT ||
 	    s->offer == GW_OFF_LATE || s->offer == GW_OFF_PEER_LATE) {

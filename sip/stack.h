@@ -47,6 +47,7 @@ struct gw_sip {
 	uint16_t draining_s; /* Retry-After; 0: serving */
 	struct gw_session *sessions;
 	unsigned nsession;
+	unsigned orphans;             /* BYEs of no session (dialog_orphan.c) */
 	struct gw_regns *regns;       /* registrations in the core */
 	struct gw_messages *messages; /* NULL: none are served */
 	struct gw_timer stats;        /* carries NTA's counters over to ours */

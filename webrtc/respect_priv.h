@@ -226,6 +226,7 @@ void gw_rinfo_request(struct gw_rconn *c, const struct gw_rmsg *m);
 
 void gw_rapp_message(struct gw_rconn *c, const struct gw_rmsg *m);
 void gw_rapp_quality(struct gw_rconn *c, const struct gw_rmsg *m);
+void gw_rapp_transfer(struct gw_rconn *c, const struct gw_rmsg *m);
 /* To a message of ours; @m NULL: no response in time. */
 void gw_rapp_response(struct gw_rconn *c, const struct gw_txn_our *our,
 		      const struct gw_rmsg *m);

@@ -180,7 +180,7 @@ int gw_media_post(struct gw_media *m, const struct gw_media_cmd *cmd)
 }
 
 /* What RESERVE made, as media/context.c keeps it. */
-static unsigned reserved[GW_NTERMS];
+static unsigned reserved[GW_NTERMS + 1]; /* and the spare */
 
 static inline void local_end(struct gw_end *end, const struct gw_media_cmd *cmd)
 {
@@ -241,6 +241,10 @@ static inline void media_works(void)
 		case GW_M_RELEASE:
 			ev->type = GW_E_RELEASED;
 			break;
+		case GW_M_TAKE:
+			ev->type = GW_E_TAKEN;
+			reserved[cmd->term] = reserved[GW_TERM_SPARE];
+			break;
 		case GW_M_GATE:
 			ev->type = GW_E_FAILED;
 			ev->error = gate_error(cmd);
@@ -248,7 +252,8 @@ static inline void media_works(void)
 		default:
 			ev->type = GW_E_CONFIGURED;
 		}
-		if (cmd->verb != GW_M_GATE || ev->error)
+		if (cmd->verb != GW_M_DROP &&
+		    (cmd->verb != GW_M_GATE || ev->error))
 			gw_core_media_event(ev, &core);
 		free(ev);
 	}

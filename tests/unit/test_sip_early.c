@@ -183,9 +183,10 @@ static void peers_update_is_offered_up_once_its_dialog_is_settled(void **state)
 	t = expect_told(f, GW_V_OFFER);
 	assert_int_equal(t->branch, 1);
 	assert_string_equal(t->sdp, OTHER);
-	/* while that one waits */
+	/* while that one waits (RFC 3311 5.2) */
 	request_sdp(f, "UPDATE", NULL, OTHER);
-	expect(f, &p, "SIP/2.0 491");
+	expect(f, &p, "SIP/2.0 500");
+	assert_true(*header(&p, "Retry-After"));
 	accept_offer(f);
 	expect(f, &p, "SIP/2.0 200");
 	assert_string_equal(body(&p), ANSWER);

@@ -551,25 +551,6 @@ static void offer_crossing_ours_gets_491(void **state)
 	release(f, 200);
 }
 
-static void answer_that_comes_after_its_bye_makes_no_call(void **state)
-{
-	struct fix *f = *state;
-	struct packet inv, p;
-
-	dial(f, &inv, OFFER);
-	ring(f, &inv);
-	dialog_from_invite(f, &inv, "b");
-	request(f, "BYE", NULL, NULL, NULL);
-	expect(f, &p, "SIP/2.0 200");
-	nothing_told(f);
-	reply(f, &inv, 200, "b", NULL, ANSWER);
-	expect(f, &p, "ACK ");
-	assert_int_equal(expect_told(f, GW_V_RELEASE)->status, 480);
-	expect(f, &p, "BYE ");
-	reply(f, &p, 481, NULL, NULL, NULL);
-	wait_live(f, 0);
-}
-
 static void offer_overtaken_by_a_bye_is_acknowledged(void **state)
 {
 	struct fix *f = *state;
@@ -717,7 +698,6 @@ int main(void)
 		T(offer_never_answered_even_when_cancelled_ends_it),
 		T(peers_offer_gives_a_waiting_one_back),
 		T(offer_crossing_ours_gets_491),
-		T(answer_that_comes_after_its_bye_makes_no_call),
 		T(offer_overtaken_by_a_bye_is_acknowledged),
 		T(leg_freed_in_a_call_hangs_up),
 		T(bye_that_nobody_answers_ends_by_itself),
