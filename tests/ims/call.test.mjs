@@ -20,7 +20,12 @@ for (const [at, transport] of ['udp', 'tcp'].entries())
 	describe(`over ${transport}`, () => {
 		let gateway, alice;
 		before(async () => {
-			gateway = await startImsGateway(`call-${transport}`, 28600 + 200 * at, { transport });
+			// One of the two with preconditions, which the phones do not know, and
+			// a caller and a callee here both do.
+			const listen = ['udp', 'tcp'].map((t) => `sip:127.0.0.50:5060;transport=${t}`);
+			const qos = { precondition: 'supported', precondition_confirm: true };
+			gateway = await startImsGateway(`call-${transport}`, 28600 + 200 * at, { transport,
+				extra: transport === 'tcp' ? { sip: { listen, ...qos } } : {} });
 			await gateway.add('sip:alice@ims.test', '--enrol', 'web', '--name', 'Alice',
 				'--impi', 'alice@ims.test', '--impu', 'sip:alice@ims.test');
 			await gateway.add('sip:bob@ims.test', '--enrol', 'web', '--name', 'Bob',
@@ -106,6 +111,10 @@ for (const [at, transport] of ['udp', 'tcp'].entries())
 				await bob.hangUp();
 				await alice.event('ended');
 				await until(() => gateway.cdrs().length === cdrs + 2, 'a CDR of each call');
+				for (const result of ['waited', 'met', 'confirmed'])
+					assert.equal(await gateway.metric(
+						`isthmus_calls_preconditions_total{result="${result}"}`),
+					transport === 'tcp' ? 1 : 0, result);
 			} finally {
 				await bob.close();
 			}
