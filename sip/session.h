@@ -62,7 +62,7 @@ struct gw_branch {
 					only compared */
 	nta_outgoing_t *update; /* ours, with an offer, before the answer */
 	char *offer; /* what it will carry, until the PRACK is answered; owned */
-	bool conditions; /* and that has preconditions */
+	bool conditions;     /* and that has preconditions */
 	unsigned challenges; /* of requests in it, one after the other */
 };
 
