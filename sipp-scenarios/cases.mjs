@@ -280,6 +280,15 @@ export const groups = [
 			} },
 			{ scenario: 'orig_early_update', web: callCalmly('early') },
 			{ scenario: 'orig_580', web: failsWith(580) },
+			{ scenario: 'orig_ivr', async web(web) {
+				const id = await web.call(BOB);
+
+				await web.state(id, 'early');
+				await web.update(id, { userData: { dtmf: { signal: '5', duration: 160 } } });
+				await web.state(id, 'connected');
+				await pause(100);
+				await web.hangUp(id);
+			} },
 			{ scenario: 'term_volte', web: acceptAndWait },
 			{ scenario: 'term_late_prack', web: acceptAndWait },
 			{ scenario: 'term_interval', web: acceptAndWait },
