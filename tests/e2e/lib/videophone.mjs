@@ -42,6 +42,14 @@ function extensionsOf(packet) {
 	return ids;
 }
 
+/** The direction that answers an m-line's. */
+function answerTo({ lines }) {
+	if (lines.includes('a=inactive'))
+		return 'inactive';
+	return lines.includes('a=sendonly') ? 'recvonly' :
+		lines.includes('a=recvonly') ? 'sendonly' : 'sendrecv';
+}
+
 const isFastUpdate = ({ body }) => body.includes('picture_fast_update');
 
 class VideoPhone {
@@ -52,6 +60,7 @@ class VideoPhone {
 	wantsVideo = true;
 	codec = 'VP8/90000';
 	fmtp = null; // its own parameters, of a variant with the same profile
+	videoPt = 96; // in its own offers: as it was last offered
 	takesOrientation = true; // urn:3gpp:video-orientation
 	extensions = new Set(); // ids of header extensions that came
 	#sip = dgram.createSocket('udp4');
@@ -118,11 +127,13 @@ class VideoPhone {
 			const live = m.port && map && line && (m.kind === 'audio' || this.wantsVideo);
 			if (line)
 				Object.assign(line, { kind: m.kind, to: live ? m.port : null });
+			if (live && m.kind === 'video')
+				this.videoPt = Number(map[1]);
 			lines.push(`m=${m.kind} ${live ? this.mediaPort + 2 * i : 0} RTP/AVP ${
 				map?.[1] ?? m.formats[0]}`);
 			if (live)
 				lines.push(`b=AS:${m.kind === 'video' ? this.kbps : 80}`,
-					`a=rtpmap:${map[1]} ${codec}`,
+					`a=rtpmap:${map[1]} ${codec}`, `a=${answerTo(m)}`,
 					...own ? [`a=fmtp:${map[1]} ${own}`] : fmtp(map[1]),
 					...m.lines.filter((l) => this.takesOrientation &&
 						l.includes('urn:3gpp:video-orientation')));
@@ -202,13 +213,14 @@ class VideoPhone {
 	}
 
 	/** An offer within the session, with video or with its m-line at port 0. */
-	async change({ video }) {
+	async change({ video, direction = 'sendrecv' }) {
 		const line = this.#media[1];
 		const answer = await this.#ask('INVITE', [
 			'v=0', `o=- 7 ${this.#version++} IN IP4 127.0.0.1`, 's=-',
 			'c=IN IP4 127.0.0.1', 't=0 0', `m=audio ${this.mediaPort} RTP/AVP 0`,
-			`m=video ${video ? this.mediaPort + 2 : 0} RTP/AVP 96`,
-			...video ? [`b=AS:${this.kbps}`, 'a=rtpmap:96 VP8/90000'] : [], '',
+			`m=video ${video ? this.mediaPort + 2 : 0} RTP/AVP ${this.videoPt}`,
+			...video ? [`b=AS:${this.kbps}`, `a=rtpmap:${this.videoPt} VP8/90000`,
+				`a=${direction}`] : [], '',
 		].join('\r\n'), 'application/sdp');
 		const [audio, theirs] = mediaOf(answer.body);
 		this.#media[0].to = audio?.port || null;
