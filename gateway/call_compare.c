@@ -36,12 +36,16 @@ int gw_call_relay_offer(const struct side *to, struct gw_sess *out,
 
 void gw_call_note_codec(struct gw_call *call)
 {
+	const struct side *s = &call->a;
 	struct gw_sess local, remote;
 	const struct gw_sess_codec *noted = NULL;
 	bool audio = false;
 
-	gw_call_reread(&call->a, call->a.local, &local);
-	gw_call_reread(&call->a, call->a.remote, &remote);
+	/* An echo has what the other side has. */
+	if (s->profile == GW_PROFILE_RESOURCE)
+		s = &call->b;
+	gw_call_reread(s, s->local, &local);
+	gw_call_reread(s, s->remote, &remote);
 	for (unsigned i = 0; i < remote.nstream; i++) {
 		const struct gw_sess_codec *c;
 		bool is_video = remote.stream[i].kind == GW_KIND_VIDEO;

@@ -93,13 +93,15 @@ static void mid_of(const char *sdp, unsigned i, char mid[GW_LEG_MID_SIZE])
 	}
 }
 
-void gw_call_video_take(struct gw_call *call, const struct gw_media_event *ev)
+void gw_call_video_take(
+	struct gw_call *call,
+	const struct gw_stream_stats now[GW_NTERMS][GW_MAX_STREAMS])
 {
-	uint64_t now = gw_timers_now_us(gw_loop_timers(call->core->loop));
+	uint64_t at = gw_timers_now_us(gw_loop_timers(call->core->loop));
 
 	for (unsigned i = 0; i < GW_MAX_STREAMS; i++) {
 		const struct gw_stream_stats *const stats[GW_NTERMS] = {
-			&ev->stats[GW_TERM_A][i], &ev->stats[GW_TERM_B][i]
+			&now[GW_TERM_A][i], &now[GW_TERM_B][i]
 		};
 		struct gw_quality_line line = { .codec = call->video[i] };
 
@@ -107,7 +109,7 @@ void gw_call_video_take(struct gw_call *call, const struct gw_media_event *ev)
 			continue;
 		mid_of(call->a.remote, i, line.mid[GW_TERM_A]);
 		mid_of(call->b.remote, i, line.mid[GW_TERM_B]);
-		gw_quality_video_take(&call->quality, i, stats, &line, now);
+		gw_quality_video_take(&call->quality, i, stats, &line, at);
 	}
 }
 

@@ -200,7 +200,7 @@ void gw_context_heard(struct gw_term_side *t, bool rtcp, uint64_t now_us)
 void gw_context_stats(struct gw_context *ctx, struct gw_media_event *ev)
 {
 	for (unsigned side = 0; side < GW_NTERMS; side++) {
-		struct gw_term_side *t = &ctx->term[side];
+		struct gw_term_side *t = ctx->term[side];
 
 		for (unsigned i = 0; i < t->nstream; i++) {
 			struct gw_stream_stats *out = &ev->stats[side][i];

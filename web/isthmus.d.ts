@@ -30,6 +30,7 @@ export type SessionState = (typeof State)[keyof typeof State];
 export const Method: Readonly<{
 	MESSAGE: 'message.isthmus';
 	QUALITY: 'quality.isthmus';
+	TRANSFER: 'transfer.isthmus';
 }>;
 
 export type Originator = 'local' | 'remote' | 'system';
@@ -369,7 +370,7 @@ export interface SessionEvents {
 	device: { kind: 'audio' | 'video'; label: string; lost: boolean };
 	/** The call moves to another party. */
 	transfer: {
-		state: 'trying' | 'done' | 'failed';
+		state: 'trying' | 'proceeding' | 'alerting' | 'done' | 'failed';
 		target: string;
 		status?: number;
 		cause?: string;
@@ -484,8 +485,10 @@ export class Session extends Emitter<SessionEvents> {
 	hasVideo(): { local: boolean; remote: boolean };
 	/** A deviceId, "" (default) for the default device, or a track. */
 	setDevice(kind: 'audio' | 'video', source?: string | MediaStreamTrack): Promise<void>;
-	/** @target takes the other party's place. */
-	transfer(target: string): Promise<void>;
+	/** @target takes the other party's place; with leave, this one's. */
+	transfer(target: string, options?: { leave?: boolean }): Promise<void>;
+	/** The other parties of both calls talk to each other; this side leaves. */
+	joinWith(other: Session): Promise<void>;
 	/** With the playback option; else null. */
 	readonly playback: Playback | null;
 	sendDTMF(tones: string, options?: {

@@ -45,6 +45,7 @@ static const struct {
 	[GW_K_CONTENT_TYPE] = { T_STRING, 127 },
 	[GW_K_CONTENT]      = { T_STRING, 65536 },
 	[GW_K_REPORT]       = { T_OBJECT, 0 },
+	[GW_K_JOIN_ID]      = { T_STRING, 64 },
 };
 
 #define B(k) GW_KEY_BIT(GW_K_##k)
@@ -67,6 +68,7 @@ static const struct {
 	[GW_RM_MESSAGE] = { B(RESOURCE_ID) | B(CONTENT),
 			    ANY | B(CONTENT_TYPE) | B(PREFERRED_ID) },
 	[GW_RM_QUALITY] = { B(SESSION_ID) | B(REPORT), ANY },
+	[GW_RM_TRANSFER] = { B(SESSION_ID), ANY | B(RESOURCE_ID) | B(JOIN_ID) },
 };
 
 /* A response is understood by the request that it answers, so all methods

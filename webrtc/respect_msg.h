@@ -124,6 +124,7 @@ struct gw_rout {
 	const char *content_type;
 	const char *content; /* content_len bytes */
 	size_t content_len;
+	const char *transfer_state;
 	bool user_data_taken; /* not on the wire: the request's went on */
 };
 

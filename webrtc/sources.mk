@@ -41,7 +41,7 @@ webrtc_SRCS += \
 	webrtc/registry.c \
 	webrtc/registry_map.c \
 	webrtc/respect_app.c \
-	webrtc/respect_auth.c webrtc/respect_enrol.c \
+	webrtc/respect_auth.c webrtc/respect_auth_job.c webrtc/respect_enrol.c \
 	webrtc/respect_build.c \
 	webrtc/respect_conn.c \
 	webrtc/respect_info.c \

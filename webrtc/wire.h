@@ -45,6 +45,8 @@ enum gw_key {
 	GW_K_CONTENT,
 	GW_K_REPORT,
 	GW_K_QUALITY,
+	GW_K_JOIN_ID,
+	GW_K_TRANSFER_STATE,
 	GW_NKEYS
 };
 
@@ -59,6 +61,7 @@ enum gw_rmethod {
 	/* application-specific methods that are served here */
 	GW_RM_MESSAGE,
 	GW_RM_QUALITY,
+	GW_RM_TRANSFER,
 	GW_RM_APP,     /* name.authority: of an application */
 	GW_RM_UNKNOWN, /* neither */
 	GW_NRMETHODS

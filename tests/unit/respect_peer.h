@@ -29,6 +29,8 @@ struct heard { /* what a leg reported to its call */
 	enum gw_desc_role role;
 	char text[256]; /* description, or cause, or INFO content */
 	enum gw_alert alert;
+	struct gw_leg *joins; /* TRANSFER */
+	bool stays;
 };
 
 struct peer {

@@ -377,6 +377,75 @@ static void reports_are_bounded(void **state)
 	assert_int_equal(2, peer.nreport);
 }
 
+/* ---- transfer ---- */
+
+static unsigned next_txn;
+
+static void leave(struct gw_ws_conn *c, const char *id, const char *more)
+{
+	client_say(c,
+		   "{\"messageType\":\"request\",\"method\":"
+		   "\"transfer.isthmus\",\"transactionId\":%u,"
+		   "\"mediaSessionId\":\"%s\"%s}",
+		   next_txn, id, more);
+	next_txn += 2;
+}
+
+static void a_session_is_left_to_another_party(void **state)
+{
+	static const char carol[] = ",\"resourceId\":\"sip:carol@x\"";
+	struct gw_ws_conn *c = connected();
+
+	(void)state;
+	next_txn = 4;
+	leave(c, session, "");
+	has(client_last(c), "\"status\":400");
+	leave(c, session, ",\"resourceId\":\"no uri\"");
+	has(client_last(c), "\"status\":400");
+	leave(c, "ms-nobody", carol);
+	has(client_last(c), "\"status\":481");
+	assert_int_equal(0, peer.nheard);
+	leave(c, session, carol);
+	has(client_last(c), "\"success\":true");
+	has(client_last(c), "\"mediaSessionState\":\"connected\"");
+	assert_int_equal(GW_V_TRANSFER, call_last()->verb);
+	assert_string_equal("sip:carol@x", call_last()->text);
+	assert_false(call_last()->stays);
+	assert_null(call_last()->joins);
+}
+
+static void a_session_is_joined_with_another(void **state)
+{
+	struct gw_ws_conn *c = connected();
+	struct gw_leg *first = peer.leg, *second;
+	char other[64], join[128], both[256];
+
+	(void)state;
+	client_say(c, REQ("msetup", "4") TO_BOB "\"preOffer\":\"pre\"}");
+	(void)snprintf(other, sizeof(other), "%s",
+		       json_value(client_last(c), "mediaSessionId"));
+	(void)snprintf(join, sizeof(join), ",\"joinSessionId\":\"%s\"", other);
+	(void)snprintf(both, sizeof(both), "%s,\"resourceId\":\"sip:c@x\"",
+		       join);
+	second = peer.leg;
+	next_txn = 6;
+	leave(c, session, join); /* it only rings */
+	has(client_last(c), "\"status\":481");
+	assert_int_equal(
+		0, call_send(second, GW_V_ANSWER, GW_DESC_ANSWER, "answer"));
+	leave(c, session, both);
+	has(client_last(c), "\"status\":400");
+	leave(c, session, ",\"joinSessionId\":\"ms-nobody\"");
+	has(client_last(c), "\"status\":481");
+	assert_int_equal(0, peer.nheard);
+	leave(c, session, join);
+	has(client_last(c), "\"success\":true");
+	assert_int_equal(GW_V_TRANSFER, call_last()->verb);
+	assert_ptr_equal(second, call_last()->joins);
+	assert_string_equal("", call_last()->text);
+	gw_leg_free(first);
+}
+
 #define T(name)                                                                \
 	cmocka_unit_test_setup_teardown(name, peer_setup_apps, peer_teardown)
 
@@ -396,6 +465,8 @@ int main(void)
 		T(a_report_is_read_and_answered),
 		T(a_report_tells_of_each_picture),
 		T(reports_are_bounded),
+		T(a_session_is_left_to_another_party),
+		T(a_session_is_joined_with_another),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
