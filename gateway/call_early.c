@@ -179,6 +179,7 @@ static int hear(struct gw_call *call, const struct early *e, struct gw_msg *out)
 		if (err)
 			return err;
 		call->a_early = true;
+		out->conditions = a->qos.present;
 		out->desc = (struct gw_desc){ GW_DESC_EARLY_ANSWER, a->local,
 					      strlen(a->local) };
 	}

@@ -75,7 +75,7 @@ int gw_call_qos_guess(const struct gw_call *call, struct gw_sess *offer)
 int gw_call_prepare(struct gw_call *call)
 {
 	struct side *a = &call->a;
-	struct gw_msg msg = { .verb = GW_V_PROGRESS };
+	struct gw_msg msg = { .verb = GW_V_PROGRESS, .conditions = true };
 	struct gw_sess theirs;
 	int err;
 
@@ -178,7 +178,9 @@ static void again(struct gw_call *call)
 static void confirm(struct gw_call *call, struct early *e)
 {
 	struct side *b = &call->b;
-	struct gw_msg msg = { .verb = GW_V_OFFER, .branch = e->branch };
+	struct gw_msg msg = { .verb = GW_V_OFFER,
+			      .branch = e->branch,
+			      .conditions = true };
 	struct gw_sess content;
 	char *text;
 	int err;

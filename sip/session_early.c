@@ -104,7 +104,11 @@ int gw_session_answer_early(struct gw_session *s, unsigned branch,
 static int send_update(struct gw_session *s, struct gw_branch *b,
 		       const void *sdp, size_t len)
 {
-	const struct gw_dialog_msg m = { .body = sdp, .len = len };
+	const struct gw_dialog_msg m = {
+		.headers = b->conditions ? GW_SIP_CONDITIONS : NULL,
+		.body = sdp,
+		.len = len,
+	};
 
 	b->update = gw_dialog_request_in(s, b->leg, sip_method_update, &m);
 	if (!b->update)
@@ -114,7 +118,7 @@ static int send_update(struct gw_session *s, struct gw_branch *b,
 }
 
 int gw_session_offer_early(struct gw_session *s, unsigned branch,
-			   const void *sdp, size_t len)
+			   const void *sdp, size_t len, bool conditions)
 {
 	struct gw_branch *b;
 
@@ -126,6 +130,7 @@ int gw_session_offer_early(struct gw_session *s, unsigned branch,
 		return -EPROTO;
 	if (b->update || b->offer || s->offer == GW_OFF_PEER)
 		return -EAGAIN;
+	b->conditions = conditions;
 	if (!b->prack)
 		return send_update(s, b, sdp, len);
 	/* One that overtook the PRACK would meet an answer which, to the peer,

@@ -320,12 +320,10 @@ static bool peer_may_offer(struct gw_session *s, nta_leg_t *leg,
 bool gw_session_body_understood(struct gw_session *s, nta_incoming_t *irq,
 				const sip_t *request)
 {
-	const struct gw_dialog_msg m = {
-		.headers = "Accept: application/sdp\r\n"
-	};
+	const struct gw_dialog_msg m = { .headers = "Accept: " GW_SIP_ACCEPT
+						    "\r\n" };
 
-	if (!request->sip_payload || !request->sip_payload->pl_len ||
-	    gw_ims_has_sdp(request))
+	if (!gw_ims_body_is_foreign(request))
 		return true;
 	(void)gw_dialog_reply(s, irq, 415, &m, false);
 	return false;
@@ -364,7 +362,6 @@ void gw_session_peer_invite(struct gw_session *s, nta_leg_t *leg,
 	}
 	/* An older one whose ACK is still to come: NTA waits for it alone. */
 	gw_dialog_drop_incoming(&s->inv_irq);
-	gw_dialog_refresh(s, leg, true, request);
 	s->inv_irq = irq;
 	s->inv_answered = false;
 	gw_session_timer_asked(s, request);
@@ -402,7 +399,8 @@ void gw_session_peer_update(struct gw_session *s, nta_leg_t *leg,
 		(void)gw_dialog_reply(s, irq, 481, NULL, false);
 		return;
 	}
-	gw_dialog_refresh(s, leg, true, request);
+	if (early)
+		gw_dialog_refresh(s, leg, true, request);
 	s->upd_irq = irq;
 	s->peer_late = false;
 	s->offer = GW_OFF_PEER;
@@ -421,6 +419,9 @@ static int accept_peer_offer(struct gw_session *s, const void *sdp, size_t len)
 
 	if (!sdp)
 		return -EPROTO;
+	/* RFC 6141 4: not before, so that a refused one changes nothing. */
+	if (s->state == GW_SES_UP)
+		gw_dialog_refresh_by(s, s->upd_irq ? s->upd_irq : s->inv_irq);
 	if (s->upd_irq) {
 		s->offer = GW_OFF_NONE;
 		r = gw_dialog_reply(s, s->upd_irq, 200, &m, false);
