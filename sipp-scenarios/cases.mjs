@@ -9,6 +9,7 @@ import { startRelay } from './lib/relay.mjs';
 import { answerOverTls, callOverTls, isTurnedAway, listenOverTls, makeCertificate,
 	makeCertificates, shownCertificate, useCertificate } from './lib/tls_peer.mjs';
 import { answer, description } from './lib/web.mjs';
+import { lossyLate, lossyOrig, lossyTerm } from './lossy_cases.mjs';
 import { more, overLossy } from './more_cases.mjs';
 import { groups as registering } from './reg_cases.mjs';
 
@@ -255,8 +256,13 @@ export const groups = [
 		cases: named([
 			{ scenario: 'orig_late_offer', web: answerLateOffer },
 			{ scenario: 'orig_offer_183', web: answerLateOffer },
+			...lossyLate,
 		]),
 	},
+	...[['lossy_orig', lossyOrig], ['lossy_term', lossyTerm]].map(([name, cases]) => ({
+		name, cases, apart: true,
+		options: { core: core(PORT.peer, ';transport=udp') },
+	})),
 	{
 		// As an IMS core and its phones do it, message by message.
 		name: 'traces',
