@@ -63,6 +63,7 @@ struct side {
 	bool held;       /* the peer does not listen */
 	bool answered;   /* remote is an answer, cut by what local offered */
 	bool no_video;   /* the operator wants none */
+	bool owed; /* it changed in vain, and is to be offered what holds */
 	char *who; /* who took the first party's place; NULL: nobody did */
 	/* What our descriptions say of resources, until the call is up. */
 	struct gw_precondition qos;
@@ -119,6 +120,7 @@ struct early {
 	bool firm;        /* its answer will not be replaced */
 	bool asked;       /* remote is an offer that local answers */
 	bool authorised;  /* its media may be heard (RFC 5009) */
+	bool both;        /* and it may hear */
 	bool ended;       /* RFC 6228 */
 	/* Of preconditions: gateway/call_qos.c. */
 	struct gw_precondition qos;
@@ -314,6 +316,8 @@ char *gw_call_early_print(struct gw_call *call, struct side *s, struct early *e,
 /* Takes both texts over, and lets media follow where it is heard. */
 void gw_call_early_commit(struct gw_call *call, struct side *s, struct early *e,
 			  char *local, char *remote);
+/* The early dialog of B that A hears; NULL: none. */
+const struct early *gw_call_early_heard(const struct gw_call *call);
 /* What an early dialog did wrong does not end the call. */
 void gw_call_early_forgive(struct gw_call *call);
 
@@ -343,6 +347,9 @@ void gw_call_qos_init(struct gw_call *call);
 
 /* ---- gateway/call_media.c ---- */
 
+/* INFO for @to, also when the one who called hears an early dialog already.
+ * 0, or -errno: there is nobody who could take it. */
+int gw_call_inform(struct gw_call *call, struct side *to, struct gw_msg *msg);
 /* The call is up: browsers have a while to find a path to us. */
 void gw_call_expect_media(struct gw_call *call);
 /* Who is missed may be somebody else now, or nobody. */

@@ -317,7 +317,8 @@ static int send_info(struct gw_session *s, const struct gw_msg *msg)
 	if (!type || strlen(type) > 64 || strpbrk(type, "\r\n") ||
 	    !msg->content || msg->content_len > INFO_MAX)
 		return -EPROTO;
-	return gw_session_info(s, type, msg->content, msg->content_len);
+	return gw_session_info(s, msg->branch, type, msg->content,
+			       msg->content_len);
 }
 
 static int send_transfer(struct gw_session *s, const struct gw_msg *msg)

@@ -310,8 +310,9 @@ bool gw_session_body_understood(struct gw_session *s, nta_incoming_t *irq,
 void gw_session_reply_later(struct gw_session *s, nta_incoming_t *irq);
 int gw_session_accept_offer(struct gw_session *s, const void *sdp, size_t len);
 int gw_session_refuse_offer(struct gw_session *s, const struct gw_cause *cause);
-int gw_session_info(struct gw_session *s, const char *type, const void *body,
-		    size_t len);
+/* @branch: of an early dialog, from 1; 0: the session's. */
+int gw_session_info(struct gw_session *s, unsigned branch, const char *type,
+		    const void *body, size_t len);
 /* Something ended that a queued offer waited for. */
 void gw_session_flush_offer(struct gw_session *s);
 void gw_session_glare_over(struct gw_session *s);
@@ -395,6 +396,9 @@ void gw_session_charge(struct gw_session *s, const sip_t *request);
 void gw_ims_tell_progress(struct gw_session *s, int status,
 			  const struct gw_branch *b, const sip_t *response,
 			  bool fresh);
+/* P-Early-Media in an UPDATE of the early dialog @branch, from 1. */
+void gw_ims_tell_early_media(struct gw_session *s, unsigned branch,
+			     const sip_t *update);
 void gw_ims_tell_answer(struct gw_session *s, unsigned branch,
 			const sip_t *response, enum gw_desc_role role);
 /* OFFER without description: what would the call offer? */

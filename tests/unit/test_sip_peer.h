@@ -45,7 +45,8 @@ struct told {
 	enum gw_desc_role role;
 	char sdp[256];
 	char asserted[256], display[128], target[256];
-	bool privacy, early_media, elsewhere, sip, firm, may_ask;
+	bool privacy, early_media, early_both, no_early_media;
+	bool elsewhere, sip, firm, may_ask;
 	enum gw_alert alert;
 	unsigned status, retry_after_s;
 	char text[160];
@@ -99,6 +100,8 @@ static inline void note(struct fix *f, const struct gw_msg *m)
 			       m->registration);
 	t->privacy = m->privacy;
 	t->early_media = m->early_media;
+	t->early_both = m->early_both;
+	t->no_early_media = m->no_early_media;
 	t->firm = m->firm;
 	t->may_ask = m->may_ask;
 	t->alert = m->alert;
