@@ -61,6 +61,7 @@ struct side {
 	bool held;       /* the peer does not listen */
 	bool answered;   /* remote is an answer, cut by what local offered */
 	bool no_video;   /* the operator wants none */
+	bool newcomer;   /* what media is told next is of another party */
 	char *who; /* who took the first party's place; NULL: nobody did */
 	/* What our descriptions say of resources, until the call is up. */
 	struct gw_precondition qos;
