@@ -438,6 +438,7 @@ static void set_up_of(struct gw_call *call, struct gw_msg *setup)
 		.asserted = { *who ? who : NULL, NULL},
 		.privacy = caller && call->privacy,
 		.replaces = t->replaces,
+		.referred_by = t->referred_by,
 	};
 	if (caller && call->from_name[0])
 		setup->asserted.display = call->from_name;

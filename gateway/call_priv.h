@@ -103,6 +103,7 @@ struct transfer {
 	uint32_t take_serial; /* ... as was asked */
 	char *offer;          /* that it has, or that it made */
 	char *replaces;       /* the dialog that it shall replace, or NULL */
+	char *referred_by;    /* who sends the one that stays there, or NULL */
 	char *early;     /* what a branch of it has answered for good ... */
 	uint32_t branch; /* ... this one */
 	char target[257], done[257]; /* done: the last one that succeeded */
