@@ -11,6 +11,7 @@ import { answerOverTls, callOverTls, isTurnedAway, listenOverTls, makeCertificat
 import { answer, description } from './lib/web.mjs';
 import { more, overLossy } from './more_cases.mjs';
 import { groups as registering } from './reg_cases.mjs';
+import { transfers } from './transfer_cases.mjs';
 
 const BOB = 'sip:bob@far.example';
 
@@ -290,7 +291,7 @@ export const groups = [
 		name: 'more',
 		options: { core: core(PORT.peer, ';transport=udp'),
 			more: 'routes: [ { match: echo, leg: echo } ]\n' },
-		cases: named(more),
+		cases: named([...more, ...transfers]),
 	},
 	{
 		name: 'tcp',
