@@ -153,6 +153,7 @@ struct gw_call {
 	bool gone; /* said so by media: there is no context */
 	char from[257], from_name[129], to[257];
 	bool privacy;
+	bool emergency;                     /* to is the URN of the service */
 	char registration[GW_CALL_ID_SIZE]; /* of the caller or the callee */
 	char charging_id[GW_CHARGING_ID_SIZE];
 

@@ -163,6 +163,7 @@ int gw_call_call(struct gw_call *call)
                              call->from_name[0] ? call->from_name : NULL},
 		.target = { call->to,                         NULL    },
 		.privacy = call->privacy,
+		.emergency = call->emergency,
 	};
 	int err = 0;
 

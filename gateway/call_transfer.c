@@ -329,14 +329,29 @@ static int dial(struct gw_call *call, struct side *out,
 	return err;
 }
 
+/* Neither to the emergency services nor, unless they ask for it, away from
+ * them. */
+static bool is_emergency(const struct gw_call *call, bool stays)
+{
+	const struct gw_set_emergency *set = &call->core->set->emergency;
+	char urn[GW_EMERGENCY_URN_SIZE];
+
+	return (call->emergency && stays) ||
+	       gw_emergency_find(urn, set->number, set->nnumber,
+				 call->transfer.target);
+}
+
 /* The status that the transfer is refused with; 0: it may be tried. */
 static uint16_t check(struct gw_call *call, const struct side *out,
-		      const char **why)
+		      const struct gw_msg *asked, const char **why)
 {
 	struct gw_core *core = call->core;
 	struct side *stays = call_other(call, out);
 	struct gw_route route;
 
+	*why = "emergency calls are not handed over";
+	if (is_emergency(call, asked->stays))
+		return 403;
 	*why = "another change is under way";
 	if (call->fsm.state != GW_CALL_UP || call->upd.state != UPD_IDLE ||
 	    gw_call_transferring(call))
@@ -374,7 +389,7 @@ void gw_call_transfer(struct gw_call *call, struct side *x,
 	status = strlen(msg->target.uri) >= sizeof(t->target) ? 414 : 0;
 	why = "the target is too long";
 	if (!status)
-		status = check(call, out, &why);
+		status = check(call, out, msg, &why);
 	if (status) {
 		refuse(call, x, status, why);
 		return;

@@ -98,6 +98,7 @@ struct gw_cause {
 	const char *text;       /* for logs, problemDetails.detail, Warning and
 				   Reason; NULL: the status' usual phrase */
 	bool elsewhere;         /* answered by another endpoint (RFC 3326) */
+	bool emergency;         /* who needs help has to call another way */
 	bool sip;               /* the peer said so in SIP; else we did */
 };
 
@@ -139,6 +140,10 @@ struct gw_msg {
 	 * registration.h): the one that was called, or through which to call.
 	 * NULL: none. */
 	const char *registration;
+	/* SETUP: the target is a service URN (RFC 5031), and the call is not
+	 * counted, barred or refused for anything but what it cannot do
+	 * without. */
+	bool emergency;
 	bool privacy;        /* SETUP: asserted is for the trust domain only */
 	enum gw_alert alert; /* PROGRESS */
 	bool early_media; /* PROGRESS: authorised (RFC 5009), not just there */

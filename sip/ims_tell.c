@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "gateway/base/check.h"
+#include "gateway/base/emergency.h"
 #include "sip/ims_cause.h"
 #include "sip/ims_read.h"
 #include "sip/regn.h"
@@ -204,6 +205,16 @@ static void read_reasons(struct gw_cause *c, const sip_t *m, const char **said)
 	}
 }
 
+static bool is_emergency_xml(const sip_t *m)
+{
+	return m->sip_payload && m->sip_content_type &&
+	       m->sip_content_type->c_type &&
+	       !strcasecmp(m->sip_content_type->c_type,
+			   "application/3gpp-ims+xml") &&
+	       gw_emergency_said(m->sip_payload->pl_data,
+				 m->sip_payload->pl_len);
+}
+
 /* What a failure, BYE or CANCEL says beyond its number, into @text. */
 static void read_cause(struct gw_cause *c, char *text, size_t size,
 		       unsigned status, const sip_t *m)
@@ -226,6 +237,12 @@ static void read_cause(struct gw_cause *c, char *text, size_t size,
 	} else if (status == 408 || status == 503) {
 		/* Nobody answered, or nobody was reached: worth another try. */
 		c->retry_after_s = RETRY_AFTER_S;
+	}
+	/* The network recognises a number that our list has not (TS 24.229
+	 * 5.1.3.1). */
+	if (status == 380 && m && is_emergency_xml(m)) {
+		c->status = 380;
+		c->emergency = true;
 	}
 	if (said && !gw_ident_unquote(plain, sizeof(plain), said))
 		plain[0] = '\0';

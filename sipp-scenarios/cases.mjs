@@ -9,6 +9,7 @@ import { startRelay } from './lib/relay.mjs';
 import { answerOverTls, callOverTls, isTurnedAway, listenOverTls, makeCertificate,
 	makeCertificates, shownCertificate, useCertificate } from './lib/tls_peer.mjs';
 import { answer, description } from './lib/web.mjs';
+import * as emergency from './emergency_cases.mjs';
 import { more, overLossy } from './more_cases.mjs';
 import { groups as registering } from './reg_cases.mjs';
 
@@ -291,6 +292,16 @@ export const groups = [
 		options: { core: core(PORT.peer, ';transport=udp'),
 			more: 'routes: [ { match: echo, leg: echo } ]\n' },
 		cases: named(more),
+	},
+	{
+		name: 'emergency',
+		options: { core: core(PORT.peer, ';transport=udp'), more: emergency.section },
+		cases: emergency.routed,
+	},
+	{
+		name: 'emergency_refused',
+		options: { core: core(PORT.peer, ';transport=udp') },
+		cases: emergency.refused,
 	},
 	{
 		name: 'tcp',

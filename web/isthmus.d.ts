@@ -42,10 +42,12 @@ export interface ProblemDetails {
 	status?: number;
 	detail?: string;
 	instance?: string;
+	/** Help has to be called another way. */
+	emergency?: boolean;
 }
 
 export type ErrorCode = 'config' | 'target' | 'state' | 'refused' | 'timeout' |
-	'disconnected' | 'ended' | 'credentials';
+	'disconnected' | 'ended' | 'credentials' | 'emergency';
 
 export class IsthmusError extends Error {
 	constructor(code: ErrorCode, message: string, more?: {
@@ -58,6 +60,8 @@ export class IsthmusError extends Error {
 	/** As in SIP; 0 where the gateway did not say. */
 	readonly status: number;
 	readonly problemDetails: ProblemDetails | null;
+	/** Somebody needs help, and has to call for it another way. */
+	readonly emergency: boolean;
 	/** Seconds. */
 	readonly retryAfter: number | null;
 	readonly response: Message | null;
@@ -231,6 +235,9 @@ export interface EndEvent {
 	status: number;
 	message: string;
 	problemDetails: ProblemDetails | null;
+	/** It was, or should have been, a call to emergency services: the page has to
+	 * say clearly that help is called another way. */
+	emergency: boolean;
 	retryAfter?: number | null;
 }
 

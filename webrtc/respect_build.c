@@ -116,13 +116,14 @@ static void add_list(struct gw_buf *b, enum gw_key k, const char *const *list)
 
 static void add_problem(struct gw_buf *b, const struct gw_rproblem *p)
 {
-	const char *title = gw_wire_phrase(p->status);
+	const char *title =
+		p->emergency ? GW_WIRE_P_CALL_HELP : gw_wire_phrase(p->status);
 
 	if (!p->status)
 		return;
 	add_key(b, gw_wire_key(GW_K_PROBLEM));
 	gw_buf_str(b, "{\"" GW_WIRE_P_TYPE "\":");
-	if (p->sip)
+	if (p->sip || p->status == 380)
 		gw_buf_printf(b, "\"urn:ietf:params:sip:response:%u\"",
 			      p->status);
 	else
@@ -134,6 +135,8 @@ static void add_problem(struct gw_buf *b, const struct gw_rproblem *p)
 		gw_buf_str(b, ",\"" GW_WIRE_P_DETAIL "\":");
 		gw_json_string(b, p->detail, strlen(p->detail));
 	}
+	if (p->emergency)
+		gw_buf_str(b, ",\"" GW_WIRE_P_EMERGENCY "\":true");
 	gw_buf_str(b, "}");
 }
 

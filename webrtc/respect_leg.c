@@ -174,6 +174,11 @@ void gw_rleg_send_disc(struct gw_rleg *l, const struct gw_cause *cause)
 		o.problem.detail =
 			cause->elsewhere ? "answered elsewhere" : cause->text;
 	}
+	if (o.problem.status && (cause->emergency || l->emergency)) {
+		o.problem.emergency = true;
+		if (!o.problem.detail)
+			o.problem.detail = l->web->set->emergency.text;
+	}
 	if (cause->retry_after_s) {
 		o.has_retry_after = true;
 		o.retry_after_s = cause->retry_after_s;

@@ -66,6 +66,7 @@ struct gw_rleg {
 	uint64_t serial;
 	char id[32]; /* mediaSessionId */
 	bool originating;
+	bool emergency;
 	enum gw_rleg_state state;
 	enum gw_rleg_oa oa;
 	bool held, held_before; /* the latter while our offer is out */

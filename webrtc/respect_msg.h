@@ -87,6 +87,7 @@ struct gw_rproblem {        /* RFC 9457 */
 	unsigned status;    /* 0: there is no problem */
 	bool sip;           /* a SIP response caused it */
 	const char *detail; /* may be NULL */
+	bool emergency;     /* help has to be called another way */
 };
 
 /* A message of ours; what is NULL, 0 or false is left out. */

@@ -100,6 +100,9 @@ enum gw_rstate { /* mediaSessionState */
 #define GW_WIRE_P_TITLE  "title"
 #define GW_WIRE_P_STATUS "status"
 #define GW_WIRE_P_DETAIL "detail"
+/* An extension member, and the title that goes with it. */
+#define GW_WIRE_P_EMERGENCY "emergency"
+#define GW_WIRE_P_CALL_HELP "Call the emergency services by telephone"
 
 const char *gw_wire_key(enum gw_key key);
 /* Name or alias -> enum gw_key, with *@alias set accordingly; -1: unknown. */

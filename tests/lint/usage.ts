@@ -33,7 +33,7 @@ ua.on('disconnected', ({ code, reconnecting, delay }) => void [code, reconnectin
 async function call(): Promise<void> {
 	const session: Session = ua.call('bob', { preOffer: false });
 	session.on('ended', (event: EndEvent) => void event.cause)
-		.on('failed', ({ status }) => void status)
+		.on('failed', ({ status, emergency }: EndEvent) => void (emergency && status))
 		.on('quality', ({ near, far, heardHere, local }: Quality) => {
 			const mos: (number | null)[] = [near.toGateway.mos, far.fromGateway.mos, heardHere];
 			const stats: Stats = local;

@@ -40,7 +40,7 @@ struct peer {
 	char target[1024], asserted[256];
 	enum gw_desc_role setup_role;
 	char setup_text[256];
-	bool refuse_at_once;
+	bool refuse_at_once, emergency;
 	unsigned nheard;
 	struct heard heard[64];
 	bool free_on_release;

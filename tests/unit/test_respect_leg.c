@@ -557,7 +557,7 @@ static void numbers_become_tel_uris(void **state)
 		{ "tel:100;phone-context=+1", "tel:100;phone-context=+1"            },
 		{ "tel:+1-555",               "tel:+1-555"                          },
 		{ "sip:100@b",                "sip:100@b"                           },
-		{ "urn:service:sos",          "urn:service:sos"                     },
+		{ "urn:service:counselling",  "urn:service:counselling"             },
 	};
 	static const char *const bad[] = { "",
 					   "+",

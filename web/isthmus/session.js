@@ -312,7 +312,8 @@ export class Session extends Emitter {
 			const made = error.response?.success && error.response.mediaSessionId;
 			if (made)
 				this.#ua._hangUp(made, problemMember(error.status, error.message));
-			this.#end(error.code === 'refused' ? 'remote' : 'local', {
+			const remote = error.code === 'refused' || error.emergency;
+			this.#end(remote ? 'remote' : 'local', {
 				cause: mediaCause(error), status: error.status || 0,
 				message: error.message,
 				problemDetails: error.problemDetails ?? null,
@@ -395,7 +396,7 @@ export class Session extends Emitter {
 		const members = {
 			mediaSessionId: this.id, mediaSessionState: State.DISCONNECTED,
 		};
-		let cause = status >= 300 ? causeOf(status) : 'Terminated';
+		let cause = status >= 300 ? causeOf(status, details) : 'Terminated';
 		if (!this.#accepted && this.direction === 'incoming' && status < 300)
 			cause = status === 200 ? 'Answered Elsewhere' : 'Canceled';
 		return { members, after: () => this.#end('remote', {
@@ -482,7 +483,8 @@ export class Session extends Emitter {
 		this.#ua._forget(this);
 		this._emit('state', { state: this.#state, previous });
 		this._emit(established ? 'ended' : 'failed', {
-			originator, message: detail.cause, problemDetails: null, ...detail,
+			originator, message: detail.cause, problemDetails: null,
+			emergency: detail.problemDetails?.emergency === true, ...detail,
 		});
 	}
 

@@ -323,7 +323,7 @@ class CallCard {
 		this.#tick();
 	}
 
-	#over({ cause, message }, failed) {
+	#over({ cause, message, emergency }, failed) {
 		this.#ringer.stop();
 		clearInterval(this.#ticker);
 		for (const { meter } of this.#meters)
@@ -336,6 +336,10 @@ class CallCard {
 		const expected = ['Terminated', 'Canceled', 'Rejected', 'Answered Elsewhere'];
 		const bad = failed && !expected.includes(cause);
 		this.#outcome = failed ? cause : cause === 'Terminated' ? 'Ended' : cause;
+		if (emergency) {
+			this.#outcome = message;
+			this.#root.dataset.emergency = '';
+		}
 		if (bad)
 			this.#root.dataset.failed = '';
 		this.show();
@@ -346,6 +350,6 @@ class CallCard {
 		setTimeout(() => {
 			this.#root.remove();
 			showIdle();
-		}, 6000);
+		}, emergency ? 60000 : 6000);
 	}
 }
