@@ -184,6 +184,7 @@ static void bury(struct gw_call *call)
 	gw_call_early_fini(call);
 	side_fini(&call->a);
 	side_fini(&call->b);
+	free(call->info);
 	call->magic = 0;
 	gw_core_bury(call->core, call);
 }
@@ -509,6 +510,12 @@ static int begin(struct gw_call *call, const struct gw_msg *setup)
 	    !call->emergency) {
 		call->cause.retry_after_s = 5;
 		return gw_call_because(call, 503, "too many calls");
+	}
+	if (setup->call_info) {
+		call->info = malloc(sizeof(*call->info));
+		if (!call->info)
+			return gw_call_because(call, 500, "out of memory");
+		*call->info = *setup->call_info;
 	}
 	/* A part of an address is another address. */
 	if (setup->target.uri && strlen(setup->target.uri) >= sizeof(call->to))

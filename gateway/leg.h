@@ -51,6 +51,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "gateway/base/call_info.h"
+
 struct gw_leg;
 
 enum gw_verb {
@@ -144,6 +146,8 @@ struct gw_msg {
 	 * counted, barred or refused for anything but what it cannot do
 	 * without. */
 	bool emergency;
+	/* SETUP, PROGRESS: what else is said of the call; NULL: nothing. */
+	const struct gw_call_info *call_info;
 	bool privacy;        /* SETUP: asserted is for the trust domain only */
 	enum gw_alert alert; /* PROGRESS */
 	bool early_media; /* PROGRESS: authorised (RFC 5009), not just there */

@@ -213,6 +213,7 @@ struct gw_set_calls {
 				late_offer */
 	uint32_t no_path_s, path_lost_s; /* to a browser: patience with them */
 	uint32_t drain_s;                /* SIGTERM: wait for calls at most */
+	bool client_names;               /* clients choose the name in From */
 	char cdr_file[256];              /* "": the log */
 };
 

@@ -17,6 +17,7 @@
 #include "gateway/base/metrics.h"
 #include "sip/extension.h"
 #include "sip/ims_cause.h"
+#include "sip/ims_info.h"
 #include "sip/ims_read.h"
 #include "sip/regn.h"
 
@@ -146,6 +147,8 @@ static int setup_headers(struct gw_session *s, const struct gw_msg *msg,
 	add_asserted(&b, who, msg->privacy);
 	if (msg->emergency)
 		add_urgency(s, &b);
+	if (msg->call_info && msg->call_info->subject[0])
+		gw_buf_printf(&b, "Subject: %s\r\n", msg->call_info->subject);
 	if (msg->replaces)
 		gw_buf_printf(&b, "Replaces: %s\r\n", msg->replaces);
 	err = gw_buf_error(&b);
@@ -157,9 +160,12 @@ static int setup_identity(struct gw_session *s, const struct gw_msg *msg,
 			  const struct gw_party *who)
 {
 	char addr[GW_IDENT_ADDR_SIZE];
+	const char *name = msg->call_info && msg->call_info->name[0]
+				   ? msg->call_info->name
+				   : who->display;
 
 	if (msg->privacy || !who->uri ||
-	    gw_ident_addr(addr, sizeof(addr), who->display, who->uri))
+	    gw_ident_addr(addr, sizeof(addr), name, who->uri))
 		(void)snprintf(addr, sizeof(addr),
 			       "\"Anonymous\" <sip:anonymous@anonymous."
 			       "invalid>");
@@ -502,6 +508,7 @@ int gw_ims_leg_incoming(struct gw_session *s, const sip_t *request)
 {
 	struct gw_msg setup = { .verb = GW_V_SETUP };
 	struct gw_ims_who calling, dialled;
+	struct gw_call_info info;
 	struct ims_leg *l;
 
 	if (leg_new(&l, s))
@@ -509,6 +516,7 @@ int gw_ims_leg_incoming(struct gw_session *s, const sip_t *request)
 	setup.instead_of = s->instead_of;
 	setup.desc = gw_ims_desc(request, GW_DESC_OFFER);
 	setup.privacy = gw_ims_wants_privacy(request);
+	setup.call_info = gw_ims_info(&info, request);
 	setup.asserted = gw_ims_originator(&calling, request);
 	setup.target = gw_ims_called(s->sip, &dialled, request);
 	gw_session_charge(s, request);

@@ -12,6 +12,7 @@
 #include "gateway/base/check.h"
 #include "gateway/base/emergency.h"
 #include "sip/ims_cause.h"
+#include "sip/ims_info.h"
 #include "sip/ims_read.h"
 #include "sip/regn.h"
 
@@ -50,6 +51,7 @@ void gw_ims_tell_progress(struct gw_session *s, int status,
 {
 	const char *early = gw_ims_header(response, "P-Early-Media");
 	struct gw_msg msg = { .verb = GW_V_PROGRESS };
+	struct gw_call_info info;
 	struct gw_ims_who w;
 
 	/* Without a dialog there is nothing that could end. */
@@ -58,6 +60,7 @@ void gw_ims_tell_progress(struct gw_session *s, int status,
 	msg.branch = b ? (unsigned)(b - s->branch) + 1 : 0;
 	msg.firm = b && b->firm;
 	msg.asserted = gw_ims_connected(&w, response);
+	msg.call_info = gw_ims_info(&info, response);
 	msg.alert = alert_of(status);
 	/* An offer in an unreliable response does not exist (RFC 3262 5). */
 	if (!s->late && fresh)

@@ -10,6 +10,7 @@ import { answerOverTls, callOverTls, isTurnedAway, listenOverTls, makeCertificat
 	makeCertificates, shownCertificate, useCertificate } from './lib/tls_peer.mjs';
 import { answer, description } from './lib/web.mjs';
 import * as emergency from './emergency_cases.mjs';
+import { cases as info } from './info_cases.mjs';
 import { more, overLossy } from './more_cases.mjs';
 import { groups as registering } from './reg_cases.mjs';
 
@@ -302,6 +303,12 @@ export const groups = [
 		name: 'emergency_refused',
 		options: { core: core(PORT.peer, ';transport=udp') },
 		cases: emergency.refused,
+	},
+	{
+		name: 'info',
+		options: { core: core(PORT.peer, ';transport=udp'), calls: ', client_names: true',
+			sip: '  precondition: supported\n  precondition_confirm: true\n' },
+		cases: info,
 	},
 	{
 		name: 'tcp',

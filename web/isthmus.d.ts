@@ -166,6 +166,27 @@ export interface CallOptions extends MediaOptions {
 	/** One of the own identities. */
 	preferredOriginatingId?: string;
 	userData?: Record<string, unknown>;
+	/** What the call is about, at most 128 bytes; the other side is shown it. */
+	subject?: string;
+	/** A name of one's own choice, where the gateway's operator allows one. */
+	displayName?: string;
+}
+
+/** What the network says of a call besides who is in it. */
+export interface CallInfo {
+	subject?: string;
+	/** How it shall ring: urn:alert:... or a URL. */
+	alert?: string;
+	/** URLs that the other side has chosen: to fetch one tells it who reads. */
+	icon?: string;
+	info?: string;
+	card?: string;
+	/** Who has forwarded it, the first one first; uri null: withheld. */
+	forwardedBy?: { uri: string | null; displayName?: string; status?: number }[];
+	/** Of a call of one's own: it rings somewhere else, or waits. */
+	forwarded?: boolean;
+	forwardedTo?: string;
+	queued?: boolean;
 }
 
 export interface IncomingRequest {
@@ -296,6 +317,7 @@ export interface Quality {
 }
 
 export interface SessionEvents {
+	callInfo: CallInfo;
 	state: { state: SessionState; previous: SessionState };
 	progress: { originator: 'remote'; state: SessionState };
 	/** Both sides want the call. */
@@ -408,6 +430,7 @@ export class Session extends Emitter<SessionEvents> {
 	readonly state: SessionState;
 	readonly restored: boolean;
 	readonly remoteIdentity: { uri: string | null; displayName: string };
+	readonly callInfo: CallInfo;
 	readonly userData: Record<string, unknown> | null;
 	readonly connection: RTCPeerConnection | null;
 	readonly localStream: MediaStream | null;

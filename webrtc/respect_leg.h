@@ -76,6 +76,7 @@ struct gw_rleg {
 	int64_t since_s;
 	char peer[256], peer_name[128];
 	char resource[256];
+	char *call_info; /* JSON that its msetup has, or was told last */
 	uint64_t glare_until_us; /* RFC 3261 14.1 */
 	uint64_t reported_us;    /* the last report of its quality */
 	struct gw_timer answer_timer;

@@ -92,6 +92,21 @@ static bool may_set_up(struct gw_rconn *c, const struct gw_rmsg *m,
 	return true;
 }
 
+/* A name of its own choice only where the operator lets clients have one. */
+static const struct gw_call_info *said_of_it(struct gw_call_info *info,
+					     const struct gw_rconn *c,
+					     const struct gw_rmsg *m)
+{
+	const char *name =
+		c->web->set->calls.client_names ? m->display_name : NULL;
+
+	memset(info, 0, sizeof(*info));
+	(void)snprintf(info->subject, sizeof(info->subject), "%s",
+		       m->subject ? m->subject : "");
+	(void)snprintf(info->name, sizeof(info->name), "%s", name ? name : "");
+	return gw_call_info_empty(info) ? NULL : info;
+}
+
 static void set_up(struct gw_rconn *c, const struct gw_rmsg *m, const char *own,
 		   const char *target, bool emergency)
 {
@@ -99,6 +114,7 @@ static void set_up(struct gw_rconn *c, const struct gw_rmsg *m, const char *own,
 	struct gw_rout o = { .has_state = true, .state = GW_RS_PROCEEDING };
 	struct gw_msg setup = { .verb = GW_V_SETUP, .emergency = emergency };
 	bool offers = m->len[GW_K_PRE_OFFER] > 0;
+	struct gw_call_info info;
 	struct gw_rleg *l;
 
 	if (gw_rleg_new(&l, web, c->reg, true)) {
@@ -124,6 +140,7 @@ static void set_up(struct gw_rconn *c, const struct gw_rmsg *m, const char *own,
 	setup.target.uri = target;
 	setup.asserted.uri = own;
 	setup.asserted.display = c->reg->name[0] ? c->reg->name : NULL;
+	setup.call_info = said_of_it(&info, c, m);
 	web->h.incoming(&l->leg, &setup, web->h.arg); /* l may be gone */
 }
 

@@ -45,6 +45,7 @@ static const struct {
 	[GW_K_CONTENT_TYPE] = { T_STRING, 127 },
 	[GW_K_CONTENT]      = { T_STRING, 65536 },
 	[GW_K_REPORT]       = { T_OBJECT, 0 },
+	[GW_K_CALL_INFO]    = { T_OBJECT, 0 },
 };
 
 #define B(k) GW_KEY_BIT(GW_K_##k)
@@ -57,7 +58,8 @@ static const struct {
 	[GW_RM_AUTH]    = { B(AUTH_TYPE) | B(WEBRTC_ID),
 			    ANY | B(AUTHORIZATION) | B(TTL) | B(EXPIRATION) },
 	[GW_RM_MSETUP]  = { B(RESOURCE_ID),
-			    ANY | B(PRE_OFFER) | B(PREFERRED_ID) | B(USER_DATA) },
+			    ANY | B(PRE_OFFER) | B(PREFERRED_ID) | B(USER_DATA) |
+			    B(CALL_INFO) },
 	[GW_RM_MUPDATE] = { B(SESSION_ID),
 			    ANY | B(SDP_OFFER) | B(SDP_ANSWER) | B(RESOURCE_ID) |
 			    B(PREFERRED_ID) | B(SESSION_STATE) | B(USER_DATA) |
@@ -262,6 +264,32 @@ static enum gw_rfault read_report(struct gw_rmsg *m, struct json_object *v)
 	return GW_RF_OK;
 }
 
+/* What a client may say of its call; the rest is the network's to say. */
+static enum gw_rfault read_call_info(struct gw_rmsg *m, struct json_object *v)
+{
+	const struct {
+		const char *name;
+		const char **to;
+	} part[] = {
+		{GW_WIRE_C_SUBJECT, &m->subject     },
+		{ GW_WIRE_C_NAME,   &m->display_name},
+	};
+	struct json_object *value;
+	size_t len;
+
+	for (size_t i = 0; i < GW_ARRAY_LEN(part); i++) {
+		if (!json_object_object_get_ex(v, part[i].name, &value))
+			continue;
+		*part[i].to = text_of(value, GW_CALL_INFO_TEXT - 1, &len);
+		if (!*part[i].to || !gw_call_info_text_ok(*part[i].to))
+			return bad(m, 400,
+				   "callInfo.%s must be a string of at most "
+				   "%d bytes without control characters",
+				   part[i].name, GW_CALL_INFO_TEXT - 1);
+	}
+	return GW_RF_OK;
+}
+
 static enum gw_rfault read_object(struct gw_rmsg *m, enum gw_key k,
 				  struct json_object *v)
 {
@@ -271,6 +299,8 @@ static enum gw_rfault read_object(struct gw_rmsg *m, enum gw_key k,
 		return read_user_data(m, v);
 	if (k == GW_K_REPORT)
 		return read_report(m, v);
+	if (k == GW_K_CALL_INFO)
+		return read_call_info(m, v);
 	read_problem(m, v);
 	return GW_RF_OK;
 }

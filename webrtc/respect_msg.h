@@ -59,6 +59,7 @@ struct gw_rmsg {
 	uint32_t dtmf_ms;
 	const char *user_data; /* JSON text, if there is more than dtmf in it */
 	struct gw_leg_report report;
+	const char *subject, *display_name; /* of callInfo */
 
 	/* A response of success that we cannot take for one. */
 	bool overruled;
@@ -114,7 +115,9 @@ struct gw_rout {
 	const char *sdp; /* sdp_len bytes */
 	size_t sdp_len;
 	bool sdp_is_offer;
-	const char *asserted_orig, *asserted_orig_name, *asserted_term;
+	const char *asserted_orig, *asserted_orig_name;
+	const char *asserted_term, *asserted_term_name;
+	const char *call_info;   /* ready JSON of the object */
 	const char *dtmf_signal; /* userData.dtmf */
 	uint32_t dtmf_ms;
 	const char *user_data; /* ready JSON of the object, instead of dtmf */
@@ -137,6 +140,11 @@ char *gw_respect_print(const struct gw_rout *o, size_t *len);
 char *gw_respect_user_data(const char *text, size_t len);
 
 struct gw_buf;
+
+/* What is said of a call, as a JSON object; the caller's to free().  NULL:
+ * nothing, or no memory.  @info may be NULL. */
+char *gw_respect_call_info(const struct gw_call_info *info,
+			   enum gw_alert alert);
 
 /* "text" as a JSON string, quotes included.  Not UTF-8: U+FFFD. */
 void gw_json_string(struct gw_buf *b, const char *text, size_t len);

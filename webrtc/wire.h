@@ -40,6 +40,8 @@ enum gw_key {
 	GW_K_ASSERTED_ORIG_ID,
 	GW_K_ASSERTED_ORIG_NAME,
 	GW_K_ASSERTED_TERM_ID,
+	GW_K_ASSERTED_TERM_NAME,
+	GW_K_CALL_INFO,
 	GW_K_RESOURCES,
 	GW_K_CONTENT_TYPE,
 	GW_K_CONTENT,
@@ -87,6 +89,20 @@ enum gw_rstate { /* mediaSessionState */
 /* userData of applications between the two legs of a call, and as SIP INFO. */
 #define GW_WIRE_USER_DATA_TYPE "application/vnd.isthmus.user-data+json"
 #define GW_WIRE_USER_DATA_MAX  4096
+
+/* Members of callInfo. */
+#define GW_WIRE_C_SUBJECT      "subject"
+#define GW_WIRE_C_NAME         "displayName"
+#define GW_WIRE_C_ALERT        "alert"
+#define GW_WIRE_C_ICON         "icon"
+#define GW_WIRE_C_PAGE         "info"
+#define GW_WIRE_C_CARD         "card"
+#define GW_WIRE_C_FORWARDED_BY "forwardedBy"
+#define GW_WIRE_C_URI          "uri"
+#define GW_WIRE_C_STATUS       "status"
+#define GW_WIRE_C_FORWARDED    "forwarded"
+#define GW_WIRE_C_FORWARDED_TO "forwardedTo"
+#define GW_WIRE_C_QUEUED       "queued"
 
 /* Members of a report (quality.isthmus). */
 #define GW_WIRE_Q_SENT     "packetsSent"

@@ -41,6 +41,7 @@ async function call(): Promise<void> {
 		})
 		.on('video', ({ local, remote }) => void (local && remote))
 		.on('device', ({ kind, label, lost }) => void [kind, label, lost])
+		.on('callInfo', ({ forwardedBy, subject }) => void (subject && forwardedBy?.[0]?.uri))
 		.on('transfer', ({ state, target }) => void [state, target]);
 	await session.hold();
 	await session.unhold();

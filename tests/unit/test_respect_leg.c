@@ -600,7 +600,8 @@ static void a_response_that_cannot_be_taken_is_a_failure(void **state)
 	for (size_t i = 0; i < GW_ARRAY_LEN(broken); i++) {
 		struct gw_ws_conn *c = ringing();
 
-		has(client_last(c), "\"supportedExtension\":[\"dtmf\"]");
+		has(client_last(c),
+		    "\"supportedExtension\":[\"callInfo\",\"dtmf\"]");
 		client_say(
 			c,
 			"{\"messageType\":\"response\",\"method\":"
