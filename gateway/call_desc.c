@@ -503,21 +503,38 @@ int gw_call_reserve(struct gw_call *call, struct side *s,
 	return err;
 }
 
-int gw_call_restart(struct gw_call *call, struct side *s)
+/* What needs no further word; *@serial is set when it was posted. */
+static int post(struct gw_call *call, struct side *s, enum gw_media_verb verb,
+		uint32_t *serial)
 {
-	struct gw_media_cmd *cmd = command(call, s, GW_M_RESTART);
+	struct gw_media_cmd *cmd = command(call, s, verb);
 	int err = gw_media_post(call->core->media, cmd);
 
-	if (!err)
-		s->serial = cmd->serial;
+	if (!err && serial)
+		*serial = cmd->serial;
 	return err;
+}
+
+int gw_call_restart(struct gw_call *call, struct side *s)
+{
+	return post(call, s, GW_M_RESTART, &s->serial);
 }
 
 int gw_call_keyframe(struct gw_call *call, struct side *s)
 {
-	struct gw_media_cmd *cmd = command(call, s, GW_M_KEYFRAME);
+	return post(call, s, GW_M_KEYFRAME, NULL);
+}
 
-	return gw_media_post(call->core->media, cmd);
+int gw_call_take_spare(struct gw_call *call, struct side *out, uint32_t *serial)
+{
+	return post(call, out, GW_M_TAKE, serial);
+}
+
+int gw_call_drop_spare(struct gw_call *call)
+{
+	struct side spare = { .term = GW_TERM_SPARE };
+
+	return post(call, &spare, GW_M_DROP, NULL);
 }
 
 int gw_call_configure(struct gw_call *call, struct side *s,

@@ -61,6 +61,7 @@ struct side {
 	bool held;       /* the peer does not listen */
 	bool answered;   /* remote is an answer, cut by what local offered */
 	bool no_video;   /* the operator wants none */
+	char *who; /* who took the first party's place; NULL: nobody did */
 	/* What our descriptions say of resources, until the call is up. */
 	struct gw_precondition qos;
 };
@@ -91,12 +92,18 @@ struct update {
 
 /* Another party on its way in place of one: gateway/call_transfer.c. */
 struct transfer {
-	struct side *out;   /* whose party is replaced; NULL: none is */
-	bool asked_by_out;  /* by itself, else by the one that stays */
-	struct gw_leg *leg; /* towards the new one */
-	char *offer;        /* that it has */
-	char *early;        /* what a branch of it has answered for good ... */
-	uint32_t branch;    /* ... this one */
+	struct side *out;    /* whose party is replaced; NULL: none is */
+	bool asked_by_out;   /* by itself, else by the one that stays */
+	bool incoming;       /* the new one called: nobody asked */
+	struct gw_leg *leg;  /* of the new one */
+	struct side *in;     /* its own termination, the spare; NULL: it will
+				 have out's */
+	struct side *taking; /* whose place media gives the spare; NULL: none */
+	uint32_t take_serial; /* ... as was asked */
+	char *offer;          /* that it has, or that it made */
+	char *replaces;       /* the dialog that it shall replace, or NULL */
+	char *early;     /* what a branch of it has answered for good ... */
+	uint32_t branch; /* ... this one */
 	char target[257], done[257]; /* done: the last one that succeeded */
 };
 
@@ -165,7 +172,10 @@ struct gw_call {
 	int64_t began_wall_s;
 	char codec[16];
 	uint8_t audio; /* the m-line that codec and stats are of */
-	struct gw_stream_stats stats[GW_NTERMS]; /* the latest */
+	char video[GW_MAX_STREAMS][16]; /* codecs of the others, "" none */
+	struct gw_stream_stats stats[GW_NTERMS];           /* the latest */
+	struct gw_stream_stats (*carried)[GW_MAX_STREAMS]; /* of parties that
+				left; [GW_NTERMS], NULL: none did */
 	struct gw_quality quality;
 };
 
@@ -213,6 +223,10 @@ int gw_call_keyframe(struct gw_call *call, struct side *s);
 int gw_call_configure(struct gw_call *call, struct side *s,
 		      const struct gw_sess *local,
 		      const struct gw_sess *remote);
+/* The spare termination takes the place of @out's: TAKEN comes with *@serial. */
+int gw_call_take_spare(struct gw_call *call, struct side *out,
+		       uint32_t *serial);
+int gw_call_drop_spare(struct gw_call *call);
 /* An echo has no descriptions of its own: it takes the other side's. */
 int gw_call_configure_resource(struct gw_call *call, struct side *s,
 			       const struct gw_sess *other_local,
@@ -295,6 +309,8 @@ void gw_call_early_forgive(struct gw_call *call);
 /* SETUP of a core: 0, or the cause is set. */
 int gw_call_qos_setup(struct gw_call *call, const struct gw_msg *setup);
 int gw_call_prepare(struct gw_call *call);
+/* PREPARING: makes of A's @offer what B may take of it.  0 or -ENOENT. */
+int gw_call_qos_guess(const struct gw_call *call, struct gw_sess *offer);
 void gw_call_qos_failed(struct gw_call *call);
 /* B is offered no codec that A's early answer has left out. */
 void gw_call_qos_restrict(const struct gw_call *call, struct gw_sess *offer);
@@ -316,15 +332,29 @@ void gw_call_qos_init(struct gw_call *call);
 
 /* The call is up: browsers have a while to find a path to us. */
 void gw_call_expect_media(struct gw_call *call);
+/* Who is missed may be somebody else now, or nobody. */
+void gw_call_watch_lost(struct gw_call *call);
+/* What media made for @s, in place of what was said before; -ENOMEM: that
+ * stays. */
+int gw_call_keep_end(struct side *s, const struct gw_end *from);
+/* @ev (TAKEN) tells what counters of a termination that is gone had. */
+void gw_call_carry_stats(struct gw_call *call, const struct gw_media_event *ev);
 void gw_call_media_init(struct gw_call *call);
 
-/* ---- gateway/call_video.c: key frames asked for by SIP INFO ---- */
+/* ---- gateway/call_video.c: key frames by SIP INFO, figures ---- */
 
 /* Does @msg (INFO) ask for a key frame?  Then the other side was asked. */
 bool gw_call_video_info(struct gw_call *call, struct side *s,
 			const struct gw_msg *msg);
 /* Media wants one of @s' peer, which knows no RTCP feedback. */
 void gw_call_video_ask(struct gw_call *call, struct side *s);
+/* Counters of the whole call, @now's, become the quality of its video. */
+void gw_call_video_take(
+	struct gw_call *call,
+	const struct gw_stream_stats now[GW_NTERMS][GW_MAX_STREAMS]);
+/* What the client at @s says that it shows of each. */
+void gw_call_video_report(struct gw_call *call, struct side *s,
+			  const struct gw_msg *msg);
 
 /* ---- gateway/call_compare.c: the two sides laid side by side ---- */
 
@@ -362,8 +392,18 @@ bool gw_call_transferring(const struct gw_call *call);
 /* @s' leg has gone while another party is called in its place: no end yet. */
 bool gw_call_transfer_waits(struct gw_call *call, const struct side *s);
 void gw_call_transfer_fini(struct gw_call *call);
+/* True: @ev was for us, or is of a termination that is no more; else *@s is the
+ * side that it is of. */
+bool gw_call_transfer_event(struct gw_call *call,
+			    const struct gw_media_event *ev, struct side **s);
+/* call_newcomer.c: the termination that waits for the new party, if any. */
+void gw_call_spare_drop(struct gw_call *call);
+/* The identity of @s' party of now; "": not known. */
+const char *gw_call_who(const struct gw_call *call, const struct side *s);
 /* gateway/call.c: @s->leg is the call's from now. */
 void gw_call_take_leg(struct gw_call *call, struct side *s);
+/* All but the leg. */
+void gw_call_side_fini(struct side *s);
 
 /* ---- gateway/call_update.c: offers within the session ---- */
 

@@ -178,6 +178,10 @@ static void own_offer(struct gw_call *call)
 		retry_own(call);
 		return;
 	}
+	if (y->profile == GW_PROFILE_RESOURCE) {
+		u->wanted = false; /* it takes whatever comes */
+		return;
+	}
 	gw_call_reread(x, x->local, &previous);
 	gw_call_reread(y, y->remote, &from);
 	if (gw_call_relay_offer(x, &content, &from, &previous)) {

@@ -29,7 +29,8 @@
  *   the answer.  send(ANSWER, role OFFER) on an originating leg: its peer's
  *   answer comes back as ACCEPT.
  * - TRANSFER from a leg asks (target; stays: the other party is replaced, else
- *   the asking one; replaces).  TRANSFER to a leg tells what became of it by
+ *   the asking one; replaces; joins: the new party is whom that leg talks to,
+ *   which goes too).  TRANSFER to a leg tells what became of it by
  *   cause.status: below 200 it goes on, 200 done, else failed and all is as
  *   before; the first comes at once, from inside the handler.  Who did not ask
  *   is told only that it is done.
@@ -116,6 +117,18 @@ struct gw_leg_report {
 	uint32_t jitter_ms, round_trip_ms, buffer_ms; /* of now */
 };
 
+/* And of the pictures of one m-line. */
+#define GW_LEG_MID_SIZE 33
+struct gw_leg_video {
+	char mid[GW_LEG_MID_SIZE];    /* as in its own descriptions */
+	struct gw_leg_report packets; /* no buffer_ms */
+	/* what it shows: since the session began, and now */
+	uint32_t decoded, dropped, key_frames, freezes, frozen_ms;
+	uint32_t width, height, fps;
+	/* what it sends, now */
+	uint32_t sent_width, sent_height, sent_fps;
+};
+
 struct gw_buf;
 
 enum gw_alert {
@@ -136,7 +149,8 @@ struct gw_msg {
 	/* SETUP, TRANSFER: the dialog that shall be replaced there (RFC 3891),
 	 * as the header has it; NULL: none */
 	const char *replaces;
-	bool stays;                /* TRANSFER: the peer does, the other goes */
+	bool stays;           /* TRANSFER: the peer does, the other goes */
+	struct gw_leg *joins; /* TRANSFER: a leg of another call, or NULL */
 	struct gw_leg *instead_of; /* SETUP: NULL, but for Replaces */
 	/* SETUP: the key of a registration in the core (gateway/
 	 * registration.h): the one that was called, or through which to call.
@@ -159,12 +173,17 @@ struct gw_msg {
 	 * answered before anybody rings (RFC 3262: in a 18x and its PRACK). */
 	bool may_ask;
 	bool reliable; /* SETUP: an early answer can be made firm */
-	bool held;     /* OFFER, ACCEPT, ANSWER: the other party does not
+	/* PROGRESS, OFFER before ANSWER: the description has preconditions
+	 * (RFC 3312). */
+	bool conditions;
+	bool held; /* OFFER, ACCEPT, ANSWER: the other party does not
 				     listen; for a state shown to people */
 	struct gw_cause cause; /* REFUSE, RELEASE, TRANSFER to a leg */
 	const struct gw_leg_report *report; /* REPORT */
-	struct gw_buf *quality;             /* REPORT: the answer */
-	const char *content_type;           /* INFO */
+	const struct gw_leg_video *video;   /* REPORT: @nvideo of them */
+	unsigned nvideo;
+	struct gw_buf *quality;   /* REPORT: the answer */
+	const char *content_type; /* INFO */
 	const void *content;
 	size_t content_len;
 };

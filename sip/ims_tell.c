@@ -116,12 +116,13 @@ void gw_ims_tell_accept(struct gw_session *s, unsigned branch,
 }
 
 void gw_ims_tell_transfer(struct gw_session *s, const char *target,
-			  const char *replaces)
+			  const char *replaces, struct gw_leg *joins)
 {
 	const struct gw_msg msg = {
 		.verb = GW_V_TRANSFER,
 		.target = {target, NULL},
-		.replaces = replaces
+		.replaces = replaces,
+		.joins = joins,
 	};
 
 	tell(s, &msg);

@@ -175,6 +175,7 @@ static void add_session(struct gw_buf *b, const struct gw_rout *o)
 		add_key(b, gw_wire_key(GW_K_CALL_INFO));
 		gw_buf_str(b, o->call_info);
 	}
+	add_string(b, GW_K_TRANSFER_STATE, o->transfer_state);
 	add_string(b, GW_K_CONTENT_TYPE, o->content_type);
 	if (o->content) {
 		add_key(b, gw_wire_key(GW_K_CONTENT));

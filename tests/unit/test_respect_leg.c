@@ -941,8 +941,13 @@ static void another_resource_is_asked_for_and_told(void **state)
 	assert_string_equal("sip:carol@x", call_last()->text);
 	n = client_count(c);
 	transfer_told(100, NULL);
-	transfer_told(180, NULL);
 	assert_int_equal(n, client_count(c)); /* nothing to see yet */
+	transfer_told(180, NULL);
+	has(client_last(c), "\"transferState\":\"alerting\"");
+	assert_null(strstr(client_last(c), "resourceId"));
+	n = client_count(c);
+	transfer_told(180, NULL); /* once is enough */
+	assert_int_equal(n, client_count(c));
 	transfer_told(486, NULL);
 	has(client_last(c), "\"resourceId\":\"sip:carol@x\"");
 	has(client_last(c), "\"status\":486");
