@@ -163,7 +163,9 @@ struct gw_call {
 	unsigned release_tries;
 	bool gone; /* said so by media: there is no context */
 	char from[257], from_name[129], to[257];
+	struct gw_call_info *info; /* of A, until B is called; may be NULL */
 	bool privacy;
+	bool emergency;                     /* to is the URN of the service */
 	char registration[GW_CALL_ID_SIZE]; /* of the caller or the callee */
 	char charging_id[GW_CHARGING_ID_SIZE];
 

@@ -16,6 +16,9 @@ export const SECRET = Symbol('made by UA');
 
 const TRANSFER_TIMEOUT_MS = 200_000; // the gateway gives ringing up before
 
+const objectOf = (value) => value && typeof value === 'object' && !Array.isArray(value) ?
+	value : {};
+
 export class Session extends Emitter {
 	#ua;
 	#state;
@@ -46,6 +49,7 @@ export class Session extends Emitter {
 		this.target = init.target;
 		this.restored = init.restored ?? false;
 		this.userData = init.userData ?? null;
+		this.callInfo = objectOf(init.callInfo);
 		this.remoteIdentity = init.remote ??
 			{ uri: init.target ?? null, displayName: '' };
 		this.startTime = init.since ? new Date(toDate(init.since)) : null;
@@ -300,7 +304,7 @@ export class Session extends Emitter {
 	// -- what UA does --
 
 	async _start({ mediaStream, mediaConstraints, preOffer = true, userData,
-		       preferredOriginatingId } = {}) {
+		       preferredOriginatingId, subject, displayName } = {}) {
 		try {
 			await this.#media.acquire({ mediaStream, mediaConstraints });
 			await this.#ua._freshIceServers();
@@ -312,6 +316,11 @@ export class Session extends Emitter {
 				params.preferredOriginatingId = preferredOriginatingId;
 			if (userData)
 				params.userData = userData;
+			if (subject || displayName)
+				params.callInfo = {
+					...subject ? { subject: String(subject) } : {},
+					...displayName ? { displayName: String(displayName) } : {},
+				};
 			if (preOffer)
 				params.preOffer = await this.#negotiation.preOffer();
 			if (this.isEnded())
@@ -331,7 +340,8 @@ export class Session extends Emitter {
 			const made = error.response?.success && error.response.mediaSessionId;
 			if (made)
 				this.#ua._hangUp(made, problemMember(error.status, error.message));
-			this.#end(error.code === 'refused' ? 'remote' : 'local', {
+			const remote = error.code === 'refused' || error.emergency;
+			this.#end(remote ? 'remote' : 'local', {
 				cause: mediaCause(error), status: error.status || 0,
 				message: error.message,
 				problemDetails: error.problemDetails ?? null,
@@ -385,6 +395,7 @@ export class Session extends Emitter {
 			if (text !== undefined && typeof text !== 'string')
 				throw problem(400, 'a description is a string');
 		this.#takeIdentity(message);
+		this.#takeCallInfo(message.callInfo);
 		if (message.userData && typeof message.userData === 'object')
 			this.#takeUserData(message.userData);
 		const members = { mediaSessionId: this.id };
@@ -416,7 +427,7 @@ export class Session extends Emitter {
 		const members = {
 			mediaSessionId: this.id, mediaSessionState: State.DISCONNECTED,
 		};
-		let cause = status >= 300 ? causeOf(status) : 'Terminated';
+		let cause = status >= 300 ? causeOf(status, details) : 'Terminated';
 		if (!this.#accepted && this.direction === 'incoming' && status < 300)
 			cause = status === 200 ? 'Answered Elsewhere' : 'Canceled';
 		return { members, after: () => this.#end('remote', {
@@ -503,7 +514,8 @@ export class Session extends Emitter {
 		this.#ua._forget(this);
 		this._emit('state', { state: this.#state, previous });
 		this._emit(established ? 'ended' : 'failed', {
-			originator, message: detail.cause, problemDetails: null, ...detail,
+			originator, message: detail.cause, problemDetails: null,
+			emergency: detail.problemDetails?.emergency === true, ...detail,
 		});
 	}
 
@@ -515,6 +527,14 @@ export class Session extends Emitter {
 			message.assertedOriginatingName ?? '';
 		this.remoteIdentity = { uri, displayName };
 		this._emit('identity', this.remoteIdentity);
+	}
+
+	// Once more, or more of it: forwarded, queued.
+	#takeCallInfo(callInfo) {
+		if (!callInfo || typeof callInfo !== 'object')
+			return;
+		this.callInfo = { ...this.callInfo, ...objectOf(callInfo) };
+		this._emit('callInfo', this.callInfo);
 	}
 
 	#takeUserData(userData) {
