@@ -27,7 +27,8 @@ export function audioOf(sdp) {
 	};
 }
 
-/** From 127.0.0.1:@port; stop() ends it.  listen(): what comes there. */
+/** From 127.0.0.1:@port; stop() ends it.  listen(), watch(): what comes
+ * there. */
 export async function playTone({ port, to, hz = 1000 }) {
 	const socket = dgram.createSocket('udp4');
 	await new Promise((done, fail) => {
@@ -36,9 +37,13 @@ export async function playTone({ port, to, hz = 1000 }) {
 	});
 	socket.on('error', () => {});
 	let heard = null; // payloads, while somebody listens
+	let watched = null;
 	socket.on('message', (packet) => {
-		if (packet.length > 12 && (packet[1] & 0x7f) === 0)
-			heard?.push(packet.subarray(12 + 4 * (packet[0] & 0x0f)));
+		if (packet.length <= 12 || (packet[1] & 0x7f) !== 0)
+			return;
+		const payload = packet.subarray(12 + 4 * (packet[0] & 0x0f));
+		heard?.push(payload);
+		watched?.push({ at: performance.now(), samples: Float32Array.from(payload, linear) });
 	});
 	const ssrc = randomBytes(4).readUInt32BE();
 	let sequence = 1;
@@ -71,6 +76,11 @@ export async function playTone({ port, to, hz = 1000 }) {
 			heard = null;
 			bytes.forEach((byte, i) => { samples[i] = linear(byte); });
 			return { samples, rate };
+		},
+		/** From now on each packet, and when it came. */
+		watch() {
+			watched = [];
+			return watched;
 		},
 		stop() {
 			clearInterval(timer);
