@@ -129,7 +129,7 @@ for (const [name, { hz, launch }] of Object.entries(BROWSERS))
 			await until(() => packets.filter(({ at }) => at > since).length > 20,
 				'the phone is sent something', PATIENCE_MS * 2);
 			await bothHear();
-			const [there, here] = [longestPause(packets, hz), await tape.stop(THEIRS)];
+			const [there, here] = [longestPause(packets, hz, 'at'), await tape.stop(THEIRS)];
 			t.diagnostic(`${name}: away for ${Math.round(there.gap)} ms at the phone, ${
 				Math.round(here.gap)} ms in the page`);
 			return Math.max(there.gap, here.gap);

@@ -64,11 +64,12 @@ export async function record(who) {
 	};
 }
 
-/** The same of @packets, of tone.watch() (rtp.mjs), by when they came. */
-export function longestPause(packets, hz) {
+/** The same of @packets, of tone.watch() (rtp.mjs): as a jitter buffer has it,
+ * by their own time; with 'at', by when they came. */
+export function longestPause(packets, hz, by = 'time') {
 	const good = packets.filter(({ samples }) => toneShare(samples, RATE, hz) >= 0.6);
 	let gap = 0;
 	for (let i = 1; i < good.length; i++)
-		gap = Math.max(gap, good[i].at - good[i - 1].at - 20);
+		gap = Math.max(gap, good[i][by] - good[i - 1][by] - 20);
 	return { gap, ms: good.length ? good.at(-1).at - good[0].at : 0 };
 }

@@ -43,7 +43,8 @@ export async function playTone({ port, to, hz = 1000 }) {
 			return;
 		const payload = packet.subarray(12 + 4 * (packet[0] & 0x0f));
 		heard?.push(payload);
-		watched?.push({ at: performance.now(), samples: Float32Array.from(payload, linear) });
+		watched?.push({ at: performance.now(), time: packet.readUInt32BE(4) / 8,
+			samples: Float32Array.from(payload, linear) });
 	});
 	const ssrc = randomBytes(4).readUInt32BE();
 	let sequence = 1;
@@ -77,7 +78,7 @@ export async function playTone({ port, to, hz = 1000 }) {
 			bytes.forEach((byte, i) => { samples[i] = linear(byte); });
 			return { samples, rate };
 		},
-		/** From now on each packet, and when it came. */
+		/** From now on each packet, when it came (ms), and its own time. */
 		watch() {
 			watched = [];
 			return watched;
