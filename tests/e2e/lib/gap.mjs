@@ -20,8 +20,9 @@ function begin() {
 		recorder.ondataavailable = ({ data }) => done(data);
 	});
 	recorder.start();
+	globalThis.halt = () => recorder.state === 'inactive' || recorder.stop();
 	globalThis.tape = async (rate) => {
-		recorder.stop();
+		globalThis.halt();
 		const sound = await new OfflineAudioContext(1, 1, rate)
 			.decodeAudioData(await (await recorded).arrayBuffer());
 		element.srcObject = null;
@@ -35,27 +36,31 @@ const has = (samples, from, tones) => {
 };
 
 /** Of @samples: the longest time (ms) without any of @tones between the first
- * and the last of them, and how long it all sounded. */
+ * and the last of them, where it begins, and how long it all sounded. */
 export function longestGap(samples, tones) {
 	let first = -1;
 	let last = -1;
 	let gap = 0;
+	let where = 0;
 	for (let at = 0; at + WINDOW <= samples.length; at += HOP) {
 		if (!has(samples, at, tones))
 			continue;
 		if (first < 0)
 			first = at;
-		else
-			gap = Math.max(gap, at - last - HOP);
+		else if (at - last - HOP > gap)
+			[gap, where] = [at - last - HOP, last];
 		last = at;
 	}
-	return { gap: gap * 1000 / RATE, ms: (last - first) * 1000 / RATE };
+	const ms = (n) => n * 1000 / RATE;
+	return { gap: ms(gap), at: ms(where), ms: ms(last - first) };
 }
 
 /** What the page of @who hears from now on. */
 export async function record(who) {
 	await who.do(begin);
 	return {
+		/** Until now; what follows, the reckoning, keeps the machine busy. */
+		halt: () => who.do(() => { globalThis.halt(); }),
 		/** longestGap() of it. */
 		async stop(...tones) {
 			const samples = await who.do((rate) => globalThis.tape(rate), RATE);
