@@ -5,7 +5,7 @@ import { randomBytes } from 'node:crypto';
 import { pause } from './process.mjs';
 
 // ITU-T G.711, from 16 bits.
-function mulaw(sample) {
+export function mulaw(sample) {
 	const sign = sample < 0 ? 0x80 : 0;
 	const magnitude = Math.min(32635, Math.abs(sample)) + 132;
 	const exponent = Math.floor(Math.log2(magnitude)) - 7;
