@@ -138,13 +138,13 @@ static void count_result(const struct gw_call *call)
 		gw_metric_add(&m_failed, 1);
 }
 
-static void side_fini(struct side *s)
+void gw_call_side_fini(struct side *s)
 {
-	gw_leg_free(s->leg);
 	free(s->local);
 	free(s->remote);
 	free(s->pending);
 	free(s->end);
+	free(s->who);
 }
 
 static void bury(struct gw_call *call)
@@ -177,8 +177,12 @@ static void bury(struct gw_call *call)
 	gw_timer_stop(&call->lost);
 	gw_call_update_fini(call);
 	gw_call_early_fini(call);
-	side_fini(&call->a);
-	side_fini(&call->b);
+	gw_leg_free(call->a.leg);
+	gw_leg_free(call->b.leg);
+	gw_call_side_fini(&call->a);
+	gw_call_side_fini(&call->b);
+	free(call->carried);
+	gw_quality_fini(&call->quality);
 	call->magic = 0;
 	gw_core_bury(call->core, call);
 }
@@ -323,8 +327,7 @@ static void on_info(struct gw_call *call, struct side *s,
 
 	if (gw_call_video_info(call, s, msg))
 		return;
-	if (to->leg && call->fsm.state == GW_CALL_UP &&
-	    !gw_leg_send(to->leg, &out))
+	if (!gw_call_inform(call, to, &out))
 		return;
 	gw_metric_add(&m_info_lost, 1);
 	gw_info(&call->log, "information from the %s leg was not passed on",
@@ -393,6 +396,7 @@ static void on_leg(struct gw_leg *leg, const struct gw_msg *msg, void *arg)
 		return;
 	case GW_V_REPORT:
 		gw_quality_report(&call->quality, s->term, msg->report);
+		gw_call_video_report(call, s, msg);
 		gw_quality_print(&call->quality, s->term, msg->quality);
 		return;
 	case GW_V_RELEASE:

@@ -23,6 +23,11 @@ int gw_call_new(struct gw_core *core, struct gw_leg *a,
  * refused where that cannot be. */
 void gw_call_replace(struct gw_leg *leg, const struct gw_msg *setup);
 
+/* The same at @term of the call with media context @ctx; -ENOENT: there is
+ * none, and @leg is still the caller's. */
+int gw_call_replace_at(struct gw_core *core, gw_ctx_id ctx, enum gw_term term,
+		       struct gw_leg *leg, const struct gw_msg *setup);
+
 /* May free @call. */
 void gw_call_media_event(struct gw_call *call, const struct gw_media_event *ev);
 

@@ -36,21 +36,29 @@ int gw_call_relay_offer(const struct side *to, struct gw_sess *out,
 
 void gw_call_note_codec(struct gw_call *call)
 {
+	const struct side *s = &call->a;
 	struct gw_sess local, remote;
 	const struct gw_sess_codec *noted = NULL;
 	bool audio = false;
 
-	gw_call_reread(&call->a, call->a.local, &local);
-	gw_call_reread(&call->a, call->a.remote, &remote);
-	for (unsigned i = 0; i < remote.nstream && !audio; i++) {
+	/* An echo has what the other side has. */
+	if (s->profile == GW_PROFILE_RESOURCE)
+		s = &call->b;
+	gw_call_reread(s, s->local, &local);
+	gw_call_reread(s, s->remote, &remote);
+	for (unsigned i = 0; i < remote.nstream; i++) {
 		const struct gw_sess_codec *c;
+		bool is_video = remote.stream[i].kind == GW_KIND_VIDEO;
 
 		if (!call_live(&local, i) || !call_live(&remote, i))
 			continue;
 		c = gw_call_agreed(&local, &remote, i);
-		audio = c && remote.stream[i].kind == GW_KIND_AUDIO;
-		if (!c || (noted && !audio))
+		if (c && is_video && i < GW_MAX_STREAMS)
+			(void)snprintf(call->video[i], sizeof(call->video[i]),
+				       "%.15s", c->name);
+		if (!c || audio || (noted && is_video))
 			continue;
+		audio = !is_video;
 		noted = c;
 		call->audio = (uint8_t)i;
 	}

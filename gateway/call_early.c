@@ -56,6 +56,11 @@ struct early *gw_call_early_find(struct gw_call *call, uint32_t branch)
 	return NULL;
 }
 
+const struct early *gw_call_early_heard(const struct gw_call *call)
+{
+	return call->heard ? &call->early[call->heard - 1] : NULL;
+}
+
 static unsigned number(const struct gw_call *call, const struct early *e)
 {
 	return (unsigned)(e - call->early) + 1;
@@ -162,7 +167,21 @@ static void close_gates(struct gw_call *call)
 		gw_call_open_gates(call, GW_GATE_CLOSED, GW_GATE_CLOSED);
 }
 
-/* A hears what this early dialog sends, and is not yet heard there. */
+/* Who calls is heard before the answer only where the network wants it so
+ * (RFC 5009 8, sendrecv): a service that asks before it answers. */
+static void open_early(struct gw_call *call)
+{
+	const struct early *e = gw_call_early_heard(call);
+
+	if (!e || !call->a.local || !call->a.remote)
+		return;
+	if (e->both)
+		gw_call_open_gates(call, GW_GATE_BOTH, GW_GATE_BOTH);
+	else
+		gw_call_open_gates(call, GW_GATE_OUT, GW_GATE_IN);
+}
+
+/* A hears what this early dialog sends. */
 static int hear(struct gw_call *call, const struct early *e, struct gw_msg *out)
 {
 	struct side *a = &call->a;
@@ -179,11 +198,11 @@ static int hear(struct gw_call *call, const struct early *e, struct gw_msg *out)
 		if (err)
 			return err;
 		call->a_early = true;
+		out->conditions = a->qos.present;
 		out->desc = (struct gw_desc){ GW_DESC_EARLY_ANSWER, a->local,
 					      strlen(a->local) };
 	}
-	if (a->local && a->remote)
-		gw_call_open_gates(call, GW_GATE_OUT, GW_GATE_IN);
+	open_early(call);
 	return 0;
 }
 
@@ -229,6 +248,8 @@ static struct early *note(struct gw_call *call, const struct gw_msg *said,
 		e->authorised = true;
 	else if (said->no_early_media)
 		e->authorised = false;
+	if (said->early_media || said->no_early_media)
+		e->both = said->early_both;
 	e->ended |= said->alert == GW_ALERT_ENDED;
 	if (said->desc.role == GW_DESC_EARLY_ANSWER && said->desc.text &&
 	    !e->firm)
@@ -343,6 +364,8 @@ int gw_call_progress(struct gw_call *call)
 	if (e && audible(call, e)) {
 		if (fresh || !heard)
 			try_to_hear(call, e, &msg);
+		else if (said->early_media)
+			open_early(call);
 	} else if (heard) {
 		fall_silent(call, &msg);
 	} else if (fresh) {
@@ -380,6 +403,13 @@ static int compose(struct gw_call *call, struct side *s, struct gw_sess *out,
 		for (unsigned i = 0;
 		     !o->remote && s == &call->a && i < theirs.nstream; i++)
 			theirs.stream[i].dir = GW_DIR_SENDRECV;
+		return gw_sess_relay_answer(out, offer, &theirs);
+	}
+	if (call->fsm.state == GW_CALL_PREPARING &&
+	    o->profile != GW_PROFILE_RESOURCE) {
+		theirs = *offer;
+		if (gw_call_qos_guess(call, &theirs))
+			return -ENOENT;
 		return gw_sess_relay_answer(out, offer, &theirs);
 	}
 	if (s->local)
@@ -433,8 +463,7 @@ void gw_call_early_commit(struct gw_call *call, struct side *s, struct early *e,
 			gw_warn(&call->log, "media worker overloaded: a change "
 					    "is not in force");
 	}
-	if (call->heard && call->a.local && call->a.remote)
-		gw_call_open_gates(call, GW_GATE_OUT, GW_GATE_IN);
+	open_early(call);
 }
 
 static void refuse(struct gw_call *call, struct side *s, uint32_t branch,

@@ -29,8 +29,7 @@ GW_COUNTER(m_lost_path, "isthmus_calls_media_failed_total",
 GW_COUNTER(m_inactive, "isthmus_calls_media_inactive_total",
 	   "Times a leg was not heard though its gate was open", "");
 
-/* In place of what was said before; -ENOMEM: that stays. */
-static int keep_end(struct side *s, const struct gw_end *from)
+int gw_call_keep_end(struct side *s, const struct gw_end *from)
 {
 	const size_t candidates = from->ncandidate * sizeof(from->candidate[0]);
 	struct own_end *end = calloc(1, sizeof(*end) + candidates);
@@ -63,7 +62,7 @@ static void on_reserved(struct gw_call *call, struct side *s,
 	if (!s->serial || ev->serial != s->serial)
 		return;
 	s->serial = 0;
-	if (keep_end(s, &ev->end)) {
+	if (gw_call_keep_end(s, &ev->end)) {
 		gw_call_end(call, "gateway", 500, "out of memory");
 		return;
 	}
@@ -133,7 +132,7 @@ static void on_dtls(struct gw_call *call, struct side *s, uint8_t state)
 /* Consent has lasted media.consent_s by then.  As much again, as a rule, for a
  * page to be loaded anew, or to restart ICE on another network; the side that
  * was lost first sets the time. */
-static void watch_lost(struct gw_call *call)
+void gw_call_watch_lost(struct gw_call *call)
 {
 	if (!call->a.lost && !call->b.lost)
 		gw_timer_stop(&call->lost);
@@ -163,7 +162,7 @@ static void on_ice(struct gw_call *call, struct side *s, uint8_t state)
 	if (state != GW_ICE_FAILED)
 		s->connected = true;
 	s->lost = state == GW_ICE_FAILED && s->connected;
-	watch_lost(call);
+	gw_call_watch_lost(call);
 	if (state == GW_ICE_FAILED)
 		gw_warn(&call->log, "%s leg: %s", s->kind, text[state]);
 	else if (state < GW_ARRAY_LEN(text))
@@ -193,6 +192,20 @@ static bool carries_events(const struct side *s)
 	return has_events(s, s->local) && has_events(s, s->remote);
 }
 
+int gw_call_inform(struct gw_call *call, struct side *to, struct gw_msg *msg)
+{
+	const struct early *e = gw_call_early_heard(call);
+
+	if (!to->leg)
+		return -ENOTCONN;
+	if (call->fsm.state != GW_CALL_UP) {
+		if (to != &call->b || !e)
+			return -ENOTCONN;
+		msg->branch = e->branch;
+	}
+	return gw_leg_send(to->leg, msg);
+}
+
 /* A digit in media that the other side's media cannot carry becomes INFO. */
 static void on_dtmf(struct gw_call *call, struct side *s,
 		    const struct gw_media_event *ev)
@@ -211,21 +224,54 @@ static void on_dtmf(struct gw_call *call, struct side *s,
 		return;
 	gw_info(&call->log, "%s leg: a digit, %u ms", s->kind,
 		ev->dtmf.duration_ms);
-	if (!to->leg || to->profile == GW_PROFILE_RESOURCE ||
-	    call->fsm.state != GW_CALL_UP || carries_events(to))
+	if (to->profile == GW_PROFILE_RESOURCE || carries_events(to))
 		return;
 	d.signal = digits[ev->dtmf.digit];
 	msg.content_len = gw_dtmf_relay_print(text, &d);
-	if (gw_leg_send(to->leg, &msg))
+	if (gw_call_inform(call, to, &msg))
 		gw_info(&call->log, "%s leg did not take a digit", to->kind);
+}
+
+static void add_flow(struct gw_flow_stats *to, const struct gw_flow_stats *more)
+{
+	to->packets += more->packets;
+	to->bytes += more->bytes;
+	for (unsigned why = 0; why < GW_NDISCARDS; why++)
+		to->discarded[why] += more->discarded[why];
+	to->lost += more->lost;
+}
+
+static void add_stats(struct gw_stream_stats *to,
+		      const struct gw_stream_stats *more)
+{
+	add_flow(&to->rx, &more->rx);
+	add_flow(&to->tx, &more->tx);
+}
+
+void gw_call_carry_stats(struct gw_call *call, const struct gw_media_event *ev)
+{
+	if (!call->carried)
+		call->carried = calloc(GW_NTERMS, sizeof(*call->carried));
+	/* Without memory the record counts from here. */
+	for (unsigned t = 0; call->carried && t < GW_NTERMS; t++)
+		for (unsigned i = 0; i < GW_MAX_STREAMS; i++)
+			add_stats(&call->carried[t][i], &ev->stats[t][i]);
 }
 
 static void keep_stats(struct gw_call *call, const struct gw_media_event *ev)
 {
-	for (unsigned t = 0; t < GW_NTERMS; t++)
-		call->stats[t] = ev->stats[t][call->audio];
-	if (call->answered_us)
-		gw_quality_take(&call->quality, call->stats, call->codec);
+	struct gw_stream_stats sum[GW_NTERMS][GW_MAX_STREAMS];
+
+	memcpy(sum, ev->stats, sizeof(sum));
+	for (unsigned t = 0; t < GW_NTERMS; t++) {
+		for (unsigned i = 0; call->carried && i < GW_MAX_STREAMS; i++)
+			add_stats(&sum[t][i], &call->carried[t][i]);
+		call->stats[t] = sum[t][call->audio];
+	}
+	if (!call->answered_us)
+		return;
+	gw_quality_take(&call->quality, call->stats, call->codec);
+	gw_call_video_take(call, sum);
 }
 
 static bool lacks_path(const struct side *s)
@@ -271,11 +317,14 @@ void gw_call_media_event(struct gw_call *call, const struct gw_media_event *ev)
 
 	GW_CHECK(call, CALL_MAGIC);
 	s = ev->term == GW_TERM_A ? &call->a : &call->b;
+	if (gw_call_transfer_event(call, ev, &s))
+		return;
 	switch ((enum gw_media_event_type)ev->type) {
 	case GW_E_RESERVED:
 		on_reserved(call, s, ev);
 		return;
 	case GW_E_CONFIGURED:
+	case GW_E_TAKEN:
 		return;
 	case GW_E_FAILED:
 		on_failed(call, s, ev);

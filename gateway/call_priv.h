@@ -61,6 +61,8 @@ struct side {
 	bool held;       /* the peer does not listen */
 	bool answered;   /* remote is an answer, cut by what local offered */
 	bool no_video;   /* the operator wants none */
+	bool owed; /* it changed in vain, and is to be offered what holds */
+	char *who; /* who took the first party's place; NULL: nobody did */
 	/* What our descriptions say of resources, until the call is up. */
 	struct gw_precondition qos;
 };
@@ -91,12 +93,18 @@ struct update {
 
 /* Another party on its way in place of one: gateway/call_transfer.c. */
 struct transfer {
-	struct side *out;   /* whose party is replaced; NULL: none is */
-	bool asked_by_out;  /* by itself, else by the one that stays */
-	struct gw_leg *leg; /* towards the new one */
-	char *offer;        /* that it has */
-	char *early;        /* what a branch of it has answered for good ... */
-	uint32_t branch;    /* ... this one */
+	struct side *out;    /* whose party is replaced; NULL: none is */
+	bool asked_by_out;   /* by itself, else by the one that stays */
+	bool incoming;       /* the new one called: nobody asked */
+	struct gw_leg *leg;  /* of the new one */
+	struct side *in;     /* its own termination, the spare; NULL: it will
+				 have out's */
+	struct side *taking; /* whose place media gives the spare; NULL: none */
+	uint32_t take_serial; /* ... as was asked */
+	char *offer;          /* that it has, or that it made */
+	char *replaces;       /* the dialog that it shall replace, or NULL */
+	char *early;     /* what a branch of it has answered for good ... */
+	uint32_t branch; /* ... this one */
 	char target[257], done[257]; /* done: the last one that succeeded */
 };
 
@@ -110,6 +118,7 @@ struct early {
 	bool firm;        /* its answer will not be replaced */
 	bool asked;       /* remote is an offer that local answers */
 	bool authorised;  /* its media may be heard (RFC 5009) */
+	bool both;        /* and it may hear */
 	bool ended;       /* RFC 6228 */
 	/* Of preconditions: gateway/call_qos.c. */
 	struct gw_precondition qos;
@@ -163,11 +172,19 @@ struct gw_call {
 	int64_t began_wall_s;
 	char codec[16];
 	uint8_t audio; /* the m-line that codec and stats are of */
-	struct gw_stream_stats stats[GW_NTERMS]; /* the latest */
+	char video[GW_MAX_STREAMS][16]; /* codecs of the others, "" none */
+	struct gw_stream_stats stats[GW_NTERMS];           /* the latest */
+	struct gw_stream_stats (*carried)[GW_MAX_STREAMS]; /* of parties that
+				left; [GW_NTERMS], NULL: none did */
 	struct gw_quality quality;
 };
 
-/* ---- gateway/call_desc.c: descriptions and terminations ---- */
+/* ---- gateway/call_text.c: descriptions, read and printed ---- */
+
+static inline bool call_is_web(const struct side *s)
+{
+	return s->profile == GW_PROFILE_WEB;
+}
 
 static inline struct side *call_other(struct gw_call *call,
 				      const struct side *s)
@@ -193,13 +210,25 @@ void gw_call_reread(const struct side *s, const char *text,
 char *gw_call_print(struct gw_call *call, struct side *s,
 		    struct gw_sess *content, const struct gw_sess *offer);
 
+/* The audio session that the gateway offers when it has to begin. */
+int gw_call_default_offer(struct gw_call *call, struct gw_sess *out);
+
+/* Takes @text over into @slot. */
+void gw_call_keep(char **slot, char *text);
+/* A copy that is the caller's; NULL: no text, or no memory. */
+char *gw_call_dup(const struct gw_desc *desc);
+
+/* ---- gateway/call_desc.c: descriptions, in media's terms ---- */
+
 /* Is what @remote describes of the IP version that @s' sockets have? */
 bool gw_call_reachable(const struct side *s, const struct gw_sess *remote);
 /* Has the gateway an address of the version that a SIP @offer is of? */
 bool gw_call_speaks(struct gw_call *call, const struct gw_sess *offer);
-/* The audio session that the gateway offers when it has to begin. */
-int gw_call_default_offer(struct gw_call *call, struct gw_sess *out);
-
+/* What the writer of a description takes of video: not more than the operator
+ * allows, and never left open (0), since it fills any line.  Bit/s. */
+uint32_t gw_call_video_bps(const struct gw_call *call, uint32_t asked_bps);
+/* Has media made the m-line @i at @s' termination? */
+bool gw_call_is_reserved(const struct side *s, unsigned i);
 /* Post a command; failures of the mailbox are -EAGAIN. */
 int gw_call_reserve(struct gw_call *call, struct side *s,
 		    const struct gw_sess *like, bool offerer);
@@ -211,6 +240,10 @@ int gw_call_keyframe(struct gw_call *call, struct side *s);
 int gw_call_configure(struct gw_call *call, struct side *s,
 		      const struct gw_sess *local,
 		      const struct gw_sess *remote);
+/* The spare termination takes the place of @out's: TAKEN comes with *@serial. */
+int gw_call_take_spare(struct gw_call *call, struct side *out,
+		       uint32_t *serial);
+int gw_call_drop_spare(struct gw_call *call);
 /* An echo has no descriptions of its own: it takes the other side's. */
 int gw_call_configure_resource(struct gw_call *call, struct side *s,
 			       const struct gw_sess *other_local,
@@ -223,10 +256,6 @@ bool gw_call_holds(const struct gw_sess *said);
 void gw_call_set_gates(struct gw_call *call, struct side *s,
 		       const struct gw_sess *local,
 		       const struct gw_sess *remote, enum gw_gate mask);
-
-/* Takes @text over into @slot. */
-void gw_call_keep(char **slot, char *text);
-char *gw_call_dup(const struct gw_desc *desc);
 
 /* ---- gateway/call_setup.c: what the machine's effects do ---- */
 
@@ -285,6 +314,8 @@ char *gw_call_early_print(struct gw_call *call, struct side *s, struct early *e,
 /* Takes both texts over, and lets media follow where it is heard. */
 void gw_call_early_commit(struct gw_call *call, struct side *s, struct early *e,
 			  char *local, char *remote);
+/* The early dialog of B that A hears; NULL: none. */
+const struct early *gw_call_early_heard(const struct gw_call *call);
 /* What an early dialog did wrong does not end the call. */
 void gw_call_early_forgive(struct gw_call *call);
 
@@ -293,6 +324,8 @@ void gw_call_early_forgive(struct gw_call *call);
 /* SETUP of a core: 0, or the cause is set. */
 int gw_call_qos_setup(struct gw_call *call, const struct gw_msg *setup);
 int gw_call_prepare(struct gw_call *call);
+/* PREPARING: makes of A's @offer what B may take of it.  0 or -ENOENT. */
+int gw_call_qos_guess(const struct gw_call *call, struct gw_sess *offer);
 void gw_call_qos_failed(struct gw_call *call);
 /* B is offered no codec that A's early answer has left out. */
 void gw_call_qos_restrict(const struct gw_call *call, struct gw_sess *offer);
@@ -312,17 +345,34 @@ void gw_call_qos_init(struct gw_call *call);
 
 /* ---- gateway/call_media.c ---- */
 
+/* INFO for @to, also when the one who called hears an early dialog already.
+ * 0, or -errno: there is nobody who could take it. */
+int gw_call_inform(struct gw_call *call, struct side *to, struct gw_msg *msg);
 /* The call is up: browsers have a while to find a path to us. */
 void gw_call_expect_media(struct gw_call *call);
+/* Who is missed may be somebody else now, or nobody. */
+void gw_call_watch_lost(struct gw_call *call);
+/* What media made for @s, in place of what was said before; -ENOMEM: that
+ * stays. */
+int gw_call_keep_end(struct side *s, const struct gw_end *from);
+/* @ev (TAKEN) tells what counters of a termination that is gone had. */
+void gw_call_carry_stats(struct gw_call *call, const struct gw_media_event *ev);
 void gw_call_media_init(struct gw_call *call);
 
-/* ---- gateway/call_video.c: key frames asked for by SIP INFO ---- */
+/* ---- gateway/call_video.c: key frames by SIP INFO, figures ---- */
 
 /* Does @msg (INFO) ask for a key frame?  Then the other side was asked. */
 bool gw_call_video_info(struct gw_call *call, struct side *s,
 			const struct gw_msg *msg);
 /* Media wants one of @s' peer, which knows no RTCP feedback. */
 void gw_call_video_ask(struct gw_call *call, struct side *s);
+/* Counters of the whole call, @now's, become the quality of its video. */
+void gw_call_video_take(
+	struct gw_call *call,
+	const struct gw_stream_stats now[GW_NTERMS][GW_MAX_STREAMS]);
+/* What the client at @s says that it shows of each. */
+void gw_call_video_report(struct gw_call *call, struct side *s,
+			  const struct gw_msg *msg);
 
 /* ---- gateway/call_compare.c: the two sides laid side by side ---- */
 
@@ -360,8 +410,18 @@ bool gw_call_transferring(const struct gw_call *call);
 /* @s' leg has gone while another party is called in its place: no end yet. */
 bool gw_call_transfer_waits(struct gw_call *call, const struct side *s);
 void gw_call_transfer_fini(struct gw_call *call);
+/* True: @ev was for us, or is of a termination that is no more; else *@s is the
+ * side that it is of. */
+bool gw_call_transfer_event(struct gw_call *call,
+			    const struct gw_media_event *ev, struct side **s);
+/* call_newcomer.c: the termination that waits for the new party, if any. */
+void gw_call_spare_drop(struct gw_call *call);
+/* The identity of @s' party of now; "": not known. */
+const char *gw_call_who(const struct gw_call *call, const struct side *s);
 /* gateway/call.c: @s->leg is the call's from now. */
 void gw_call_take_leg(struct gw_call *call, struct side *s);
+/* All but the leg. */
+void gw_call_side_fini(struct side *s);
 
 /* ---- gateway/call_update.c: offers within the session ---- */
 

@@ -81,6 +81,17 @@ static void keep_y(struct update *u)
 	u->y->answered = true;
 }
 
+/* Media of @s as its descriptions are. */
+static void follow(struct gw_call *call, struct side *s)
+{
+	struct gw_sess local, remote;
+
+	gw_call_reread(s, s->local, &local);
+	gw_call_reread(s, s->remote, &remote);
+	(void)gw_call_configure(call, s, &local, &remote);
+	gw_call_set_gates(call, s, &local, &remote, GW_GATE_BOTH);
+}
+
 static void refuse_because(struct gw_call *call, const struct gw_cause *cause)
 {
 	struct update *u = &call->upd;
@@ -91,8 +102,10 @@ static void refuse_because(struct gw_call *call, const struct gw_cause *cause)
 	keep_y(u);
 	gw_call_update_reset(u);
 	gw_call_update_deny(call, x, cause);
-	if (in_vain)
+	if (in_vain) {
+		follow(call, y);
 		gw_call_update_restore(call, y);
+	}
 }
 
 static void refuse_pending(struct gw_call *call, uint16_t status,
@@ -134,10 +147,7 @@ static void apply_y(struct gw_call *call)
 		return;
 	}
 	keep_y(u);
-	gw_call_reread(u->y, u->y->local, &local);
-	gw_call_reread(u->y, u->y->remote, &remote);
-	(void)gw_call_configure(call, u->y, &local, &remote);
-	gw_call_set_gates(call, u->y, &local, &remote, GW_GATE_BOTH);
+	follow(call, u->y);
 }
 
 /* x cannot be answered any more: the session stays as it was, for y too. */
@@ -150,8 +160,10 @@ static void given_up(struct gw_call *call)
 	gw_info(&call->log, "%s leg gave its offer up", x->kind);
 	(void)gw_oa_event(&x->oa, GW_OA_WE_REFUSE);
 	gw_call_update_reset(u);
-	if (asked)
+	if (asked) {
+		follow(call, y);
 		gw_call_update_restore(call, y);
+	}
 }
 
 /* Everything is known: commit both sides, answer x. */
@@ -267,17 +279,20 @@ static bool codec_lost(struct gw_call *call, const struct gw_sess *offer)
 	return false;
 }
 
-/* m-line @i comes, goes, or is tried again after y had refused it. */
+/* m-line @i comes, goes, or is tried again after y had refused it: then the
+ * description is a new one, and no refresh (RFC 3264 8). */
 static bool stream_changes(const struct gw_sess *fwd,
 			   const struct gw_sess *before,
 			   const struct gw_sess *y_local,
-			   const struct gw_sess *y_remote, unsigned i)
+			   const struct gw_sess *y_remote, unsigned i,
+			   bool says_anew)
 {
 	bool was = call_live(y_local, i) && call_live(y_remote, i);
 
 	if (!call_live(fwd, i))
 		return was;
-	return !was && (!call_live(y_local, i) || !call_live(before, i));
+	return !was &&
+	       (says_anew || !call_live(y_local, i) || !call_live(before, i));
 }
 
 static bool y_must_be_asked(struct gw_call *call, const struct gw_sess *offer,
@@ -286,14 +301,17 @@ static bool y_must_be_asked(struct gw_call *call, const struct gw_sess *offer,
 	struct update *u = &call->upd;
 	struct gw_sess before, y_local, y_remote;
 	unsigned n = offer->nstream;
+	bool says_anew;
 
 	if (u->y->profile == GW_PROFILE_RESOURCE)
 		return false;
 	gw_call_reread(u->x, u->x->remote, &before);
+	says_anew = offer->id != before.id || offer->version != before.version;
 	gw_call_reread(u->y, u->y->local, &y_local);
 	gw_call_reread(u->y, u->y->remote, &y_remote);
 	for (unsigned i = 0; i < n; i++) {
-		if (stream_changes(fwd, &before, &y_local, &y_remote, i))
+		if (stream_changes(fwd, &before, &y_local, &y_remote, i,
+				   says_anew))
 			return true;
 		if (call_live(fwd, i) && call_live(&before, i) &&
 		    offer->stream[i].dir != before.stream[i].dir)

@@ -211,6 +211,13 @@ static const struct gw_leg_ops fork_ops = {
 	.free = fork_free,
 };
 
+bool gw_fork_leg_is_up(const struct gw_leg *fork, const struct gw_leg *leg)
+{
+	const struct fork *f = (const struct fork *)(const void *)fork;
+
+	return fork->ops == &fork_ops && f->up == leg;
+}
+
 /* ---- life ---- */
 
 static int add_branches(struct fork *f, struct gw_web *web, const char *uri,

@@ -26,4 +26,7 @@
 int gw_fork_leg_new(struct gw_leg **out, struct gw_web *web, const char *uri,
 		    const char *key);
 
+/* Is @fork such a leg, and @leg the endpoint of it that answered? */
+bool gw_fork_leg_is_up(const struct gw_leg *fork, const struct gw_leg *leg);
+
 #endif

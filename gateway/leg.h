@@ -21,6 +21,7 @@
  * Rules both sides keep:
  * - A leg never calls its handler from inside send() or a constructor.
  * - Descriptions are opaque here: text in, text out.
+ * - INFO before ANSWER names the early dialog that is heard.
  * - An OFFER is answered by exactly one ACCEPT or REFUSE, unless RELEASE comes
  *   first.  An OFFER without a description is a late offer within the session
  *   (re-INVITE without SDP): its ACCEPT carries our *offer* (role OFFER), and
@@ -29,7 +30,8 @@
  *   the answer.  send(ANSWER, role OFFER) on an originating leg: its peer's
  *   answer comes back as ACCEPT.
  * - TRANSFER from a leg asks (target; stays: the other party is replaced, else
- *   the asking one; replaces).  TRANSFER to a leg tells what became of it by
+ *   the asking one; replaces; joins: the new party is whom that leg talks to,
+ *   which goes too).  TRANSFER to a leg tells what became of it by
  *   cause.status: below 200 it goes on, 200 done, else failed and all is as
  *   before; the first comes at once, from inside the handler.  Who did not ask
  *   is told only that it is done.
@@ -113,6 +115,18 @@ struct gw_leg_report {
 	uint32_t jitter_ms, round_trip_ms, buffer_ms; /* of now */
 };
 
+/* And of the pictures of one m-line. */
+#define GW_LEG_MID_SIZE 33
+struct gw_leg_video {
+	char mid[GW_LEG_MID_SIZE];    /* as in its own descriptions */
+	struct gw_leg_report packets; /* no buffer_ms */
+	/* what it shows: since the session began, and now */
+	uint32_t decoded, dropped, key_frames, freezes, frozen_ms;
+	uint32_t width, height, fps;
+	/* what it sends, now */
+	uint32_t sent_width, sent_height, sent_fps;
+};
+
 struct gw_buf;
 
 enum gw_alert {
@@ -133,7 +147,8 @@ struct gw_msg {
 	/* SETUP, TRANSFER: the dialog that shall be replaced there (RFC 3891),
 	 * as the header has it; NULL: none */
 	const char *replaces;
-	bool stays;                /* TRANSFER: the peer does, the other goes */
+	bool stays;           /* TRANSFER: the peer does, the other goes */
+	struct gw_leg *joins; /* TRANSFER: a leg of another call, or NULL */
 	struct gw_leg *instead_of; /* SETUP: NULL, but for Replaces */
 	/* SETUP: the key of a registration in the core (gateway/
 	 * registration.h): the one that was called, or through which to call.
@@ -143,6 +158,7 @@ struct gw_msg {
 	enum gw_alert alert; /* PROGRESS */
 	bool early_media; /* PROGRESS: authorised (RFC 5009), not just there */
 	bool no_early_media; /* PROGRESS: and not any more */
+	bool early_both;     /* PROGRESS: authorised in both directions */
 	/* PROGRESS: its answer is the one of this branch (RFC 3262 5): an
 	 * ANSWER of it brings none, and offers may follow. */
 	bool firm;
@@ -150,12 +166,17 @@ struct gw_msg {
 	 * answered before anybody rings (RFC 3262: in a 18x and its PRACK). */
 	bool may_ask;
 	bool reliable; /* SETUP: an early answer can be made firm */
-	bool held;     /* OFFER, ACCEPT, ANSWER: the other party does not
+	/* PROGRESS, OFFER before ANSWER: the description has preconditions
+	 * (RFC 3312). */
+	bool conditions;
+	bool held; /* OFFER, ACCEPT, ANSWER: the other party does not
 				     listen; for a state shown to people */
 	struct gw_cause cause; /* REFUSE, RELEASE, TRANSFER to a leg */
 	const struct gw_leg_report *report; /* REPORT */
-	struct gw_buf *quality;             /* REPORT: the answer */
-	const char *content_type;           /* INFO */
+	const struct gw_leg_video *video;   /* REPORT: @nvideo of them */
+	unsigned nvideo;
+	struct gw_buf *quality;   /* REPORT: the answer */
+	const char *content_type; /* INFO */
 	const void *content;
 	size_t content_len;
 };

@@ -11,6 +11,19 @@
 
 GW_GAUGE(m_contexts, "isthmus_media_contexts", "Live media contexts", "");
 
+static struct gw_term_side *new_term(struct gw_context *ctx, uint8_t side)
+{
+	struct gw_term_side *t = calloc(1, sizeof(*t));
+
+	if (!t)
+		return NULL;
+	t->ctx = ctx;
+	t->side = side;
+	gw_context_assoc_init(t);
+	gw_context_report_init(t);
+	return t;
+}
+
 int gw_context_new(struct gw_context **out, struct gw_media_env *env,
 		   gw_ctx_id id, const char *call_id)
 {
@@ -18,6 +31,14 @@ int gw_context_new(struct gw_context **out, struct gw_media_env *env,
 
 	if (!ctx)
 		return -ENOMEM;
+	for (uint8_t side = 0; side < GW_NTERMS; side++)
+		ctx->term[side] = new_term(ctx, side);
+	if (!ctx->term[GW_TERM_A] || !ctx->term[GW_TERM_B]) {
+		free(ctx->term[GW_TERM_A]);
+		free(ctx->term[GW_TERM_B]);
+		free(ctx);
+		return -ENOMEM;
+	}
 	ctx->magic = GW_CTX_MAGIC;
 	ctx->id = id;
 	ctx->env = env;
@@ -27,12 +48,6 @@ int gw_context_new(struct gw_context **out, struct gw_media_env *env,
 	gw_random_token(ctx->cname, sizeof(ctx->cname), 16);
 	gw_timer_init(&ctx->quality, gw_context_quality_due, ctx);
 	gw_timer_init(&ctx->digit, gw_context_digit_due, ctx);
-	for (uint8_t side = 0; side < GW_NTERMS; side++) {
-		ctx->term[side].ctx = ctx;
-		ctx->term[side].side = side;
-		gw_context_assoc_init(&ctx->term[side]);
-		gw_context_report_init(&ctx->term[side]);
-	}
 	if (env->cfg->quality_ms)
 		(void)gw_timer_start_lazy_us(env->timers, &ctx->quality,
 					     env->cfg->quality_ms * 1000ull);
@@ -64,6 +79,14 @@ static void close_term(struct gw_term_side *t)
 	t->configured = false;
 }
 
+static void free_term(struct gw_term_side *t)
+{
+	if (!t)
+		return;
+	close_term(t);
+	free(t);
+}
+
 void gw_context_free(struct gw_context *ctx)
 {
 	if (!ctx)
@@ -71,7 +94,8 @@ void gw_context_free(struct gw_context *ctx)
 	gw_timer_stop(&ctx->quality);
 	gw_timer_stop(&ctx->digit);
 	for (unsigned i = 0; i < GW_NTERMS; i++)
-		close_term(&ctx->term[i]);
+		free_term(ctx->term[i]);
+	free_term(ctx->spare);
 	gw_dtls_ctx_unref(ctx->dtls);
 	ctx->magic = 0;
 	free(ctx);
@@ -89,7 +113,7 @@ void gw_context_release(struct gw_context *ctx, uint32_t serial)
 	ev.serial = serial;
 	ev.ctx = ctx->id;
 	for (unsigned i = 0; i < GW_NTERMS; i++)
-		gw_context_bye(&ctx->term[i]);
+		gw_context_bye(ctx->term[i]);
 	/* Said when it is true: the ports are free again by then. */
 	gw_context_free(ctx);
 	env->emit(&ev, env->arg);
@@ -110,8 +134,11 @@ void gw_context_emit(struct gw_context *ctx, struct gw_media_event *ev)
 
 struct gw_term_side *gw_context_dest(struct gw_term_side *t)
 {
-	struct gw_term_side *other = &t->ctx->term[!t->side];
+	struct gw_term_side *other;
 
+	if (t->side == GW_TERM_SPARE)
+		return t;
+	other = t->ctx->term[!t->side];
 	return other->transport == GW_TP_RESOURCE ? t : other;
 }
 
@@ -145,7 +172,7 @@ static void route(struct gw_term_side *t, unsigned i)
 void gw_context_reroute(struct gw_context *ctx)
 {
 	for (unsigned side = 0; side < GW_NTERMS; side++) {
-		struct gw_term_side *t = &ctx->term[side];
+		struct gw_term_side *t = ctx->term[side];
 
 		if (t->transport == GW_TP_NONE ||
 		    t->transport == GW_TP_RESOURCE)
@@ -175,7 +202,7 @@ static void warm(struct gw_term_side *t)
 	t->hot.n = 0;
 	if (!f || !to->nstream)
 		return;
-	gw_hot_add(&t->hot, t->ctx, offsetof(struct gw_context, term));
+	gw_hot_add(&t->hot, t->ctx, offsetof(struct gw_context, spare));
 	gw_hot_add(&t->hot, t, offsetof(struct gw_term_side, ice) + 1);
 	gw_hot_add(&t->hot, t->heard_us, sizeof(t->heard_us));
 	gw_hot_add(&t->hot, f, offsetof(struct gw_flow, row) + 1);
@@ -194,8 +221,8 @@ static void warm(struct gw_term_side *t)
 void gw_context_warm(struct gw_context *ctx)
 {
 	for (unsigned side = 0; side < GW_NTERMS; side++)
-		if (ctx->term[side].nstream)
-			warm(&ctx->term[side]);
+		if (ctx->term[side]->nstream)
+			warm(ctx->term[side]);
 }
 
 /* ---- RESERVE ---- */
@@ -435,39 +462,121 @@ static int gate(struct gw_term_side *t, const struct gw_media_cmd *cmd)
 	return 0;
 }
 
+/* ---- TAKE, DROP ---- */
+
+static void drop_spare(struct gw_context *ctx)
+{
+	free_term(ctx->spare);
+	ctx->spare = NULL;
+}
+
+static void subtract(struct gw_flow_stats *a, const struct gw_flow_stats *b)
+{
+	a->packets -= b->packets;
+	a->bytes -= b->bytes;
+	for (unsigned why = 0; why < GW_NDISCARDS; why++)
+		a->discarded[why] -= b->discarded[why];
+	a->lost -= b->lost;
+}
+
+/* What @ev counts, less what is counted now. */
+static void take_off(struct gw_context *ctx, struct gw_media_event *ev)
+{
+	struct gw_media_event now;
+
+	memset(&now, 0, sizeof(now));
+	gw_context_stats(ctx, &now);
+	for (unsigned side = 0; side < GW_NTERMS; side++)
+		for (unsigned i = 0; i < GW_MAX_STREAMS; i++) {
+			subtract(&ev->stats[side][i].rx,
+				 &now.stats[side][i].rx);
+			subtract(&ev->stats[side][i].tx,
+				 &now.stats[side][i].tx);
+		}
+}
+
+/* What flows to the other termination goes on under its SSRC, from another
+ * source; what flows to the new one begins. */
+static int take(struct gw_context *ctx, const struct gw_media_cmd *cmd)
+{
+	struct gw_term_side *t = ctx->spare, *old;
+	struct gw_media_event ev;
+
+	if (cmd->term >= GW_NTERMS || !t || !t->configured)
+		return -EINVAL;
+	memset(&ev, 0, sizeof(ev));
+	gw_context_stats(ctx, &ev);
+	old = ctx->term[cmd->term];
+	gw_context_bye(old);
+	free_term(old);
+	t->side = cmd->term;
+	ctx->term[cmd->term] = t;
+	ctx->spare = NULL;
+	take_off(ctx, &ev);
+	gw_context_reroute(ctx);
+	ev.type = GW_E_TAKEN;
+	ev.term = cmd->term;
+	ev.serial = cmd->serial;
+	gw_context_emit(ctx, &ev);
+	return 0;
+}
+
+static int reserve_spare(struct gw_context *ctx, const struct gw_media_cmd *cmd)
+{
+	int err;
+
+	if (!ctx->spare)
+		ctx->spare = new_term(ctx, GW_TERM_SPARE);
+	if (!ctx->spare)
+		return -ENOMEM;
+	err = reserve(ctx->spare, cmd);
+	if (err && ctx->spare->transport == GW_TP_NONE)
+		drop_spare(ctx);
+	return err;
+}
+
+static int command(struct gw_context *ctx, const struct gw_media_cmd *cmd)
+{
+	struct gw_term_side *t;
+
+	if (cmd->verb == GW_M_TAKE)
+		return take(ctx, cmd);
+	if (cmd->verb == GW_M_DROP) {
+		drop_spare(ctx);
+		return 0;
+	}
+	if (cmd->term > GW_TERM_SPARE)
+		return -EINVAL;
+	if (cmd->term == GW_TERM_SPARE && cmd->verb == GW_M_RESERVE)
+		return reserve_spare(ctx, cmd);
+	t = cmd->term == GW_TERM_SPARE ? ctx->spare : ctx->term[cmd->term];
+	if (!t)
+		return -EINVAL;
+	switch (cmd->verb) {
+	case GW_M_RESERVE:
+		return reserve(t, cmd);
+	case GW_M_CONFIGURE:
+		return configure(t, cmd);
+	case GW_M_GATE:
+		return gate(t, cmd);
+	case GW_M_KEYFRAME:
+		return keyframe(t);
+	case GW_M_RESTART:
+		return t->transport == GW_TP_DTLS
+			       ? gw_context_dtls_restart(t, cmd)
+			       : -EOPNOTSUPP;
+	default:
+		return -EINVAL;
+	}
+}
+
 bool gw_context_command(struct gw_context *ctx, const struct gw_media_cmd *cmd)
 {
 	struct gw_media_event ev;
-	struct gw_term_side *t;
 	int err;
 
 	GW_CHECK(ctx, GW_CTX_MAGIC);
-	if (cmd->term >= GW_NTERMS) {
-		err = -EINVAL;
-	} else {
-		t = &ctx->term[cmd->term];
-		switch (cmd->verb) {
-		case GW_M_RESERVE:
-			err = reserve(t, cmd);
-			break;
-		case GW_M_CONFIGURE:
-			err = configure(t, cmd);
-			break;
-		case GW_M_GATE:
-			err = gate(t, cmd);
-			break;
-		case GW_M_KEYFRAME:
-			err = keyframe(t);
-			break;
-		case GW_M_RESTART:
-			err = t->transport == GW_TP_DTLS
-				      ? gw_context_dtls_restart(t, cmd)
-				      : -EOPNOTSUPP;
-			break;
-		default:
-			err = -EINVAL;
-		}
-	}
+	err = command(ctx, cmd);
 	if (err) {
 		memset(&ev, 0, sizeof(ev));
 		ev.type = GW_E_FAILED;
@@ -476,6 +585,6 @@ bool gw_context_command(struct gw_context *ctx, const struct gw_media_cmd *cmd)
 		ev.error = err;
 		gw_context_emit(ctx, &ev);
 	}
-	return ctx->term[0].transport != GW_TP_NONE ||
-	       ctx->term[1].transport != GW_TP_NONE;
+	return ctx->term[GW_TERM_A]->transport != GW_TP_NONE ||
+	       ctx->term[GW_TERM_B]->transport != GW_TP_NONE;
 }

@@ -35,6 +35,7 @@ struct gw_ctx_video {
 	struct gw_timer keyframe; /* one that is wanted, and was so just now */
 	uint64_t keyframe_us;     /* when the peer was last asked; 0: never */
 	uint8_t fir_seq;
+	struct gw_feedback_stats stats;
 };
 
 /* One m-line at one termination. */
@@ -71,7 +72,7 @@ struct gw_assoc {
 /* One termination. */
 struct gw_term_side {
 	struct gw_context *ctx;
-	uint8_t side;      /* enum gw_term */
+	uint8_t side;      /* enum gw_term; GW_TERM_SPARE: of nobody yet */
 	uint8_t transport; /* enum gw_transport; NONE: not reserved */
 	uint8_t resource;
 	bool configured;
@@ -119,7 +120,8 @@ struct gw_context {
 	struct gw_logctx log;
 	struct gw_media_env *env;
 	struct gw_dtls_ctx *dtls; /* the worker's when the call began */
-	struct gw_term_side term[GW_NTERMS];
+	struct gw_term_side *term[GW_NTERMS];
+	struct gw_term_side *spare; /* NULL: none */
 	struct gw_timer quality;
 	uint64_t told_news;    /* what the last QUALITY was made of */
 	struct gw_timer digit; /* DTMF whose end was lost */
@@ -136,7 +138,7 @@ void gw_context_reroute(struct gw_context *ctx);
 void gw_context_warm(struct gw_context *ctx);
 
 /* The termination that gets what @t sends: the other one, or @t itself when
- * the other is the echo. */
+ * the other is the echo.  The spare's is itself, behind its closed gate. */
 struct gw_term_side *gw_context_dest(struct gw_term_side *t);
 /* The flow that @t feeds on stream @i; NULL: it goes nowhere. */
 struct gw_flow *gw_context_from(struct gw_term_side *t, unsigned i);

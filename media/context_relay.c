@@ -92,7 +92,7 @@ void gw_context_digit_due(struct gw_timer *timer, void *arg)
 	GW_CHECK(ctx, GW_CTX_MAGIC);
 	now = gw_timers_now_us(ctx->env->timers);
 	for (unsigned side = 0; side < GW_NTERMS; side++) {
-		struct gw_term_side *t = &ctx->term[side];
+		struct gw_term_side *t = ctx->term[side];
 
 		for (uint8_t i = 0; i < t->nstream; i++) {
 			struct gw_flow *f = gw_context_from(t, i);

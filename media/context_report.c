@@ -200,13 +200,16 @@ void gw_context_heard(struct gw_term_side *t, bool rtcp, uint64_t now_us)
 void gw_context_stats(struct gw_context *ctx, struct gw_media_event *ev)
 {
 	for (unsigned side = 0; side < GW_NTERMS; side++) {
-		struct gw_term_side *t = &ctx->term[side];
+		struct gw_term_side *t = ctx->term[side];
 
 		for (unsigned i = 0; i < t->nstream; i++) {
 			struct gw_stream_stats *out = &ev->stats[side][i];
 			struct gw_ctx_stream *st = t->stream[i];
 
 			gw_flow_stats(gw_context_from(t, i), st->to_peer, out);
+			out->kind = st->remote.kind;
+			if (st->video)
+				out->feedback = st->video->stats;
 			for (unsigned why = 0; why < GW_NDISCARDS; why++) {
 				out->rx.discarded[why] += st->discarded[why];
 				out->tx.discarded[why] += st->unsent[why];

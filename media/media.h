@@ -2,7 +2,8 @@
  * media/media.h - the eIMS-AGW as the call sees it (TS 23.334 clause 8)
  *
  * A context has two terminations, A and B, each with up to GW_MAX_STREAMS
- * streams; stream i of A is relayed to stream i of B.  Commands and events are
+ * streams; stream i of A is relayed to stream i of B.  A third one, the spare,
+ * is related to nobody until it takes the place of one of them.  Commands and events are
  * plain values: they cross to the worker thread by mailbox today, and could
  * cross to another process tomorrow.  Neither side holds a pointer of the
  * other; an unknown context id in a command is answered GONE, in an event it
@@ -25,7 +26,7 @@
 
 typedef uint64_t gw_ctx_id; /* worker number in the top byte, never reused */
 
-enum gw_term { GW_TERM_A, GW_TERM_B, GW_NTERMS };
+enum gw_term { GW_TERM_A, GW_TERM_B, GW_NTERMS, GW_TERM_SPARE = GW_NTERMS };
 
 enum gw_transport {
 	GW_TP_NONE,
@@ -126,6 +127,9 @@ enum gw_media_verb {
 			   with them; packets flow on the old pair until then */
 	GW_M_KEYFRAME,  /* the peer of a termination shall send a key frame of
 			   its video: by RTCP, or KEYFRAME is the answer      */
+	GW_M_TAKE,      /* the spare, described by CONFIGURE, takes the place
+			   of a termination, which is closed: TAKEN          */
+	GW_M_DROP,      /* the spare is closed, where there is one           */
 	GW_M_RELEASE    /* last word: answered by RELEASED with the counters  */
 };
 
@@ -151,6 +155,9 @@ enum gw_media_event_type {
 			  and has no RTCP feedback: to be asked by signalling */
 	GW_E_INACTIVE, /* TS 23.334 5.10: gate open, nothing heard; of state */
 	GW_E_QUALITY,  /* stats so far, every few seconds               */
+	GW_E_TAKEN,    /* events of term are the new one's from now, and none
+			  is the spare's; stats: what is to be added to all
+			  later counters, for new ones begin at 0  */
 	GW_E_RELEASED, /* stats: final                                  */
 	GW_E_GONE      /* command for a context that is not there       */
 };
@@ -207,11 +214,23 @@ struct gw_flow_stats {
 	uint32_t jitter_us;
 };
 
+/* What was asked for about one stream of video: by the termination's peer of
+ * us, and by us of it. */
+struct gw_feedback_stats {
+	uint32_t nacks_in, plis_in, firs_in; /* packets of RTCP */
+	uint32_t nacks_out, plis_out, firs_out;
+	uint32_t told_out;       /* key frames, by GW_E_KEYFRAME */
+	uint32_t resent, missed; /* packets that it asked for again; not there
+				    any more */
+};
+
 struct gw_stream_stats {
 	struct gw_flow_stats rx, tx; /* from and to the termination's peer */
 	uint32_t remote_lost; /* what the peer's RTCP says of our stream */
 	uint32_t remote_jitter_us;
-	uint32_t rtt_us; /* 0: not known */
+	uint32_t rtt_us;                   /* 0: not known */
+	uint8_t kind;                      /* enum gw_media_kind */
+	struct gw_feedback_stats feedback; /* video only */
 };
 
 /* What a peer is not heard by, since a while.  Told when it changes. */

@@ -89,6 +89,7 @@ static bool must_arrive(const struct gw_media_event *ev)
 	case GW_E_RESERVED:
 	case GW_E_CONFIGURED:
 	case GW_E_FAILED:
+	case GW_E_TAKEN:
 	case GW_E_RELEASED:
 	case GW_E_GONE:
 		return true;

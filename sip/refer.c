@@ -166,6 +166,25 @@ int gw_refer_told(struct gw_session *s, const struct gw_cause *cause)
 
 /* ---- REFER ---- */
 
+/* A dialog of ours that @replaces names: both calls are here, and no INVITE
+ * needs to go round by the core.  NULL: it is another's. */
+static struct gw_leg *joined(struct gw_session *s, const char *replaces)
+{
+	su_home_t home[1] = { SU_HOME_INIT(home) };
+	struct gw_session *other = NULL;
+	sip_replaces_t *r;
+
+	su_home_init(home);
+	r = *replaces ? sip_replaces_make(home, replaces) : NULL;
+	if (r)
+		other = gw_dialog_find(s->sip, r);
+	su_home_deinit(home);
+	if (!other || other == s || other->state != GW_SES_UP ||
+	    other->released)
+		return NULL;
+	return other->leg;
+}
+
 void gw_refer_incoming(struct gw_session *s, nta_leg_t *leg,
 		       nta_incoming_t *irq, const sip_t *request)
 {
@@ -203,7 +222,8 @@ void gw_refer_incoming(struct gw_session *s, nta_leg_t *leg,
 	s->refer_quiet =
 		sub && sub->rs_value && !strcasecmp(sub->rs_value, "false");
 	gw_info(&s->log, "REFER received%s", *replaces ? " with Replaces" : "");
-	gw_ims_tell_transfer(s, target, *replaces ? replaces : NULL);
+	gw_ims_tell_transfer(s, target, *replaces ? replaces : NULL,
+			     joined(s, replaces));
 	/* The call answers at once, or there is none. */
 	if (s->refer_irq) {
 		refuse(s, s->refer_irq, 480, "nobody is there");

@@ -233,6 +233,20 @@ static void on_bye_response(struct gw_session *s, int status,
 	(void)gw_session_event(s, GW_SEV_ENDED);
 }
 
+static void on_info_response(struct gw_session *s, nta_outgoing_t *orq,
+			     int status, const sip_t *response)
+{
+	if (s->state == GW_SES_UP &&
+	    gw_session_repeat(s, s->dialog, orq, status, response,
+			      &s->info_challenges))
+		return;
+	if (status < 300)
+		return;
+	gw_info(&s->log, "INFO refused: %d", status);
+	if (s->state == GW_SES_UP && (status == 408 || status == 481))
+		gw_session_lost(s, status);
+}
+
 void gw_session_on_response(struct gw_session *s, nta_outgoing_t *orq,
 			    sip_method_t method, int status,
 			    const sip_t *response)
@@ -249,11 +263,9 @@ void gw_session_on_response(struct gw_session *s, nta_outgoing_t *orq,
 	} else if (method == sip_method_update) {
 		gw_session_on_update_response(s, orq, status, response);
 	} else if (method == sip_method_prack) {
-		gw_session_on_prack_response(s, orq, status);
-	} else if (method == sip_method_info && status >= 300) {
-		gw_info(&s->log, "INFO refused: %d", status);
-		if (s->state == GW_SES_UP && (status == 408 || status == 481))
-			gw_session_lost(s, status);
+		gw_session_on_prack_response(s, orq, status, response);
+	} else if (method == sip_method_info && status >= 200) {
+		on_info_response(s, orq, status, response);
 	}
 }
 
@@ -285,6 +297,11 @@ static bool peer_may_offer(struct gw_session *s, nta_leg_t *leg,
 
 	if (gw_session_early_may_offer(s, leg))
 		return true;
+	/* RFC 3311 5.2: its own last one comes first, early or not. */
+	if (s->upd_irq) {
+		gw_session_reply_later(s, irq);
+		return false;
+	}
 	if (st == GW_SES_CALLING || st == GW_SES_ACKING ||
 	    (st == GW_SES_ANSWERED && s->late) || s->offer == GW_OFF_SENT ||
 	    s->offer == GW_OFF_LATE || s->offer == GW_OFF_PEER_LATE) {
@@ -303,12 +320,10 @@ static bool peer_may_offer(struct gw_session *s, nta_leg_t *leg,
 bool gw_session_body_understood(struct gw_session *s, nta_incoming_t *irq,
 				const sip_t *request)
 {
-	const struct gw_dialog_msg m = {
-		.headers = "Accept: application/sdp\r\n"
-	};
+	const struct gw_dialog_msg m = { .headers = "Accept: " GW_SIP_ACCEPT
+						    "\r\n" };
 
-	if (!request->sip_payload || !request->sip_payload->pl_len ||
-	    gw_ims_has_sdp(request))
+	if (!gw_ims_body_is_foreign(request))
 		return true;
 	(void)gw_dialog_reply(s, irq, 415, &m, false);
 	return false;
@@ -347,7 +362,6 @@ void gw_session_peer_invite(struct gw_session *s, nta_leg_t *leg,
 	}
 	/* An older one whose ACK is still to come: NTA waits for it alone. */
 	gw_dialog_drop_incoming(&s->inv_irq);
-	gw_dialog_refresh(s, leg, true, request);
 	s->inv_irq = irq;
 	s->inv_answered = false;
 	gw_session_timer_asked(s, request);
@@ -364,6 +378,8 @@ void gw_session_peer_update(struct gw_session *s, nta_leg_t *leg,
 			    nta_incoming_t *irq, const sip_t *request)
 {
 	bool early = s->state == GW_SES_CALLING || s->state == GW_SES_INCOMING;
+	unsigned branch =
+		s->state == GW_SES_CALLING ? gw_session_branch_of(s, leg) : 0;
 
 	if (!gw_session_body_understood(s, irq, request) ||
 	    gw_session_timer_too_short(s, irq, request))
@@ -376,6 +392,8 @@ void gw_session_peer_update(struct gw_session *s, nta_leg_t *leg,
 		(void)gw_dialog_reply(s, irq, 200, NULL, false);
 		if (!early)
 			gw_session_timer_replied(s);
+		if (branch)
+			gw_ims_tell_early_media(s, branch, request);
 		return;
 	}
 	if (!peer_may_offer(s, leg, irq))
@@ -385,14 +403,18 @@ void gw_session_peer_update(struct gw_session *s, nta_leg_t *leg,
 		(void)gw_dialog_reply(s, irq, 481, NULL, false);
 		return;
 	}
-	gw_dialog_refresh(s, leg, true, request);
+	if (early)
+		gw_dialog_refresh(s, leg, true, request);
 	s->upd_irq = irq;
 	s->peer_late = false;
 	s->offer = GW_OFF_PEER;
 	if (!early)
 		gw_session_timer_asked(s, request);
 	gw_info(&s->log, "UPDATE received with an offer");
-	gw_ims_tell_offer(s, early ? gw_session_branch_of(s, leg) : 0, request);
+	gw_ims_tell_offer(s, branch, request);
+	/* What it authorises, it does with what it describes. */
+	if (branch && s->state == GW_SES_CALLING)
+		gw_ims_tell_early_media(s, branch, request);
 }
 
 /* ---- the call's replies ---- */
@@ -404,6 +426,9 @@ static int accept_peer_offer(struct gw_session *s, const void *sdp, size_t len)
 
 	if (!sdp)
 		return -EPROTO;
+	/* RFC 6141 4: not before, so that a refused one changes nothing. */
+	if (s->state == GW_SES_UP)
+		gw_dialog_refresh_by(s, s->upd_irq ? s->upd_irq : s->inv_irq);
 	if (s->upd_irq) {
 		s->offer = GW_OFF_NONE;
 		r = gw_dialog_reply(s, s->upd_irq, 200, &m, false);
@@ -517,13 +542,19 @@ int gw_session_refuse_offer(struct gw_session *s, const struct gw_cause *cause)
 	return 0;
 }
 
-int gw_session_info(struct gw_session *s, const char *type, const void *body,
-		    size_t len)
+int gw_session_info(struct gw_session *s, unsigned branch, const char *type,
+		    const void *body, size_t len)
 {
 	const struct gw_dialog_msg m = { .content_type = type,
 					 .body = body,
 					 .len = len };
 
+	if (s->state == GW_SES_CALLING && branch && branch <= s->nbranch &&
+	    !s->branch[branch - 1].ended)
+		return gw_dialog_request_in(s, s->branch[branch - 1].leg,
+					    sip_method_info, &m)
+			       ? 0
+			       : -ENOMEM;
 	if (s->state != GW_SES_UP &&
 	    (s->state != GW_SES_ANSWERED || s->answer_held))
 		return -EPROTO;

@@ -19,6 +19,7 @@
 #include <sofia-sip/nta.h>
 #include <sofia-sip/sip.h>
 
+struct gw_metric;
 struct gw_session;
 struct gw_regns;
 struct gw_messages;
@@ -26,6 +27,10 @@ struct gw_messages;
 #define GW_SIP_ALLOW                                                           \
 	"INVITE, ACK, BYE, CANCEL, PRACK, UPDATE, INFO, OPTIONS, MESSAGE, "    \
 	"REFER"
+/* Bodies of what makes or changes a session (RFC 5621). */
+#define GW_SIP_ACCEPT "application/sdp, multipart/mixed"
+/* RFC 3312 11, TS 24.229 5.1.3.1: with a description that has mandatory ones. */
+#define GW_SIP_CONDITIONS "Require: precondition\r\n"
 /* Of DTMF; the one that we take (RFC 6086). */
 #define GW_SIP_INFO_PACKAGE "infoDtmf"
 
@@ -43,6 +48,7 @@ struct gw_sip {
 	uint16_t draining_s; /* Retry-After; 0: serving */
 	struct gw_session *sessions;
 	unsigned nsession;
+	unsigned orphans;             /* BYEs of no session (dialog_orphan.c) */
 	struct gw_regns *regns;       /* registrations in the core */
 	struct gw_messages *messages; /* NULL: none are served */
 	struct gw_timer stats;        /* carries NTA's counters over to ours */
@@ -83,6 +89,10 @@ bool gw_stack_core_is_tls(const struct gw_sip *sip);
 
 /* ---- stack_request.c ---- */
 
+/* A final response to @irq, which has no session; @why is counted and logged,
+ * NULL: neither.  Returns @status for NTA, which then forgets the transaction. */
+int gw_stack_refuse(struct gw_sip *sip, nta_incoming_t *irq, int status,
+		    const char *headers, struct gw_metric *why);
 /* A final response to a method that nobody here serves, counted: 489 for an
  * event package (RFC 6665 4.2.1.1, RFC 3903 6), 481 for a NOTIFY that nobody
  * subscribed to, else 405.  Returns it. */

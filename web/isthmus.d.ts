@@ -30,6 +30,7 @@ export type SessionState = (typeof State)[keyof typeof State];
 export const Method: Readonly<{
 	MESSAGE: 'message.isthmus';
 	QUALITY: 'quality.isthmus';
+	TRANSFER: 'transfer.isthmus';
 }>;
 
 export type Originator = 'local' | 'remote' | 'system';
@@ -247,7 +248,10 @@ export interface Stats {
 	localAudioLevel: number | null;
 	jitterBufferMs: number | null;
 	concealedPercent: number | null;
+	/** All pictures together. */
 	video: VideoStats | null;
+	/** Each m-line of video by itself. */
+	videos: PictureStats[];
 }
 
 export interface VideoStats {
@@ -259,6 +263,26 @@ export interface VideoStats {
 	width: number | null;
 	height: number | null;
 	codec: string | null;
+}
+
+/** One m-line of video; null: this browser does not tell. */
+export interface PictureStats {
+	mid: string;
+	packetsSent: number;
+	packetsReceived: number;
+	packetsLost: number;
+	jitterMs: number | null;
+	framesDecoded: number;
+	framesDropped: number | null;
+	keyFramesDecoded: number | null;
+	freezes: number | null;
+	frozenMs: number | null;
+	framesPerSecond: number | null;
+	width: number | null;
+	height: number | null;
+	sentWidth: number | null;
+	sentHeight: number | null;
+	sentFramesPerSecond: number | null;
 }
 
 /** One direction of one segment, over the last interval; null: not known. */
@@ -276,6 +300,41 @@ export interface SegmentQuality {
 	roundTripMs: number | null;
 }
 
+export interface VideoPathQuality {
+	lossPercent: number | null;
+	jitterMs: number | null;
+	kbps: number;
+}
+
+export interface VideoSegmentQuality {
+	toGateway: VideoPathQuality;
+	fromGateway: VideoPathQuality;
+	roundTripMs: number | null;
+	/** What this segment's far end asked for, since the call began. */
+	nacks: number;
+	packetsResent: number;
+	keyFrameRequests: number;
+	/** What it shows, where it is a browser that reports. */
+	seen: {
+		width: number | null;
+		height: number | null;
+		framesPerSecond: number | null;
+		framesDecoded: number | null;
+		framesDropped: number | null;
+		freezes: number | null;
+		frozenMs: number | null;
+	} | null;
+}
+
+/** One m-line of video. */
+export interface VideoQuality {
+	/** As here; '' where it is not known. */
+	mid: string;
+	codec: string;
+	near: VideoSegmentQuality;
+	far: VideoSegmentQuality;
+}
+
 /** What the gateway makes of its counters, of RTCP and of our statistics. */
 export interface Quality {
 	/** Browser and gateway. */
@@ -285,6 +344,8 @@ export interface Quality {
 	/** Both segments together: as heard here, and there. */
 	heardHere: number | null;
 	heardThere: number | null;
+	/** Left out where there are no pictures. */
+	video?: VideoQuality[];
 	local: Stats;
 }
 
@@ -309,7 +370,7 @@ export interface SessionEvents {
 	device: { kind: 'audio' | 'video'; label: string; lost: boolean };
 	/** The call moves to another party. */
 	transfer: {
-		state: 'trying' | 'done' | 'failed';
+		state: 'trying' | 'proceeding' | 'alerting' | 'done' | 'failed';
 		target: string;
 		status?: number;
 		cause?: string;
@@ -424,8 +485,10 @@ export class Session extends Emitter<SessionEvents> {
 	hasVideo(): { local: boolean; remote: boolean };
 	/** A deviceId, "" (default) for the default device, or a track. */
 	setDevice(kind: 'audio' | 'video', source?: string | MediaStreamTrack): Promise<void>;
-	/** @target takes the other party's place. */
-	transfer(target: string): Promise<void>;
+	/** @target takes the other party's place; with leave, this one's. */
+	transfer(target: string, options?: { leave?: boolean }): Promise<void>;
+	/** The other parties of both calls talk to each other; this side leaves. */
+	joinWith(other: Session): Promise<void>;
 	/** With the playback option; else null. */
 	readonly playback: Playback | null;
 	sendDTMF(tones: string, options?: {

@@ -1,7 +1,7 @@
 /*
  * The application-specific methods that the gateway itself serves:
- * message.isthmus, text outside of calls, and quality.isthmus, what a client
- * counts of a session.
+ * message.isthmus, text outside of calls, quality.isthmus, what a client counts
+ * of a session, and transfer.isthmus, by which it leaves one to others.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -13,6 +13,7 @@
 #define ASKS_MAX     4096      /* messages of clients that are under way */
 #define UNANSWERED   16        /* messages that a client has not answered yet */
 #define REPORT_EVERY 900000ull /* microseconds, of one session */
+#define QUALITY_MAX  16384     /* bytes of the answer: eight m-lines of video */
 
 GW_COUNTER(m_taken, "isthmus_respect_text_messages_total",
 	   "Messages of text of clients, and to them, by what became of them",
@@ -312,12 +313,71 @@ void gw_rapp_quality(struct gw_rconn *c, const struct gw_rmsg *m)
 		return;
 	}
 	l->reported_us = now;
-	gw_buf_init(&b, 4096);
+	gw_buf_init(&b, QUALITY_MAX);
 	msg.report = &m->report;
+	msg.video = m->video;
+	msg.nvideo = (unsigned)m->nvideo;
 	msg.quality = &b;
 	gw_rleg_deliver(l, &msg);
 	o.session_id = m->str[GW_K_SESSION_ID]; /* l may be gone */
 	o.quality = gw_buf_error(&b) || !b.len ? NULL : b.data;
 	gw_rconn_accept(c, m, &o);
 	gw_buf_fini(&b);
+}
+
+/* ---- transfer ---- */
+
+/* The session whose other party becomes the new one here; NULL: refused, or
+ * (with true) not asked for. */
+static struct gw_rleg *joined(struct gw_rconn *c, const struct gw_rmsg *m,
+			      bool *asked)
+{
+	struct gw_rleg *l;
+
+	*asked = gw_rmsg_has(m, GW_K_JOIN_ID);
+	if (*asked == gw_rmsg_has(m, GW_K_RESOURCE_ID)) {
+		gw_rconn_reject(c, m, GW_RJ_MEMBER, 400,
+				"either resourceId or joinSessionId");
+		*asked = true;
+		return NULL;
+	}
+	l = *asked ? gw_rleg_find(c->reg, m->str[GW_K_JOIN_ID]) : NULL;
+	if (*asked && (!l || l->state != GW_RL_UP)) {
+		gw_rconn_reject(c, m, GW_RJ_SESSION, 481,
+				"joinSessionId is no connected session");
+		return NULL;
+	}
+	return l;
+}
+
+void gw_rapp_transfer(struct gw_rconn *c, const struct gw_rmsg *m)
+{
+	struct gw_rleg *l = gw_rleg_find(c->reg, m->str[GW_K_SESSION_ID]);
+	struct gw_msg msg = { .verb = GW_V_TRANSFER };
+	struct gw_rout o = { .has_state = true };
+	struct gw_rleg *other;
+	char target[GW_TARGET_SIZE];
+	bool join;
+
+	if (!l || l->state != GW_RL_UP) {
+		gw_rconn_reject(c, m, GW_RJ_SESSION, 481,
+				"mediaSessionId is no connected session");
+		return;
+	}
+	other = joined(c, m, &join);
+	if (join && !other)
+		return;
+	if (!join && !gw_respect_target(target, c->web, c->reg,
+					m->str[GW_K_RESOURCE_ID])) {
+		gw_rconn_reject(c, m, GW_RJ_MEMBER, 400,
+				"resourceId must be a URI or a number");
+		return;
+	}
+	gw_info(&c->log, "%s: left to %s", l->id, join ? other->id : target);
+	o.session_id = l->id;
+	o.state = gw_rleg_shown(l);
+	gw_rconn_accept(c, m, &o);
+	msg.target.uri = join ? NULL : target;
+	msg.joins = join ? &other->leg : NULL;
+	gw_rleg_deliver(l, &msg); /* both may be gone */
 }

@@ -167,6 +167,7 @@ static void add_session(struct gw_buf *b, const struct gw_rout *o)
 	add_string(b, GW_K_ASSERTED_ORIG_ID, o->asserted_orig);
 	add_string(b, GW_K_ASSERTED_ORIG_NAME, o->asserted_orig_name);
 	add_string(b, GW_K_ASSERTED_TERM_ID, o->asserted_term);
+	add_string(b, GW_K_TRANSFER_STATE, o->transfer_state);
 	add_string(b, GW_K_CONTENT_TYPE, o->content_type);
 	if (o->content) {
 		add_key(b, gw_wire_key(GW_K_CONTENT));

@@ -78,6 +78,7 @@ GW_COUNTER(m_c_mupdate, MESSAGES, MESSAGES_HELP, "method=\"mupdate\",from=\"clie
 GW_COUNTER(m_c_mdisc, MESSAGES, MESSAGES_HELP, "method=\"mdisc\",from=\"client\"");
 GW_COUNTER(m_c_getinfo, MESSAGES, MESSAGES_HELP, "method=\"getinfo\",from=\"client\"");
 GW_COUNTER(m_c_message, MESSAGES, MESSAGES_HELP, "method=\"message\",from=\"client\"");
+GW_COUNTER(m_c_transfer, MESSAGES, MESSAGES_HELP, "method=\"transfer\",from=\"client\"");
 GW_COUNTER(m_c_quality, MESSAGES, MESSAGES_HELP, "method=\"quality\",from=\"client\"");
 GW_COUNTER(m_g_message, MESSAGES, MESSAGES_HELP, "method=\"message\",from=\"gateway\"");
 GW_COUNTER(m_g_auth, MESSAGES, MESSAGES_HELP, "method=\"auth\",from=\"gateway\"");
@@ -101,6 +102,7 @@ static struct gw_metric *const requests[GW_NRMETHODS][2] = {
 	[GW_RM_GETINFO] = { NULL, &m_c_getinfo },
 	[GW_RM_MESSAGE] = { &m_g_message, &m_c_message },
 	[GW_RM_QUALITY] = { NULL, &m_c_quality },
+	[GW_RM_TRANSFER] = { NULL, &m_c_transfer },
 };
 /* clang-format on */
 
@@ -422,6 +424,7 @@ static void on_request(struct gw_rconn *c, const struct gw_rmsg *m,
 		[GW_RM_GETINFO] = gw_rinfo_request,
 		[GW_RM_MESSAGE] = gw_rapp_message,
 		[GW_RM_QUALITY] = gw_rapp_quality,
+		[GW_RM_TRANSFER] = gw_rapp_transfer,
 	};
 	static const enum gw_rreject reasons[] = {
 		[GW_RF_DEPTH] = GW_RJ_DEPTH,

@@ -341,17 +341,35 @@ static int send_info(struct gw_rleg *l, const struct gw_msg *msg)
 	return 0;
 }
 
-/* Only the end of it is worth telling; the party is another one then. */
+/* Of one that goes on: what the new party does, once. */
+static void tell_transfer(struct gw_rleg *l, uint16_t status)
+{
+	struct gw_rout o = {
+		.transfer_state = gw_wire_state(
+			status == 180 ? GW_RS_ALERTING : GW_RS_PROCEEDING),
+	};
+	bool known = status == l->transfer || status == 100;
+
+	l->transfer = status;
+	if (!known)
+		gw_rleg_tell(l, &o, GW_RT_STATE);
+}
+
+/* The party is another one at the end. */
 static int send_transfer(struct gw_rleg *l, const struct gw_msg *msg)
 {
 	const struct gw_cause *cause = &msg->cause;
-	struct gw_rout o = { .resource_id = msg->target.uri,
-			     .asserted_term = msg->asserted.uri };
+	struct gw_rout o = { .asserted_term = msg->asserted.uri };
 
 	if (l->state != GW_RL_UP)
 		return -EPROTO;
-	if (cause->status < 200)
+	o.resource_id = msg->target.uri;
+	if (!o.resource_id || !*o.resource_id)
+		o.resource_id = GW_ANONYMOUS;
+	if (cause->status < 200) {
+		tell_transfer(l, cause->status);
 		return 0;
+	}
 	if (cause->status >= 300) {
 		o.problem.status = cause->status;
 		o.problem.sip = cause->sip;

@@ -47,6 +47,9 @@ enum gw_rleg_oa_event {
 	GW_OA_NEVENTS
 };
 
+/* Of a party that nobody named. */
+#define GW_ANONYMOUS "sip:anonymous@anonymous.invalid"
+
 /* what: which parts of the session a request of ours told, for its response */
 #define GW_RT_SETUP   1u
 #define GW_RT_OFFER   2u
@@ -72,6 +75,7 @@ struct gw_rleg {
 	bool early_answered;    /* the one answer before the call was up */
 	bool early_media;       /* authorised by the far end */
 	bool alerted;           /* PROGRESS was reported */
+	uint16_t transfer;      /* the last status of one that was told */
 	int64_t since_s;
 	char peer[256], peer_name[128];
 	char resource[256];

@@ -59,6 +59,8 @@ struct gw_rmsg {
 	uint32_t dtmf_ms;
 	const char *user_data; /* JSON text, if there is more than dtmf in it */
 	struct gw_leg_report report;
+	size_t nvideo; /* report.video */
+	struct gw_leg_video video[GW_WIRE_Q_VIDEOS];
 
 	/* A response of success that we cannot take for one. */
 	bool overruled;
@@ -122,6 +124,7 @@ struct gw_rout {
 	const char *content_type;
 	const char *content; /* content_len bytes */
 	size_t content_len;
+	const char *transfer_state;
 	bool user_data_taken; /* not on the wire: the request's went on */
 };
 

@@ -41,6 +41,8 @@ static const struct {
 	[GW_K_CONTENT]           = { "content", { NULL } },
 	[GW_K_REPORT]            = { "report", { NULL } },
 	[GW_K_QUALITY]           = { "quality", { NULL } },
+	[GW_K_JOIN_ID]           = { "joinSessionId", { NULL } },
+	[GW_K_TRANSFER_STATE]    = { "transferState", { NULL } },
 };
 
 static const char *const methods[GW_NRMETHODS] = {
@@ -51,6 +53,7 @@ static const char *const methods[GW_NRMETHODS] = {
 	[GW_RM_GETINFO] = "getinfo",
 	[GW_RM_MESSAGE] = "message.isthmus",
 	[GW_RM_QUALITY] = "quality.isthmus",
+	[GW_RM_TRANSFER] = "transfer.isthmus",
 };
 
 static const char *const states[GW_NRSTATES] = {

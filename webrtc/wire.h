@@ -45,6 +45,8 @@ enum gw_key {
 	GW_K_CONTENT,
 	GW_K_REPORT,
 	GW_K_QUALITY,
+	GW_K_JOIN_ID,
+	GW_K_TRANSFER_STATE,
 	GW_NKEYS
 };
 
@@ -59,6 +61,7 @@ enum gw_rmethod {
 	/* application-specific methods that are served here */
 	GW_RM_MESSAGE,
 	GW_RM_QUALITY,
+	GW_RM_TRANSFER,
 	GW_RM_APP,     /* name.authority: of an application */
 	GW_RM_UNKNOWN, /* neither */
 	GW_NRMETHODS
@@ -95,6 +98,9 @@ enum gw_rstate { /* mediaSessionState */
 #define GW_WIRE_Q_JITTER   "jitterMs"
 #define GW_WIRE_Q_RTT      "rttMs"
 #define GW_WIRE_Q_BUFFER   "jitterBufferMs"
+#define GW_WIRE_Q_VIDEO    "video" /* of objects, an m-line each */
+#define GW_WIRE_Q_VIDEOS   8       /* of them, at most */
+#define GW_WIRE_Q_MID      "mid"
 
 #define GW_WIRE_P_TYPE   "type"
 #define GW_WIRE_P_TITLE  "title"

@@ -48,7 +48,8 @@ struct fake_leg {
 	char text[4096]; /* the last description it got */
 	char cause_text[160];
 	char target[512];
-	int refuse; /* error that send() returns for an OFFER */
+	int refuse;     /* error that send() returns for an OFFER */
+	bool cancelled; /* its own OFFER was taken back: the reply is dropped */
 };
 
 static struct fake_leg *caller, *called;
@@ -60,6 +61,12 @@ static inline int leg_send(struct gw_leg *leg, const struct gw_msg *msg)
 
 	if (msg->verb == GW_V_OFFER && f->refuse)
 		return f->refuse;
+	if (f->cancelled && msg->verb != GW_V_RELEASE) {
+		f->cancelled = msg->verb == GW_V_OFFER;
+		return msg->verb == GW_V_OFFER    ? -EAGAIN
+		       : msg->verb == GW_V_ACCEPT ? -EPROTO
+						  : 0;
+	}
 	if (f->nsaid < 64)
 		f->said[f->nsaid++] = msg->verb;
 	f->last = *msg;
@@ -118,12 +125,16 @@ size_t gw_respect_endpoints(const struct gw_web *web, const char *uri,
 	return 1;
 }
 
+static int respect_error; /* of the next gw_respect_leg_new() */
+
 int gw_respect_leg_new(struct gw_leg **out, struct gw_web *web, const char *uri,
 		       const char *key)
 {
 	(void)key;
 	(void)web;
 	(void)uri;
+	if (respect_error)
+		return respect_error;
 	called = fake_leg(&web_ops);
 	*out = &called->leg;
 	return 0;
@@ -176,7 +187,7 @@ int gw_media_post(struct gw_media *m, const struct gw_media_cmd *cmd)
 }
 
 /* What RESERVE made, as media/context.c keeps it. */
-static unsigned reserved[GW_NTERMS];
+static unsigned reserved[GW_NTERMS + 1]; /* and the spare */
 
 static inline void local_end(struct gw_end *end, const struct gw_media_cmd *cmd)
 {
@@ -237,6 +248,10 @@ static inline void media_works(void)
 		case GW_M_RELEASE:
 			ev->type = GW_E_RELEASED;
 			break;
+		case GW_M_TAKE:
+			ev->type = GW_E_TAKEN;
+			reserved[cmd->term] = reserved[GW_TERM_SPARE];
+			break;
 		case GW_M_GATE:
 			ev->type = GW_E_FAILED;
 			ev->error = gate_error(cmd);
@@ -244,7 +259,8 @@ static inline void media_works(void)
 		default:
 			ev->type = GW_E_CONFIGURED;
 		}
-		if (cmd->verb != GW_M_GATE || ev->error)
+		if (cmd->verb != GW_M_DROP &&
+		    (cmd->verb != GW_M_GATE || ev->error))
 			gw_core_media_event(ev, &core);
 		free(ev);
 	}
@@ -292,6 +308,7 @@ static inline int setup(void **s)
 	ncmd = nserved = restarts = 0;
 	memset(reserved, 0, sizeof(reserved));
 	overloaded = false;
+	respect_error = 0;
 	caller = called = NULL;
 	legs_alive = 0;
 	return 0;

@@ -270,12 +270,17 @@ static void on_leg(struct gw_leg *leg, const struct gw_msg *msg, void *arg)
 	if (msg->verb == GW_V_REPORT) {
 		peer.nreport++;
 		peer.report = *msg->report;
+		peer.nvideo = msg->nvideo;
+		memcpy(peer.video, msg->video,
+		       msg->nvideo * sizeof(peer.video[0]));
 		gw_buf_str(msg->quality, "{\"heardHere\":4.10}");
 	}
 	h->verb = msg->verb;
 	h->cause = msg->cause;
 	h->role = msg->desc.role;
 	h->alert = msg->alert;
+	h->joins = msg->joins;
+	h->stays = msg->stays;
 	if (msg->desc.text)
 		(void)snprintf(h->text, sizeof(h->text), "%.*s",
 			       (int)msg->desc.len, msg->desc.text);
@@ -284,7 +289,8 @@ static void on_leg(struct gw_leg *leg, const struct gw_msg *msg, void *arg)
 			       (int)msg->content_len,
 			       (const char *)msg->content);
 	else if (msg->verb == GW_V_TRANSFER)
-		(void)snprintf(h->text, sizeof(h->text), "%s", msg->target.uri);
+		(void)snprintf(h->text, sizeof(h->text), "%s",
+			       msg->target.uri ? msg->target.uri : "");
 	else if (msg->cause.text)
 		(void)snprintf(h->text, sizeof(h->text), "%s", msg->cause.text);
 	h->cause.text = NULL;

@@ -645,8 +645,9 @@ static void getinfo_tells_what_was_asked(void **state)
 	client_say(c, REQ("getinfo", "4") "}");
 	has(client_last(c), "\"mediaSessions\":[]");
 	has(client_last(c), "\"codecs\":[\"opus\"]");
-	has(client_last(c), "\"methods\":[\"auth\",\"msetup\",\"mupdate\","
-			    "\"mdisc\",\"getinfo\",\"quality.isthmus\"]");
+	has(client_last(c),
+	    "\"methods\":[\"auth\",\"msetup\",\"mupdate\","
+	    "\"mdisc\",\"getinfo\",\"quality.isthmus\",\"transfer.isthmus\"]");
 	has(client_last(c), "{\"urls\":[\"stun:stun.example.net:3478\"]}");
 	v = json_value(client_last(c), "username");
 	assert_non_null(v);

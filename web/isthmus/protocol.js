@@ -31,4 +31,5 @@ export const KNOWN_STATES = new Set(Object.values(State));
 export const Method = Object.freeze({
 	MESSAGE: 'message.isthmus',
 	QUALITY: 'quality.isthmus',
+	TRANSFER: 'transfer.isthmus',
 });

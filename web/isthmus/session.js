@@ -1,6 +1,6 @@
 // session.js - one call as the application sees it: states, hold, transfer,
 // what the gateway says of it, and its end.
-import { KNOWN_STATES, State } from './protocol.js';
+import { KNOWN_STATES, Method, State } from './protocol.js';
 import { IsthmusError, causeOf, failureOf, isMediaError, mediaCause, problem,
 	problemMember } from './errors.js';
 import { Emitter } from './emitter.js';
@@ -192,15 +192,29 @@ export class Session extends Emitter {
 	}
 
 	/**
-	 * The call goes on with @target in place of the other party.  Resolves when
-	 * @target has answered; when it does not, everything is as before.
+	 * The call goes on with @target in place of the other party, or (leave) in
+	 * place of this one: it ends here then.  Resolves when @target has answered;
+	 * when it does not, everything is as before.
 	 */
-	async transfer(target) {
+	async transfer(target, { leave = false } = {}) {
 		this.#mustBeUp();
+		const uri = this.#ua.normalizeTarget(target);
+		await this.#move(uri, leave, { resourceId: uri });
+	}
+
+	/** Attended: whom one talks to here and in @other go on without us. */
+	async joinWith(other) {
+		this.#mustBeUp();
+		if (!(other instanceof Session) || other === this || !other.isEstablished())
+			throw new IsthmusError('state', 'the other call is not up');
+		await this.#move(other.remoteIdentity.uri ?? other.target, true,
+			{ joinSessionId: other.id });
+	}
+
+	async #move(uri, leaves, members) {
 		if (this.#transfer)
 			throw new IsthmusError('state', 'a transfer is under way');
-		const uri = this.#ua.normalizeTarget(target);
-		const transfer = this.#transfer = {};
+		const transfer = this.#transfer = { leaves, uri };
 		const done = new Promise((resolve, reject) => {
 			Object.assign(transfer, { resolve, reject });
 			transfer.timer = setTimeout(() => reject(new IsthmusError('timeout',
@@ -210,11 +224,13 @@ export class Session extends Emitter {
 		done.catch(() => {});
 		try {
 			this._emit('transfer', { state: 'trying', target: uri });
-			await this.#ua._request('mupdate',
-				{ mediaSessionId: this.id, resourceId: uri });
+			await this.#ua._request(leaves ? Method.TRANSFER : 'mupdate',
+				{ mediaSessionId: this.id, ...members });
 			await done;
-			this.target = uri;
-			this._emit('transfer', { state: 'done', target: uri });
+			if (!leaves) {
+				this.target = uri;
+				this._emit('transfer', { state: 'done', target: uri });
+			}
 		} catch (error) {
 			if (!this.isEnded())
 				this._emit('transfer', {
@@ -233,7 +249,9 @@ export class Session extends Emitter {
 		const text = String(tones).toUpperCase();
 		if (!/^[0-9A-D#*,]+$/.test(text))
 			throw new IsthmusError('config', 'tones are 0-9, A-D, #, * and ","');
-		this.#mustBeUp();
+		// A service may ask before it answers.
+		if (this.#state !== State.EARLY || !this.connection)
+			this.#mustBeUp();
 		const sender = this.#media.audioSender()?.dtmf;
 		if (transport !== 'info' && sender?.canInsertDTMF) {
 			sender.insertDTMF(sender.toneBuffer + text, duration, interToneGap);
@@ -287,7 +305,8 @@ export class Session extends Emitter {
 
 	/** One flat summary of RTCPeerConnection.getStats(). */
 	async getStats() {
-		return summarize(await this.connection?.getStats() ?? null);
+		return summarize(await this.connection?.getStats() ?? null,
+			this.connection?.getTransceivers());
 	}
 
 	// -- what UA does --
@@ -412,6 +431,8 @@ export class Session extends Emitter {
 					(error) => this.#unusable(error));
 		else if (resourceId !== undefined)
 			this.#transferred(message);
+		else if (message.transferState !== undefined)
+			this.#progressed(message.transferState);
 		else if (message.problemDetails && this.#negotiation.offering)
 			this.#negotiation.refused(failureOf(message));
 		else // after a description that is still being set
@@ -536,13 +557,22 @@ export class Session extends Emitter {
 		this._emit('userData', { userData });
 	}
 
+	// The party that is to come rings.
+	#progressed(state) {
+		if (this.#transfer && ['proceeding', 'alerting'].includes(state))
+			this._emit('transfer', { state, target: this.#transfer.uri });
+	}
+
 	// What became of our transfer, or that the other side was transferred.
 	#transferred(message) {
 		const { resourceId, problemDetails, mediaSessionState } = message;
 		if (problemDetails) {
 			this.#transfer?.reject(failureOf(message));
 		} else if (this.#transfer) {
+			const { leaves, uri } = this.#transfer;
 			this.#transfer.resolve();
+			if (leaves) // the end comes next
+				this._emit('transfer', { state: 'done', target: uri });
 		} else {
 			this.target = resourceId;
 			this._emit('transfer', { state: 'done', target: resourceId });

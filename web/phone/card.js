@@ -118,9 +118,19 @@ class CallCard {
 			session.removeVideo() : session.addVideo({ constraints: videoConstraints() }));
 		this.#unfold('.keys', '.pad');
 		this.#unfold('.transfer', '.transfer-form');
+		click('.transfer', () => this.#showJoin());
 		this.#q('.transfer-form').addEventListener('submit', (event) => {
 			event.preventDefault();
-			this.#transfer(this.#q('.transfer-form input').value);
+			this.#transfer((target) => session.transfer(target));
+		});
+		click('.leave', () => {
+			if (this.#q('.transfer-form').reportValidity())
+				this.#transfer((target) => session.transfer(target, { leave: true }));
+		});
+		click('.join', () => {
+			const other = this.#joinable();
+			if (other)
+				this.#transfer(() => session.joinWith(other));
 		});
 		click('.unblock', () => {
 			audioContext();
@@ -133,15 +143,23 @@ class CallCard {
 		return this.#do('Answer', () => this.#session.ua.switchTo(this.#session, options));
 	}
 
-	async #transfer(target) {
-		const button = this.#q('.transfer-form button');
-		button.disabled = true;
+	async #transfer(move) {
+		const buttons = [...this.#q('.transfer-form').querySelectorAll('button')];
+		for (const button of buttons)
+			button.disabled = true;
 		await this.#do('Transfer', async () => {
-			await this.#session.transfer(target);
+			await move(this.#q('.transfer-form input').value);
 			this.#q('.transfer').click();
 			this.#q('.transfer-form input').value = '';
 		});
-		button.disabled = false;
+		for (const button of buttons)
+			button.disabled = false;
+	}
+
+	// The other call that is up, whose party this one could be given to.
+	#joinable() {
+		return this.#session.ua.sessions.find((other) =>
+			other !== this.#session && other.isEstablished());
 	}
 
 	#wireSession() {
@@ -269,15 +287,18 @@ class CallCard {
 		this.#q('.quality').textContent = this.#stats;
 	}
 
-	#showQuality({ heardHere, heardThere, near, far }) {
+	#showQuality({ heardHere, heardThere, near, far, video = [] }) {
 		const mos = (value) => value === null ? '' : ` ${goodness(value)} (${value.toFixed(1)})`;
 		const loss = Math.max(near.toGateway.lossPercent ?? 0, near.fromGateway.lossPercent ?? 0);
 		const beyond = Math.max(far.toGateway.lossPercent ?? 0, far.fromGateway.lossPercent ?? 0);
+		const unseen = Math.max(0, ...video.map((line) =>
+			line.near.fromGateway.lossPercent ?? 0));
 		this.#opinion = [
 			...heardHere === null ? [] : [`You hear${mos(heardHere)}`],
 			...heardThere === null ? [] : [`they hear${mos(heardThere)}`],
 			...loss >= 0.5 ? [`${loss.toFixed(1)} % lost on your side`] : [],
 			...beyond >= 0.5 ? [`${beyond.toFixed(1)} % lost beyond`] : [],
+			...unseen >= 0.5 ? [`${unseen.toFixed(1)} % of the picture lost`] : [],
 		].join(' \u00b7 ');
 		this.#q('.opinion').textContent = this.#opinion;
 	}
@@ -320,7 +341,15 @@ class CallCard {
 		this.#q('.hold').textContent = hold.local ? 'Resume' : 'Hold';
 		this.#q('.mute').textContent = session.isMuted() ? 'Unmute' : 'Mute';
 		this.#q('.video').textContent = video ? 'Camera off' : 'Video';
+		this.#showJoin();
 		this.#tick();
+	}
+
+	#showJoin() {
+		const other = this.#joinable();
+		const join = this.#q('.join');
+		join.hidden = !other;
+		join.textContent = other ? `Join with ${peerName(other.remoteIdentity)}` : '';
 	}
 
 	#over({ cause, message }, failed) {
