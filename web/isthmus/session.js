@@ -14,10 +14,21 @@ import { sleep, toDate } from './time.js';
 
 export const SECRET = Symbol('made by UA');
 
+const DOUBT_MS = 600; // without a packet: longer than Opus pauses in silence
+const PATIENCE_MS = 2000; // with a path that is "disconnected", and may come back
 const TRANSFER_TIMEOUT_MS = 200_000; // the gateway gives ringing up before
 
 const objectOf = (value) => value && typeof value === 'object' && !Array.isArray(value) ?
 	value : {};
+
+// Packets of media, and answers to checks of the path.
+function heard(report) {
+	let n = 0;
+	for (const stat of report.values())
+		n += stat.type === 'inbound-rtp' ? stat.packetsReceived ?? 0 :
+			stat.type === 'candidate-pair' ? stat.responsesReceived ?? 0 : 0;
+	return n;
+}
 
 export class Session extends Emitter {
 	#ua;
@@ -36,6 +47,7 @@ export class Session extends Emitter {
 	#transfer = null;
 	#resumed = null;
 	#recovering = false;
+	#doubting = false;
 	#statsTimer = 0;
 	#iceTimer = 0;
 
@@ -375,9 +387,28 @@ export class Session extends Emitter {
 
 	_reconnected(info) {
 		this._emit('reconnected', { state: info.mediaSessionState });
-		const ice = this.connection?.iceConnectionState;
-		if (this.#accepted && (ice === 'failed' || ice === 'disconnected'))
+		if (this.#pathIsGone())
 			this.#recover();
+		else
+			this._doubtPath();
+	}
+
+	// The network may be another one.  A browser takes seconds to see that
+	// its path is gone; that nothing comes shows sooner.
+	async _doubtPath() {
+		if (!this.#accepted || this.isEnded() || this.#doubting || !this.connection)
+			return;
+		this.#doubting = true;
+		try {
+			const before = heard(await this.connection.getStats());
+			await sleep(DOUBT_MS);
+			if (!this.isEnded() &&
+			    heard(await this.connection.getStats()) === before)
+				this.#recover();
+		} catch { // closed meanwhile
+		} finally {
+			this.#doubting = false;
+		}
 	}
 
 	_resumeUnlessDone() {
@@ -627,16 +658,22 @@ export class Session extends Emitter {
 		this._emit('video', { ...now });
 	}
 
-	// A path that broke (another network, a sleeping lid) is made anew.
+	#pathIsGone() {
+		const state = this.connection?.iceConnectionState;
+		return this.#accepted && (state === 'failed' || state === 'disconnected');
+	}
+
+	// A path that broke (another network, a sleeping lid) is made anew.  What
+	// broke it may have broken the WebSocket, too, which says so later still.
 	#watchIce() {
 		clearTimeout(this.#iceTimer);
-		if (!this.#accepted || this.isEnded())
+		if (this.isEnded() || !this.#pathIsGone())
 			return;
-		const state = this.connection.iceConnectionState;
-		if (state === 'failed')
+		this.#ua._suspect();
+		if (this.connection.iceConnectionState === 'failed')
 			this.#recover();
-		else if (state === 'disconnected')
-			this.#iceTimer = setTimeout(() => this.#recover(), 4000);
+		else
+			this.#iceTimer = setTimeout(() => this.#recover(), PATIENCE_MS);
 	}
 
 	async #recover() {
