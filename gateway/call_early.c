@@ -352,6 +352,7 @@ int gw_call_progress(struct gw_call *call)
 		.verb = GW_V_PROGRESS,
 		.asserted = said->asserted,
 		.alert = said->alert,
+		.call_info = said->call_info,
 	};
 	bool fresh, heard;
 	struct early *e;

@@ -63,8 +63,9 @@ struct side {
 	bool held;       /* the peer does not listen */
 	bool answered;   /* remote is an answer, cut by what local offered */
 	bool no_video;   /* the operator wants none */
-	bool owed; /* it changed in vain, and is to be offered what holds */
-	char *who; /* who took the first party's place; NULL: nobody did */
+	bool owed;     /* it changed in vain, and is to be offered what holds */
+	bool newcomer; /* what media is told next is of another party */
+	char *who;     /* who took the first party's place; NULL: nobody did */
 	/* What our descriptions say of resources, until the call is up. */
 	struct gw_precondition qos;
 };
@@ -105,6 +106,7 @@ struct transfer {
 	uint32_t take_serial; /* ... as was asked */
 	char *offer;          /* that it has, or that it made */
 	char *replaces;       /* the dialog that it shall replace, or NULL */
+	char *referred_by;    /* who sends the one that stays there, or NULL */
 	char *early;     /* what a branch of it has answered for good ... */
 	uint32_t branch; /* ... this one */
 	char target[257], done[257]; /* done: the last one that succeeded */
@@ -163,7 +165,9 @@ struct gw_call {
 	unsigned release_tries;
 	bool gone; /* said so by media: there is no context */
 	char from[257], from_name[129], to[257];
+	struct gw_call_info *info; /* of A, until B is called; may be NULL */
 	bool privacy;
+	bool emergency;                     /* to is the URN of the service */
 	char registration[GW_CALL_ID_SIZE]; /* of the caller or the callee */
 	char charging_id[GW_CHARGING_ID_SIZE];
 

@@ -10,7 +10,9 @@
 #include <string.h>
 
 #include "gateway/base/check.h"
+#include "gateway/base/emergency.h"
 #include "sip/ims_cause.h"
+#include "sip/ims_info.h"
 #include "sip/ims_read.h"
 #include "sip/regn.h"
 
@@ -72,6 +74,7 @@ void gw_ims_tell_progress(struct gw_session *s, int status,
 			  bool fresh)
 {
 	struct gw_msg msg = { .verb = GW_V_PROGRESS };
+	struct gw_call_info info;
 	struct gw_ims_who w;
 
 	/* Without a dialog there is nothing that could end. */
@@ -80,6 +83,7 @@ void gw_ims_tell_progress(struct gw_session *s, int status,
 	msg.branch = b ? (unsigned)(b - s->branch) + 1 : 0;
 	msg.firm = b && b->firm;
 	msg.asserted = gw_ims_connected(&w, response);
+	msg.call_info = gw_ims_info(&info, response);
 	msg.alert = alert_of(status);
 	/* An offer in an unreliable response does not exist (RFC 3262 5). */
 	if (!s->late && fresh)
@@ -131,13 +135,15 @@ void gw_ims_tell_accept(struct gw_session *s, unsigned branch,
 }
 
 void gw_ims_tell_transfer(struct gw_session *s, const char *target,
-			  const char *replaces, struct gw_leg *joins)
+			  const char *replaces, const char *by,
+			  struct gw_leg *joins)
 {
 	const struct gw_msg msg = {
 		.verb = GW_V_TRANSFER,
 		.target = {target, NULL},
 		.replaces = replaces,
 		.joins = joins,
+		.referred_by = by,
 	};
 
 	tell(s, &msg);
@@ -224,6 +230,16 @@ static void read_reasons(struct gw_cause *c, const sip_t *m, const char **said)
 	}
 }
 
+static bool is_emergency_xml(const sip_t *m)
+{
+	return m->sip_payload && m->sip_content_type &&
+	       m->sip_content_type->c_type &&
+	       !strcasecmp(m->sip_content_type->c_type,
+			   "application/3gpp-ims+xml") &&
+	       gw_emergency_said(m->sip_payload->pl_data,
+				 m->sip_payload->pl_len);
+}
+
 /* What a failure, BYE or CANCEL says beyond its number, into @text. */
 static void read_cause(struct gw_cause *c, char *text, size_t size,
 		       unsigned status, const sip_t *m)
@@ -246,6 +262,12 @@ static void read_cause(struct gw_cause *c, char *text, size_t size,
 	} else if (status == 408 || status == 503) {
 		/* Nobody answered, or nobody was reached: worth another try. */
 		c->retry_after_s = RETRY_AFTER_S;
+	}
+	/* The network recognises a number that our list has not (TS 24.229
+	 * 5.1.3.1). */
+	if (status == 380 && m && is_emergency_xml(m)) {
+		c->status = 380;
+		c->emergency = true;
 	}
 	if (said && !gw_ident_unquote(plain, sizeof(plain), said))
 		plain[0] = '\0';

@@ -100,6 +100,10 @@ int gw_stack_refuse(struct gw_sip *sip, nta_incoming_t *irq, int status,
 int gw_stack_refuse_method(struct gw_sip *sip, nta_incoming_t *irq,
 			   const sip_t *request);
 
+/* Is @request for an emergency service?  Then it is refused: 380, returned. */
+bool gw_stack_is_emergency(const struct gw_sip *sip, const sip_t *request);
+int gw_stack_refuse_emergency(struct gw_sip *sip, nta_incoming_t *irq);
+
 /* What every request must pass, in a dialog or not: Require.  0, or the final
  * status that has been sent. */
 int gw_stack_check(struct gw_sip *sip, nta_incoming_t *irq,

@@ -9,9 +9,12 @@ import { startRelay } from './lib/relay.mjs';
 import { answerOverTls, callOverTls, isTurnedAway, listenOverTls, makeCertificate,
 	makeCertificates, shownCertificate, useCertificate } from './lib/tls_peer.mjs';
 import { answer, description } from './lib/web.mjs';
+import * as emergency from './emergency_cases.mjs';
+import { cases as info } from './info_cases.mjs';
 import { lossyLate, lossyOrig, lossyTerm } from './lossy_cases.mjs';
 import { more, overLossy } from './more_cases.mjs';
 import { groups as registering } from './reg_cases.mjs';
+import { transfers } from './transfer_cases.mjs';
 
 const BOB = 'sip:bob@far.example';
 
@@ -305,7 +308,23 @@ export const groups = [
 		name: 'more',
 		options: { core: core(PORT.peer, ';transport=udp'),
 			more: 'routes: [ { match: echo, leg: echo } ]\n' },
-		cases: named(more),
+		cases: named([...more, ...transfers]),
+	},
+	{
+		name: 'emergency',
+		options: { core: core(PORT.peer, ';transport=udp'), more: emergency.section },
+		cases: emergency.routed,
+	},
+	{
+		name: 'emergency_refused',
+		options: { core: core(PORT.peer, ';transport=udp') },
+		cases: emergency.refused,
+	},
+	{
+		name: 'info',
+		options: { core: core(PORT.peer, ';transport=udp'), calls: ', client_names: true',
+			sip: '  precondition: supported\n  precondition_confirm: true\n' },
+		cases: info,
 	},
 	{
 		name: 'tcp',

@@ -43,7 +43,9 @@ webrtc_SRCS += \
 	webrtc/respect_app.c \
 	webrtc/respect_auth.c webrtc/respect_auth_job.c webrtc/respect_enrol.c \
 	webrtc/respect_build.c \
+	webrtc/respect_call_info.c \
 	webrtc/respect_conn.c \
+	webrtc/respect_emergency.c \
 	webrtc/respect_info.c \
 	webrtc/respect_leg.c \
 	webrtc/respect_leg_fsm.c \
@@ -66,5 +68,5 @@ webrtc_SRCS += \
 	webrtc/wire.c
 webrtc_TESTS += test_respect_leg test_respect_resume test_respect_enrol test_auth test_auth_users test_txn \
 	test_respect_msg test_jwt test_respect_keep test_registry test_jwk test_waf \
-	test_respect_app
+	test_respect_app test_respect_emergency test_respect_call_info
 webrtc_FUZZ += fuzz_respect fuzz_jwt fuzz_jwk fuzz_waf fuzz_wsframe fuzz_h2

@@ -234,6 +234,26 @@ for (const name of ['Firefox', 'Chromium']) {
 	});
 }
 
+test('of several encodings of Firefox one flows to a phone, in full size', async () => {
+	const fox = await open(asBrowser(firefox), 'alice', FOX);
+	phone.requests.length = 0;
+	await fox.do((target) => { ua.call(target); }, PHONE_URI);
+	await fox.event('confirmed');
+	await fox.do(async (colour) => {
+		const track = probe.painting(colour);
+		session.connection.addTransceiver(track, {
+			direction: 'sendrecv', streams: [new MediaStream([track])],
+			sendEncodings: [{ rid: 'q', scaleResolutionDownBy: 4 },
+				{ rid: 'h', scaleResolutionDownBy: 2 }, { rid: 'f' }],
+		});
+		await session.renegotiate();
+	}, PAINT[RED]);
+	assert.doesNotMatch(phone.offer, /simulcast|rid/);
+	await assertSees(fox, { colour: RED, full: true });
+	await fox.hangUp();
+	await phone.ended();
+});
+
 test('a phone adds video to a call of Firefox, and takes it away', async () => {
 	const fox = await open(asBrowser(firefox), 'alice', FOX);
 	phone.requests.length = 0;

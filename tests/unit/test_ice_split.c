@@ -2,6 +2,7 @@
  * versions of IP. */
 #include "tests/unit/cm.h"
 
+#include <net/if.h>
 #include <netinet/in.h>
 #include <netinet/ip.h>
 #include <string.h>
@@ -34,6 +35,21 @@ static void on_packet(unsigned at, const struct gw_addr *from, uint8_t *data,
 	got_first = data[0];
 }
 
+/* As libnice does. */
+static void pin(int fd, int family)
+{
+	const uint32_t to = htonl(if_nametoindex("lo"));
+
+	if (family == AF_INET6)
+		assert_int_equal(setsockopt(fd, IPPROTO_IPV6, IPV6_UNICAST_IF,
+					    &to, sizeof(to)),
+				 0);
+	else
+		assert_int_equal(setsockopt(fd, IPPROTO_IP, IP_UNICAST_IF, &to,
+					    sizeof(to)),
+				 0);
+}
+
 static int setup(void **state)
 {
 	const char *address = *state;
@@ -45,6 +61,7 @@ static int setup(void **state)
 	splits.mark = MARK;
 	assert_int_equal(gw_poller_new(&poller), 0);
 	nice_fd = udp_open(address, &local);
+	pin(nice_fd, local.family);
 	peer_fd = udp_open(address, &peer);
 	assert_int_equal(gw_ice_split_add(&splits, poller, nice_fd), 0);
 	assert_int_equal(gw_ice_split_find(&splits, &local), 0);
@@ -171,6 +188,20 @@ static void each_datagram_may_have_a_dscp_of_its_own(void **state)
 	assert_int_equal(sent_tos(GW_TOS_SOCKETS), 46 << 2);
 }
 
+static void libnice_sends_by_the_routes_not_by_an_interface(void **state)
+{
+	bool v6 = peer.family == AF_INET6;
+	uint32_t to = 1;
+	socklen_t len = sizeof(to);
+
+	(void)state;
+	assert_int_equal(getsockopt(nice_fd, v6 ? IPPROTO_IPV6 : IPPROTO_IP,
+				    v6 ? IPV6_UNICAST_IF : IP_UNICAST_IF, &to,
+				    &len),
+			 0);
+	assert_int_equal(to, 0);
+}
+
 int main(void)
 {
 	static char v4[] = "127.0.0.1";
@@ -182,6 +213,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(stun_is_libnices_but_answers_to_us),
 		T(each_datagram_may_have_a_dscp_of_its_own),
+		T(libnice_sends_by_the_routes_not_by_an_interface),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

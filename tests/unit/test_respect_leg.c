@@ -479,7 +479,7 @@ static void numbers_become_tel_uris(void **state)
 		{ "tel:100;phone-context=+1", "tel:100;phone-context=+1"            },
 		{ "tel:+1-555",               "tel:+1-555"                          },
 		{ "sip:100@b",                "sip:100@b"                           },
-		{ "urn:service:sos",          "urn:service:sos"                     },
+		{ "urn:service:counselling",  "urn:service:counselling"             },
 	};
 	static const char *const bad[] = { "",
 					   "+",
@@ -522,7 +522,8 @@ static void a_response_that_cannot_be_taken_is_a_failure(void **state)
 	for (size_t i = 0; i < GW_ARRAY_LEN(broken); i++) {
 		struct gw_ws_conn *c = ringing();
 
-		has(client_last(c), "\"supportedExtension\":[\"dtmf\"]");
+		has(client_last(c),
+		    "\"supportedExtension\":[\"callInfo\",\"dtmf\"]");
 		client_say(
 			c,
 			"{\"messageType\":\"response\",\"method\":"

@@ -46,7 +46,7 @@ struct told {
 	char sdp[256];
 	char asserted[256], display[128], target[256];
 	bool privacy, early_media, early_both, no_early_media;
-	bool elsewhere, sip, firm, may_ask;
+	bool elsewhere, sip, firm, may_ask, emergency;
 	enum gw_alert alert;
 	unsigned status, retry_after_s;
 	char text[160];
@@ -108,6 +108,7 @@ static inline void note(struct fix *f, const struct gw_msg *m)
 	t->status = m->cause.status;
 	t->retry_after_s = m->cause.retry_after_s;
 	t->elsewhere = m->cause.elsewhere;
+	t->emergency = m->cause.emergency;
 	t->sip = m->cause.sip;
 	if (m->cause.text)
 		(void)snprintf(t->text, sizeof(t->text), "%s", m->cause.text);

@@ -10,7 +10,6 @@ const bound = (socket, port, host) => new Promise((done, fail) => {
 
 class LossyLine {
 	loss = 0; // of 1, each way
-	cutToBrowser = false;
 	lost = 0;
 	carried = 0;
 	#front = dgram.createSocket('udp4');
@@ -33,8 +32,8 @@ class LossyLine {
 		return this;
 	}
 
-	#loses(cut = false) {
-		const loses = cut || this.random.chance(this.loss);
+	#loses() {
+		const loses = this.random.chance(this.loss);
 		this[loses ? 'lost' : 'carried']++;
 		return loses;
 	}
@@ -44,7 +43,7 @@ class LossyLine {
 		if (!this.#behind.has(key)) {
 			const socket = dgram.createSocket('udp4');
 			socket.on('message', (packet) => {
-				if (!this.#loses(this.cutToBrowser))
+				if (!this.#loses())
 					this.#front.send(packet, port, address);
 			});
 			this.#behind.set(key, bound(socket, 0, this.host).then(() => {

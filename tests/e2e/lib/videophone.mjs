@@ -195,7 +195,7 @@ class VideoPhone {
 			if (status < 200)
 				return;
 			if (cseq.endsWith('INVITE'))
-				this.#ack(message, Number(cseq.split(' ')[0]));
+				this.#ack(Number(cseq.split(' ')[0]), status);
 			this.#waiting.get(cseq)?.({ status, body: message.body });
 			this.#waiting.delete(cseq);
 			return;
@@ -222,10 +222,11 @@ class VideoPhone {
 		}
 	}
 
-	#request(method, cseq, body, type) {
+	#request(method, cseq, body, type, transaction = method) {
 		const d = this.#dialog;
 		this.#send([`${method} ${d.target} SIP/2.0`,
-			`Via: SIP/2.0/UDP 127.0.0.1:${this.port};branch=z9hG4bK${cseq}${method}${this.port}`,
+			`Via: SIP/2.0/UDP 127.0.0.1:${this.port};branch=z9hG4bK${cseq}${
+				transaction}${this.port}`,
 			'Max-Forwards: 70', `From: ${d.local}`, `To: ${d.remote}`,
 			`Call-ID: ${d.callId}`, `CSeq: ${cseq} ${method}`,
 			`Contact: <sip:phone@127.0.0.1:${this.port}>`,
@@ -233,8 +234,9 @@ class VideoPhone {
 			`Content-Length: ${body?.length ?? 0}`, '', body ?? ''].join('\r\n'));
 	}
 
-	#ack(message, cseq) {
-		this.#request('ACK', cseq);
+	// Of what failed it belongs to the INVITE (RFC 3261 17.1.1.3).
+	#ack(cseq, status) {
+		this.#request('ACK', cseq, '', '', status < 300 ? 'ACK' : 'INVITE');
 	}
 
 	#ask(method, body, type) {
@@ -259,6 +261,16 @@ class VideoPhone {
 		this.#media[0].to = audio?.port || null;
 		Object.assign(line, { kind: 'video', to: theirs?.port || null });
 		return answer;
+	}
+
+	/** An offer within the session: sound, if it is to be, and @lines at the end. */
+	changeTo({ audio = true, video = false, lines }) {
+		return this.#ask('INVITE', ['v=0', `o=- 7 ${this.#version++} IN IP4 127.0.0.1`,
+			's=-', 'c=IN IP4 127.0.0.1', 't=0 0',
+			`m=audio ${audio ? this.mediaPort : 0} RTP/AVP 0`,
+			`m=video ${video ? this.mediaPort + 2 : 0} RTP/AVP ${this.videoPt}`,
+			`a=rtpmap:${this.videoPt} VP8/90000`, ...lines, ''].join('\r\n'),
+		'application/sdp');
 	}
 
 	/** INFO: send a key frame (RFC 5168). */
