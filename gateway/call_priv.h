@@ -1,5 +1,7 @@
 /*
  * gateway/call_priv.h - the inside of a call, shared by gateway/call*.c only
+ *
+ * Signalling thread only.
  */
 #ifndef GW_CALL_PRIV_H
 #define GW_CALL_PRIV_H

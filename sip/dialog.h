@@ -13,7 +13,7 @@
  *   acknowledged (session_early.c): NTA forgets to repeat it, lets a 2xx out
  *   too early, and aborts when its timer finds the transaction elsewhere.
  *
- * Signalling thread only.
+ * Signalling thread only.  An int that is returned is 0 or -ENOMEM.
  */
 #ifndef GW_SIP_DIALOG_H
 #define GW_SIP_DIALOG_H

@@ -13,6 +13,9 @@
  * A session outlives its leg: what is still owed to the peer (an ACK, the end
  * of a BYE, a CANCEL's 200) is done without it.  It dies by itself when it is
  * DEAD and has no leg.  Signalling thread only.  Diagram: docs/sip.md.
+ *
+ * An int that is returned is 0 or -errno: -EPROTO where the state has no place
+ * for it, -EAGAIN while another offer is under way, -ENOMEM.
  */
 #ifndef GW_SIP_SESSION_H
 #define GW_SIP_SESSION_H
@@ -135,7 +138,10 @@ struct gw_session {
 	nta_leg_t *dialog; /* the one that counts; NULL until there is one */
 	nta_leg_t *caller; /* UAC: the leg without To tag */
 	nta_outgoing_t *invite; /* UAC: the original INVITE */
-	struct gw_branch branch[GW_SESSION_BRANCHES];
+	/* Early dialogs, and then the one: made as they come, so that a pointer
+	 * into them lasts until the next one does.  UAS: none. */
+	struct gw_branch *branch;
+	unsigned branch_room;
 	unsigned nbranch, won;   /* index of the dialog that answered */
 	unsigned byes;           /* of dialogs that nothing had come of */
 	nta_incoming_t *inv_irq; /* the peer's INVITE or re-INVITE */

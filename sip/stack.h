@@ -2,6 +2,7 @@
  * sip/stack.h - the agent, private to sip/
  *
  * What the files of this folder know of struct gw_sip.
+ * Signalling thread only.
  */
 #ifndef GW_SIP_STACK_H
 #define GW_SIP_STACK_H

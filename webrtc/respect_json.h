@@ -1,4 +1,8 @@
-/* webrtc/respect_json.h - what the readers of RESPECT messages share */
+/*
+ * webrtc/respect_json.h - what the readers of RESPECT messages share
+ *
+ * Pure functions.
+ */
 #ifndef GW_RESPECT_JSON_H
 #define GW_RESPECT_JSON_H
 
