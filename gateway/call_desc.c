@@ -300,6 +300,7 @@ int gw_call_configure(struct gw_call *call, struct side *s,
 	bool transport_done = false;
 
 	end->transport = transport_of(s);
+	end->newcomer = s->newcomer;
 	end->nstream = remote->nstream < local->nstream ? remote->nstream
 							: local->nstream;
 	for (unsigned i = 0; i < end->nstream; i++) {

@@ -61,8 +61,9 @@ struct side {
 	bool held;       /* the peer does not listen */
 	bool answered;   /* remote is an answer, cut by what local offered */
 	bool no_video;   /* the operator wants none */
-	bool owed; /* it changed in vain, and is to be offered what holds */
-	char *who; /* who took the first party's place; NULL: nobody did */
+	bool owed;     /* it changed in vain, and is to be offered what holds */
+	bool newcomer; /* what media is told next is of another party */
+	char *who;     /* who took the first party's place; NULL: nobody did */
 	/* What our descriptions say of resources, until the call is up. */
 	struct gw_precondition qos;
 };
@@ -103,6 +104,7 @@ struct transfer {
 	uint32_t take_serial; /* ... as was asked */
 	char *offer;          /* that it has, or that it made */
 	char *replaces;       /* the dialog that it shall replace, or NULL */
+	char *referred_by;    /* who sends the one that stays there, or NULL */
 	char *early;     /* what a branch of it has answered for good ... */
 	uint32_t branch; /* ... this one */
 	char target[257], done[257]; /* done: the last one that succeeded */

@@ -149,6 +149,9 @@ struct gw_msg {
 	const char *replaces;
 	bool stays;           /* TRANSFER: the peer does, the other goes */
 	struct gw_leg *joins; /* TRANSFER: a leg of another call, or NULL */
+	/* SETUP, TRANSFER: who sends the caller there (RFC 3892); NULL: nobody,
+	 * or one that shall not be named */
+	const char *referred_by;
 	struct gw_leg *instead_of; /* SETUP: NULL, but for Replaces */
 	/* SETUP: the key of a registration in the core (gateway/
 	 * registration.h): the one that was called, or through which to call.

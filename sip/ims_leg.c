@@ -125,6 +125,8 @@ static int setup_headers(struct gw_session *s, const struct gw_msg *msg,
 	add_asserted(&b, who, msg->privacy);
 	if (msg->replaces)
 		gw_buf_printf(&b, "Replaces: %s\r\n", msg->replaces);
+	if (gw_ident_uri_ok(msg->referred_by))
+		gw_buf_printf(&b, "Referred-By: <%s>\r\n", msg->referred_by);
 	err = gw_buf_error(&b);
 	s->headers = take(&b);
 	return err;

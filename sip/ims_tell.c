@@ -131,13 +131,15 @@ void gw_ims_tell_accept(struct gw_session *s, unsigned branch,
 }
 
 void gw_ims_tell_transfer(struct gw_session *s, const char *target,
-			  const char *replaces, struct gw_leg *joins)
+			  const char *replaces, const char *by,
+			  struct gw_leg *joins)
 {
 	const struct gw_msg msg = {
 		.verb = GW_V_TRANSFER,
 		.target = {target, NULL},
 		.replaces = replaces,
 		.joins = joins,
+		.referred_by = by,
 	};
 
 	tell(s, &msg);

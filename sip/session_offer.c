@@ -264,6 +264,8 @@ void gw_session_on_response(struct gw_session *s, nta_outgoing_t *orq,
 		gw_session_on_update_response(s, orq, status, response);
 	} else if (method == sip_method_prack) {
 		gw_session_on_prack_response(s, orq, status, response);
+	} else if (method == sip_method_notify) {
+		gw_refer_notified(s, status, response);
 	} else if (method == sip_method_info && status >= 200) {
 		on_info_response(s, orq, status, response);
 	}

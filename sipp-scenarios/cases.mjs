@@ -12,6 +12,7 @@ import { answer, description } from './lib/web.mjs';
 import { lossyLate, lossyOrig, lossyTerm } from './lossy_cases.mjs';
 import { more, overLossy } from './more_cases.mjs';
 import { groups as registering } from './reg_cases.mjs';
+import { transfers } from './transfer_cases.mjs';
 
 const BOB = 'sip:bob@far.example';
 
@@ -305,7 +306,7 @@ export const groups = [
 		name: 'more',
 		options: { core: core(PORT.peer, ';transport=udp'),
 			more: 'routes: [ { match: echo, leg: echo } ]\n' },
-		cases: named(more),
+		cases: named([...more, ...transfers]),
 	},
 	{
 		name: 'tcp',
