@@ -301,6 +301,8 @@ nta_outgoing_t *gw_dialog_again(struct gw_session *s, nta_leg_t *leg,
 	}
 	if (was && was->sip_content_type)
 		m.content_type = was->sip_content_type->c_type;
+	if (was && gw_ext_read(was->sip_require) & GW_EXT_PRECONDITION)
+		m.headers = GW_SIP_CONDITIONS;
 	if (was && was->sip_rack) {
 		(void)snprintf(rack, sizeof(rack), "RAck: %lu %lu INVITE\r\n",
 			       (unsigned long)was->sip_rack->ra_response,
