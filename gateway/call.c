@@ -333,8 +333,7 @@ static void on_info(struct gw_call *call, struct side *s,
 
 	if (gw_call_video_info(call, s, msg))
 		return;
-	if (to->leg && call->fsm.state == GW_CALL_UP &&
-	    !gw_leg_send(to->leg, &out))
+	if (!gw_call_inform(call, to, &out))
 		return;
 	gw_metric_add(&m_info_lost, 1);
 	gw_info(&call->log, "information from the %s leg was not passed on",

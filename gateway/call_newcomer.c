@@ -224,9 +224,12 @@ int gw_call_newcomer_takes_over(struct gw_call *call, char *local_text,
 				char *remote_text, const struct gw_sess *local,
 				const struct gw_sess *remote)
 {
-	struct side *out = call->transfer.out;
-	int err = gw_call_configure(call, newcomer(call), local, remote);
+	struct side *out = call->transfer.out, *s = newcomer(call);
+	int err;
 
+	s->newcomer = true;
+	err = gw_call_configure(call, s, local, remote);
+	s->newcomer = false;
 	if (!err && call->transfer.in)
 		err = move_in(call);
 	if (err)
@@ -435,6 +438,7 @@ static void set_up_of(struct gw_call *call, struct gw_msg *setup)
 		.asserted = { *who ? who : NULL, NULL},
 		.privacy = caller && call->privacy,
 		.replaces = t->replaces,
+		.referred_by = t->referred_by,
 	};
 	if (caller && call->from_name[0])
 		setup->asserted.display = call->from_name;

@@ -40,6 +40,7 @@ void gw_call_transfer_reset(struct gw_call *call)
 	gw_call_keep(&t->offer, NULL);
 	gw_call_keep(&t->early, NULL);
 	gw_call_keep(&t->replaces, NULL);
+	gw_call_keep(&t->referred_by, NULL);
 	gw_call_spare_drop(call);
 	t->out = NULL;
 	t->leg = NULL;
@@ -276,6 +277,22 @@ static bool is_emergency(const struct gw_call *call, const struct side *x,
 						 msg->target.uri));
 }
 
+/* A SIP user is who the core says; a web client is known here. */
+static void note_request(struct gw_call *call, const struct side *x,
+			 const struct gw_msg *msg)
+{
+	struct transfer *t = &call->transfer;
+	bool withheld = x == &call->a && !x->who && call->privacy;
+	const char *by = msg->referred_by;
+
+	if (!by && x->profile == GW_PROFILE_WEB && !withheld)
+		by = gw_call_who(call, x);
+	if (msg->replaces && !msg->joins)
+		t->replaces = strdup(msg->replaces);
+	if (by && *by)
+		t->referred_by = strdup(by);
+}
+
 static uint16_t begin(struct gw_call *call, struct side *x, struct side *out,
 		      const struct gw_msg *msg, const char **why)
 {
@@ -307,8 +324,7 @@ static uint16_t begin(struct gw_call *call, struct side *x, struct side *out,
 		return status;
 	t->out = out;
 	t->asked_by_out = out == x;
-	if (msg->replaces && !msg->joins)
-		t->replaces = strdup(msg->replaces);
+	note_request(call, x, msg);
 	err = gw_call_newcomer_fits(out, t->leg->ops->profile)
 		      ? gw_call_newcomer_offer(call)
 		      : gw_call_newcomer_reserve(call);

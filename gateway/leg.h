@@ -21,6 +21,7 @@
  * Rules both sides keep:
  * - A leg never calls its handler from inside send() or a constructor.
  * - Descriptions are opaque here: text in, text out.
+ * - INFO before ANSWER names the early dialog that is heard.
  * - An OFFER is answered by exactly one ACCEPT or REFUSE, unless RELEASE comes
  *   first.  An OFFER without a description is a late offer within the session
  *   (re-INVITE without SDP): its ACCEPT carries our *offer* (role OFFER), and
@@ -151,6 +152,9 @@ struct gw_msg {
 	const char *replaces;
 	bool stays;           /* TRANSFER: the peer does, the other goes */
 	struct gw_leg *joins; /* TRANSFER: a leg of another call, or NULL */
+	/* SETUP, TRANSFER: who sends the caller there (RFC 3892); NULL: nobody,
+	 * or one that shall not be named */
+	const char *referred_by;
 	struct gw_leg *instead_of; /* SETUP: NULL, but for Replaces */
 	/* SETUP: the key of a registration in the core (gateway/
 	 * registration.h): the one that was called, or through which to call.
@@ -166,6 +170,7 @@ struct gw_msg {
 	enum gw_alert alert; /* PROGRESS */
 	bool early_media; /* PROGRESS: authorised (RFC 5009), not just there */
 	bool no_early_media; /* PROGRESS: and not any more */
+	bool early_both;     /* PROGRESS: authorised in both directions */
 	/* PROGRESS: its answer is the one of this branch (RFC 3262 5): an
 	 * ANSWER of it brings none, and offers may follow. */
 	bool firm;

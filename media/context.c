@@ -375,7 +375,7 @@ static void set_rate(struct gw_police *p, uint32_t bandwidth_bps, bool video)
 }
 
 static void configure_stream(struct gw_ctx_stream *st,
-			     const struct gw_stream *remote)
+			     const struct gw_stream *remote, bool newcomer)
 {
 	if (st->remote.bandwidth_bps != remote->bandwidth_bps)
 		set_rate(&st->police, remote->bandwidth_bps,
@@ -388,6 +388,8 @@ static void configure_stream(struct gw_ctx_stream *st,
 	gw_context_feedback_configure(st);
 	if (!st->sock)
 		return;
+	if (newcomer)
+		gw_rtpsock_forsake(st->sock);
 	gw_rtpsock_remote(st->sock, &remote->rtp, &remote->rtcp);
 	gw_rtpsock_set_dscp(st->sock, st->dscp);
 }
@@ -405,7 +407,8 @@ static int configure(struct gw_term_side *t, const struct gw_media_cmd *cmd)
 			return err;
 	}
 	for (unsigned i = 0; i < t->nstream && i < cmd->end.nstream; i++)
-		configure_stream(t->stream[i], &cmd->end.stream[i]);
+		configure_stream(t->stream[i], &cmd->end.stream[i],
+				 cmd->end.newcomer);
 	t->configured = true;
 	gw_context_reroute(t->ctx);
 	gw_context_report_start(t);

@@ -152,6 +152,8 @@ static int setup_headers(struct gw_session *s, const struct gw_msg *msg,
 		gw_buf_printf(&b, "Subject: %s\r\n", msg->call_info->subject);
 	if (msg->replaces)
 		gw_buf_printf(&b, "Replaces: %s\r\n", msg->replaces);
+	if (gw_ident_uri_ok(msg->referred_by))
+		gw_buf_printf(&b, "Referred-By: <%s>\r\n", msg->referred_by);
 	err = gw_buf_error(&b);
 	s->headers = take(&b);
 	return err;
@@ -386,7 +388,8 @@ static int send_info(struct gw_session *s, const struct gw_msg *msg)
 	if (!type || strlen(type) > 64 || strpbrk(type, "\r\n") ||
 	    !msg->content || msg->content_len > INFO_MAX)
 		return -EPROTO;
-	return gw_session_info(s, type, msg->content, msg->content_len);
+	return gw_session_info(s, msg->branch, type, msg->content,
+			       msg->content_len);
 }
 
 static int send_transfer(struct gw_session *s, const struct gw_msg *msg)

@@ -45,11 +45,34 @@ static enum gw_alert alert_of(int status)
 	}
 }
 
+/* RFC 5009 8: the direction is that of the network's media.  False: nothing is
+ * said of it. */
+static bool read_early_media(struct gw_msg *msg, const sip_t *m)
+{
+	const char *early = gw_ims_header(m, "P-Early-Media");
+
+	msg->no_early_media = gw_ims_has_token(early, "inactive") ||
+			      gw_ims_has_token(early, "recvonly");
+	msg->early_both = gw_ims_has_token(early, "sendrecv");
+	msg->early_media =
+		msg->early_both || gw_ims_has_token(early, "sendonly");
+	return msg->early_media || msg->no_early_media;
+}
+
+void gw_ims_tell_early_media(struct gw_session *s, unsigned branch,
+			     const sip_t *update)
+{
+	struct gw_msg msg = { .verb = GW_V_PROGRESS, .branch = branch };
+
+	msg.firm = s->branch[branch - 1].firm;
+	if (read_early_media(&msg, update))
+		tell(s, &msg);
+}
+
 void gw_ims_tell_progress(struct gw_session *s, int status,
 			  const struct gw_branch *b, const sip_t *response,
 			  bool fresh)
 {
-	const char *early = gw_ims_header(response, "P-Early-Media");
 	struct gw_msg msg = { .verb = GW_V_PROGRESS };
 	struct gw_call_info info;
 	struct gw_ims_who w;
@@ -67,11 +90,7 @@ void gw_ims_tell_progress(struct gw_session *s, int status,
 		msg.desc = gw_ims_desc(response, GW_DESC_EARLY_ANSWER);
 	else if (s->late && fresh && b && b->asks)
 		msg.desc = gw_ims_desc(response, GW_DESC_OFFER);
-	msg.no_early_media = gw_ims_has_token(early, "inactive") ||
-			     gw_ims_has_token(early, "recvonly");
-	/* RFC 5009 8: the direction is that of the network's media. */
-	msg.early_media = gw_ims_has_token(early, "sendrecv") ||
-			  gw_ims_has_token(early, "sendonly");
+	(void)read_early_media(&msg, response);
 	tell(s, &msg);
 }
 
@@ -116,13 +135,15 @@ void gw_ims_tell_accept(struct gw_session *s, unsigned branch,
 }
 
 void gw_ims_tell_transfer(struct gw_session *s, const char *target,
-			  const char *replaces, struct gw_leg *joins)
+			  const char *replaces, const char *by,
+			  struct gw_leg *joins)
 {
 	const struct gw_msg msg = {
 		.verb = GW_V_TRANSFER,
 		.target = {target, NULL},
 		.replaces = replaces,
 		.joins = joins,
+		.referred_by = by,
 	};
 
 	tell(s, &msg);

@@ -299,7 +299,8 @@ static void client_dtmf(struct gw_rconn *c, const struct gw_rmsg *m,
 			      .content_type = GW_DTMF_RELAY_TYPE,
 			      .content = content };
 
-	if (l->state != GW_RL_UP && !l->early_answered) {
+	/* Also to a service that asks before it answers. */
+	if (l->state != GW_RL_UP && !l->early_media) {
 		gw_rconn_reject(
 			c, m, GW_RJ_STATE, 409,
 			"userData.dtmf before the session is connected");

@@ -10,6 +10,7 @@
 
 #include "media/ice_split.h"
 #include "media/tos.h"
+#include "tests/unit/udp.h"
 
 #define MARK 0x11223344u
 
@@ -33,23 +34,6 @@ static void on_packet(unsigned at, const struct gw_addr *from, uint8_t *data,
 	got_first = data[0];
 }
 
-static int bound(const char *address, struct gw_addr *out)
-{
-	struct sockaddr_storage ss;
-	socklen_t len;
-	int fd;
-
-	assert_int_equal(gw_addr_parse(out, address, 0), 0);
-	len = gw_addr_to_sockaddr(out, &ss);
-	fd = socket(ss.ss_family, SOCK_DGRAM | SOCK_NONBLOCK, 0);
-	assert_true(fd >= 0);
-	assert_int_equal(bind(fd, (struct sockaddr *)&ss, len), 0);
-	len = sizeof(ss);
-	assert_int_equal(getsockname(fd, (struct sockaddr *)&ss, &len), 0);
-	assert_int_equal(gw_addr_from_sockaddr(out, (struct sockaddr *)&ss), 0);
-	return fd;
-}
-
 static int setup(void **state)
 {
 	const char *address = *state;
@@ -60,8 +44,8 @@ static int setup(void **state)
 	splits.handler = on_packet;
 	splits.mark = MARK;
 	assert_int_equal(gw_poller_new(&poller), 0);
-	nice_fd = bound(address, &local);
-	peer_fd = bound(address, &peer);
+	nice_fd = udp_open(address, &local);
+	peer_fd = udp_open(address, &peer);
 	assert_int_equal(gw_ice_split_add(&splits, poller, nice_fd), 0);
 	assert_int_equal(gw_ice_split_find(&splits, &local), 0);
 	assert_int_equal(gw_ice_split_find(&splits, &peer), -1);

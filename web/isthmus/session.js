@@ -241,7 +241,9 @@ export class Session extends Emitter {
 		const text = String(tones).toUpperCase();
 		if (!/^[0-9A-D#*,]+$/.test(text))
 			throw new IsthmusError('config', 'tones are 0-9, A-D, #, * and ","');
-		this.#mustBeUp();
+		// A service may ask before it answers.
+		if (this.#state !== State.EARLY || !this.connection)
+			this.#mustBeUp();
 		const sender = this.#media.audioSender()?.dtmf;
 		if (transport !== 'info' && sender?.canInsertDTMF) {
 			sender.insertDTMF(sender.toneBuffer + text, duration, interToneGap);
