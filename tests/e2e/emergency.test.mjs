@@ -2,11 +2,11 @@
 // is about, from one page to another.
 import test, { after, afterEach, before } from 'node:test';
 import assert from 'node:assert/strict';
-import { launchBrowser } from './lib/browser.mjs';
-import { startGateway } from './lib/gateway.mjs';
+import { launchBrowser, openPage } from './lib/browser.mjs';
+import { PASSWORD, startGateway } from './lib/gateway.mjs';
 import { openClient } from './lib/client.mjs';
 
-const PORT = 24700;
+const PORT = 29200;
 
 let gateway;
 let browser;
@@ -70,4 +70,35 @@ test('what a call is about is there before it is answered', async () => {
 	assert.deepEqual(await alice.do(() => globalThis.session.callInfo), {});
 	await alice.hangUp();
 	assert.equal((await bob.event('ended')).emergency, false);
+});
+
+/** The demo page, logged in. */
+async function demo(user) {
+	const page = await openPage(browser, gateway.url, { hz: 440 });
+
+	clients.push({ close: () => page.context().close() });
+	await page.fill('#user', `${user}@demo.example`);
+	await page.fill('#password', PASSWORD);
+	await page.click('#login-form button');
+	await page.waitForSelector('#dial-form >> visible=true');
+	return page;
+}
+
+test('the demo page shows whom to call', async () => {
+	const page = await demo('alice');
+
+	await page.fill('#target', '112');
+	await page.click('#dial-form button');
+	const card = await page.waitForSelector('.callcard[data-emergency] .state >> visible=true');
+	assert.equal(await card.textContent(), 'Take your phone and dial 112.');
+});
+
+test('the demo page shows what a call is about', async () => {
+	const page = await demo('bob');
+	const alice = await open('alice');
+
+	await alice.do(() => { globalThis.ua.call('sip:bob@demo.example', { subject: '<b>Lunch</b>' }); });
+	const about = await page.waitForSelector('.callcard[data-state=ringing] .about >> visible=true');
+	assert.equal(await about.textContent(), '\u201c<b>Lunch</b>\u201d');
+	await alice.hangUp();
 });
