@@ -371,6 +371,22 @@ int gw_dialog_reply(struct gw_session *s, nta_incoming_t *irq, int status,
 	return r < 0 ? -ENOMEM : 0;
 }
 
+static int on_last_ack(void *ref, nta_incoming_t *irq, const sip_t *request)
+{
+	(void)ref;
+	if (request)
+		gw_stack_count_request(false, request->sip_request->rq_method);
+	nta_incoming_destroy(irq);
+	return 0;
+}
+
+void gw_dialog_reply_given_up(struct gw_session *s, nta_incoming_t *irq,
+			      int status)
+{
+	(void)gw_dialog_reply(s, irq, status, NULL, true);
+	nta_incoming_bind(irq, on_last_ack, NULL);
+}
+
 void gw_dialog_saw_rseq(struct gw_branch *b)
 {
 	if (b->tagged)

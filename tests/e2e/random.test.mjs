@@ -16,7 +16,7 @@ import dgram from 'node:dgram';
 import fs from 'node:fs';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
-import { HASH, PASSWORD, startGateway, workDir } from './lib/gateway.mjs';
+import { HASH, PASSWORD, ROOT, startGateway, workDir } from './lib/gateway.mjs';
 import { until } from './lib/process.mjs';
 import { SHARES, SLOW, ScriptCall, VARIANTS, variantOf } from './lib/script-call.mjs';
 import { ScriptParty } from './lib/script-sip.mjs';
@@ -37,6 +37,13 @@ const GAUGES = ['isthmus_calls_live', 'isthmus_media_contexts', 'isthmus_media_a
 	'isthmus_media_sockets', 'isthmus_media_sessions', 'isthmus_respect_sessions',
 	'isthmus_sip_legs', 'isthmus_sip_dialogs'];
 
+// With leak sanitizer, what tests/lsan.supp knows of Sofia's TLS takes whole stacks.
+const joined = (...options) => options.filter(Boolean).join(':');
+const LEAKS_OF_SOFIA = ['env',
+	`ASAN_OPTIONS=${joined(process.env.ASAN_OPTIONS, 'fast_unwind_on_malloc=0')}`,
+	`LSAN_OPTIONS=${joined(process.env.LSAN_OPTIONS, `suppressions=${ROOT}/tests/lsan.supp`,
+		'print_suppressions=0')}`];
+
 const lanes = []; // one a gateway: { gateway, party, pairs of browsers }
 const socket = dgram.createSocket('udp4');
 const failed = new Set();
@@ -54,6 +61,7 @@ async function openLane(variant, dir) {
 	const lane = { name, calls: new Map(), pairs: [], slow: [] };
 	lanes.push(lane);
 	lane.gateway = await startGateway({ name: `random-${name}`, port, core: sip(port + CORE),
+		...(kind === 'tls' ? { prefix: LEAKS_OF_SOFIA } : {}),
 		extra: {
 			log: { level: 'info' },
 			sip: { listen: [sip(port + 2)], t1_ms: 100, t1x64_ms: 4000, ring_timeout_s: 5,
