@@ -182,6 +182,7 @@ static void bury(struct gw_call *call)
 	gw_call_side_fini(&call->a);
 	gw_call_side_fini(&call->b);
 	free(call->carried);
+	gw_quality_fini(&call->quality);
 	call->magic = 0;
 	gw_core_bury(call->core, call);
 }
@@ -396,6 +397,7 @@ static void on_leg(struct gw_leg *leg, const struct gw_msg *msg, void *arg)
 		return;
 	case GW_V_REPORT:
 		gw_quality_report(&call->quality, s->term, msg->report);
+		gw_call_video_report(call, s, msg);
 		gw_quality_print(&call->quality, s->term, msg->quality);
 		return;
 	case GW_V_RELEASE:

@@ -46,15 +46,19 @@ void gw_call_note_codec(struct gw_call *call)
 		s = &call->b;
 	gw_call_reread(s, s->local, &local);
 	gw_call_reread(s, s->remote, &remote);
-	for (unsigned i = 0; i < remote.nstream && !audio; i++) {
+	for (unsigned i = 0; i < remote.nstream; i++) {
 		const struct gw_sess_codec *c;
+		bool is_video = remote.stream[i].kind == GW_KIND_VIDEO;
 
 		if (!call_live(&local, i) || !call_live(&remote, i))
 			continue;
 		c = gw_call_agreed(&local, &remote, i);
-		audio = c && remote.stream[i].kind == GW_KIND_AUDIO;
-		if (!c || (noted && !audio))
+		if (c && is_video && i < GW_MAX_STREAMS)
+			(void)snprintf(call->video[i], sizeof(call->video[i]),
+				       "%.15s", c->name);
+		if (!c || audio || (noted && is_video))
 			continue;
+		audio = !is_video;
 		noted = c;
 		call->audio = (uint8_t)i;
 	}

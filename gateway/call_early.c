@@ -179,6 +179,7 @@ static int hear(struct gw_call *call, const struct early *e, struct gw_msg *out)
 		if (err)
 			return err;
 		call->a_early = true;
+		out->conditions = a->qos.present;
 		out->desc = (struct gw_desc){ GW_DESC_EARLY_ANSWER, a->local,
 					      strlen(a->local) };
 	}
@@ -380,6 +381,13 @@ static int compose(struct gw_call *call, struct side *s, struct gw_sess *out,
 		for (unsigned i = 0;
 		     !o->remote && s == &call->a && i < theirs.nstream; i++)
 			theirs.stream[i].dir = GW_DIR_SENDRECV;
+		return gw_sess_relay_answer(out, offer, &theirs);
+	}
+	if (call->fsm.state == GW_CALL_PREPARING &&
+	    o->profile != GW_PROFILE_RESOURCE) {
+		theirs = *offer;
+		if (gw_call_qos_guess(call, &theirs))
+			return -ENOENT;
 		return gw_sess_relay_answer(out, offer, &theirs);
 	}
 	if (s->local)

@@ -241,18 +241,24 @@ void gw_call_carry_stats(struct gw_call *call, const struct gw_media_event *ev)
 		call->carried = calloc(GW_NTERMS, sizeof(*call->carried));
 	/* Without memory the record counts from here. */
 	for (unsigned t = 0; call->carried && t < GW_NTERMS; t++)
-		add_stats(&call->carried[t], &ev->stats[t][call->audio]);
+		for (unsigned i = 0; i < GW_MAX_STREAMS; i++)
+			add_stats(&call->carried[t][i], &ev->stats[t][i]);
 }
 
 static void keep_stats(struct gw_call *call, const struct gw_media_event *ev)
 {
+	struct gw_stream_stats sum[GW_NTERMS][GW_MAX_STREAMS];
+
+	memcpy(sum, ev->stats, sizeof(sum));
 	for (unsigned t = 0; t < GW_NTERMS; t++) {
-		call->stats[t] = ev->stats[t][call->audio];
-		if (call->carried)
-			add_stats(&call->stats[t], &call->carried[t]);
+		for (unsigned i = 0; call->carried && i < GW_MAX_STREAMS; i++)
+			add_stats(&sum[t][i], &call->carried[t][i]);
+		call->stats[t] = sum[t][call->audio];
 	}
-	if (call->answered_us)
-		gw_quality_take(&call->quality, call->stats, call->codec);
+	if (!call->answered_us)
+		return;
+	gw_quality_take(&call->quality, call->stats, call->codec);
+	gw_call_video_take(call, sum);
 }
 
 static bool lacks_path(const struct side *s)

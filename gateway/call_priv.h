@@ -172,9 +172,10 @@ struct gw_call {
 	int64_t began_wall_s;
 	char codec[16];
 	uint8_t audio; /* the m-line that codec and stats are of */
-	struct gw_stream_stats stats[GW_NTERMS]; /* the latest */
-	struct gw_stream_stats *carried; /* of parties that left; [GW_NTERMS],
-					    NULL: none did */
+	char video[GW_MAX_STREAMS][16]; /* codecs of the others, "" none */
+	struct gw_stream_stats stats[GW_NTERMS];           /* the latest */
+	struct gw_stream_stats (*carried)[GW_MAX_STREAMS]; /* of parties that
+				left; [GW_NTERMS], NULL: none did */
 	struct gw_quality quality;
 };
 
@@ -308,6 +309,8 @@ void gw_call_early_forgive(struct gw_call *call);
 /* SETUP of a core: 0, or the cause is set. */
 int gw_call_qos_setup(struct gw_call *call, const struct gw_msg *setup);
 int gw_call_prepare(struct gw_call *call);
+/* PREPARING: makes of A's @offer what B may take of it.  0 or -ENOENT. */
+int gw_call_qos_guess(const struct gw_call *call, struct gw_sess *offer);
 void gw_call_qos_failed(struct gw_call *call);
 /* B is offered no codec that A's early answer has left out. */
 void gw_call_qos_restrict(const struct gw_call *call, struct gw_sess *offer);
@@ -338,13 +341,20 @@ int gw_call_keep_end(struct side *s, const struct gw_end *from);
 void gw_call_carry_stats(struct gw_call *call, const struct gw_media_event *ev);
 void gw_call_media_init(struct gw_call *call);
 
-/* ---- gateway/call_video.c: key frames asked for by SIP INFO ---- */
+/* ---- gateway/call_video.c: key frames by SIP INFO, figures ---- */
 
 /* Does @msg (INFO) ask for a key frame?  Then the other side was asked. */
 bool gw_call_video_info(struct gw_call *call, struct side *s,
 			const struct gw_msg *msg);
 /* Media wants one of @s' peer, which knows no RTCP feedback. */
 void gw_call_video_ask(struct gw_call *call, struct side *s);
+/* Counters of the whole call, @now's, become the quality of its video. */
+void gw_call_video_take(
+	struct gw_call *call,
+	const struct gw_stream_stats now[GW_NTERMS][GW_MAX_STREAMS]);
+/* What the client at @s says that it shows of each. */
+void gw_call_video_report(struct gw_call *call, struct side *s,
+			  const struct gw_msg *msg);
 
 /* ---- gateway/call_compare.c: the two sides laid side by side ---- */
 

@@ -62,19 +62,26 @@ int gw_call_qos_setup(struct gw_call *call, const struct gw_msg *setup)
 	return 0;
 }
 
-/* The answer comes before anybody is called: what browsers have of the offer. */
+/* Nobody is called yet: what browsers have of the offer is what B may take. */
+int gw_call_qos_guess(const struct gw_call *call, struct gw_sess *offer)
+{
+	if (call->b.profile == GW_PROFILE_WEB && gw_sess_for_web(offer))
+		return -ENOENT;
+	for (unsigned i = 0; i < offer->nstream; i++)
+		offer->stream[i].dir = GW_DIR_SENDRECV;
+	return 0;
+}
+
 int gw_call_prepare(struct gw_call *call)
 {
 	struct side *a = &call->a;
-	struct gw_msg msg = { .verb = GW_V_PROGRESS };
+	struct gw_msg msg = { .verb = GW_V_PROGRESS, .conditions = true };
 	struct gw_sess theirs;
 	int err;
 
 	gw_call_reread(a, a->pending, &theirs);
-	if (call->b.profile == GW_PROFILE_WEB && gw_sess_for_web(&theirs))
+	if (gw_call_qos_guess(call, &theirs))
 		return gw_call_because(call, 488, "no codec in common");
-	for (unsigned i = 0; i < theirs.nstream; i++)
-		theirs.stream[i].dir = GW_DIR_SENDRECV;
 	err = gw_call_answer_a(call, &theirs, true);
 	if (err)
 		return err;
@@ -171,7 +178,9 @@ static void again(struct gw_call *call)
 static void confirm(struct gw_call *call, struct early *e)
 {
 	struct side *b = &call->b;
-	struct gw_msg msg = { .verb = GW_V_OFFER, .branch = e->branch };
+	struct gw_msg msg = { .verb = GW_V_OFFER,
+			      .branch = e->branch,
+			      .conditions = true };
 	struct gw_sess content;
 	char *text;
 	int err;

@@ -267,17 +267,20 @@ static bool codec_lost(struct gw_call *call, const struct gw_sess *offer)
 	return false;
 }
 
-/* m-line @i comes, goes, or is tried again after y had refused it. */
+/* m-line @i comes, goes, or is tried again after y had refused it: then the
+ * description is a new one, and no refresh (RFC 3264 8). */
 static bool stream_changes(const struct gw_sess *fwd,
 			   const struct gw_sess *before,
 			   const struct gw_sess *y_local,
-			   const struct gw_sess *y_remote, unsigned i)
+			   const struct gw_sess *y_remote, unsigned i,
+			   bool says_anew)
 {
 	bool was = call_live(y_local, i) && call_live(y_remote, i);
 
 	if (!call_live(fwd, i))
 		return was;
-	return !was && (!call_live(y_local, i) || !call_live(before, i));
+	return !was &&
+	       (says_anew || !call_live(y_local, i) || !call_live(before, i));
 }
 
 static bool y_must_be_asked(struct gw_call *call, const struct gw_sess *offer,
@@ -286,14 +289,17 @@ static bool y_must_be_asked(struct gw_call *call, const struct gw_sess *offer,
 	struct update *u = &call->upd;
 	struct gw_sess before, y_local, y_remote;
 	unsigned n = offer->nstream;
+	bool says_anew;
 
 	if (u->y->profile == GW_PROFILE_RESOURCE)
 		return false;
 	gw_call_reread(u->x, u->x->remote, &before);
+	says_anew = offer->id != before.id || offer->version != before.version;
 	gw_call_reread(u->y, u->y->local, &y_local);
 	gw_call_reread(u->y, u->y->remote, &y_remote);
 	for (unsigned i = 0; i < n; i++) {
-		if (stream_changes(fwd, &before, &y_local, &y_remote, i))
+		if (stream_changes(fwd, &before, &y_local, &y_remote, i,
+				   says_anew))
 			return true;
 		if (call_live(fwd, i) && call_live(&before, i) &&
 		    offer->stream[i].dir != before.stream[i].dir)

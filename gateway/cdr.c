@@ -108,12 +108,9 @@ static void add_discards(struct json_object *o, const char *key,
 		json_object_object_add(o, key, why);
 }
 
-struct json_object *gw_cdr_side(const char *kind,
-				const struct gw_stream_stats *st)
+static void add_counters(struct json_object *o,
+			 const struct gw_stream_stats *st)
 {
-	struct json_object *o = json_object_new_object();
-
-	add_text(o, "leg", kind);
 	add_number(o, "packets_received", st->rx.packets);
 	add_number(o, "bytes_received", st->rx.bytes);
 	add_number(o, "packets_lost", st->rx.lost);
@@ -127,6 +124,15 @@ struct json_object *gw_cdr_side(const char *kind,
 	add_number(o, "remote_lost", st->remote_lost);
 	add_number(o, "remote_jitter_us", st->remote_jitter_us);
 	add_number(o, "round_trip_us", st->rtt_us);
+}
+
+struct json_object *gw_cdr_side(const char *kind,
+				const struct gw_stream_stats *st)
+{
+	struct json_object *o = json_object_new_object();
+
+	add_text(o, "leg", kind);
+	add_counters(o, st);
 	return o;
 }
 
@@ -173,6 +179,102 @@ static void add_quality(struct json_object *side,
 	json_object_object_add(side, "quality", o);
 }
 
+/* ---- pictures ---- */
+
+static void add_video_path(struct json_object *o, const char *key,
+			   const struct gw_quality_path *p)
+{
+	struct json_object *path;
+
+	if (!p->expected)
+		return;
+	path = json_object_new_object();
+	add_fixed(path, "loss_percent",
+		  100.0 * (double)p->lost / (double)p->expected);
+	add_fixed(path, "jitter_max_ms", p->jitter_max_us / 1e3);
+	json_object_object_add(o, key, path);
+}
+
+static void add_asked(struct json_object *o, const struct gw_quality_sight *s)
+{
+	const struct gw_feedback_stats *fb = &s->side.before.feedback;
+
+	add_number(o, "nacks_received", fb->nacks_in);
+	add_number(o, "plis_received", fb->plis_in);
+	add_number(o, "firs_received", fb->firs_in);
+	add_number(o, "infos_received", s->asked);
+	add_number(o, "nacks_sent", fb->nacks_out);
+	add_number(o, "plis_sent", fb->plis_out);
+	add_number(o, "firs_sent", fb->firs_out);
+	add_number(o, "infos_sent", fb->told_out);
+	add_number(o, "packets_resent", fb->resent);
+	add_number(o, "packets_not_resent", fb->missed);
+}
+
+static void add_known(struct json_object *o, const char *key, uint32_t n)
+{
+	if (n != GW_LEG_UNKNOWN)
+		add_number(o, key, n);
+}
+
+static struct json_object *seen(const struct gw_quality_sight *s)
+{
+	struct json_object *o = json_object_new_object();
+
+	add_known(o, "width", s->seen.width);
+	add_known(o, "height", s->seen.height);
+	add_known(o, "frames_per_second", s->seen.fps);
+	add_number(o, "frames_decoded", s->decoded);
+	add_number(o, "frames_dropped", s->dropped);
+	add_number(o, "key_frames", s->key_frames);
+	add_number(o, "freezes", s->freezes);
+	add_number(o, "frozen_ms", s->frozen_ms);
+	add_known(o, "sent_width", s->seen.sent_width);
+	add_known(o, "sent_height", s->seen.sent_height);
+	add_known(o, "sent_frames_per_second", s->seen.sent_fps);
+	return o;
+}
+
+static struct json_object *sight(const struct gw_quality_video *v,
+				 unsigned line, enum gw_term term)
+{
+	const struct gw_quality_sight *s = &v->at[term];
+	struct json_object *o = json_object_new_object(), *q;
+
+	add_number(o, "line", line);
+	add_text(o, "mid", v->mid[term]);
+	add_text(o, "codec", v->codec);
+	add_counters(o, &s->side.before);
+	add_asked(o, s);
+	q = json_object_new_object();
+	add_video_path(q, "to_gateway", &s->side.to);
+	add_video_path(q, "from_gateway", &s->side.from);
+	if (s->side.round_trip_us)
+		add_fixed(q, "round_trip_ms", s->side.round_trip_us / 1e3);
+	add_number(q, "kbps_max_to_gateway", s->to_bps_max / 1000);
+	add_number(q, "kbps_max_from_gateway", s->from_bps_max / 1000);
+	json_object_object_add(o, "quality", q);
+	if (s->seen_us)
+		json_object_object_add(o, "seen", seen(s));
+	return o;
+}
+
+void gw_cdr_add_video(struct json_object *side, const struct gw_quality *q,
+		      enum gw_term term)
+{
+	struct json_object *all = NULL;
+
+	for (unsigned i = 0; i < GW_MAX_STREAMS; i++) {
+		if (!q->video[i])
+			continue;
+		if (!all)
+			all = json_object_new_array();
+		json_object_array_add(all, sight(q->video[i], i, term));
+	}
+	if (all)
+		json_object_object_add(side, "video", all);
+}
+
 static struct json_object *record(const struct gw_cdr_record *rec)
 {
 	struct json_object *o = json_object_new_object();
@@ -200,8 +302,10 @@ static struct json_object *record(const struct gw_cdr_record *rec)
 		struct json_object *side =
 			gw_cdr_side(rec->kind[t], &rec->stats[t]);
 
-		if (rec->quality)
+		if (rec->quality) {
 			add_quality(side, &rec->quality->side[t]);
+			gw_cdr_add_video(side, rec->quality, (enum gw_term)t);
+		}
 		json_object_object_add(o, t ? "b" : "a", side);
 	}
 	return o;

@@ -38,6 +38,9 @@ int gw_cdr_reopen(struct gw_cdr *cdr, const char *file);
 struct json_object;
 struct json_object *gw_cdr_side(const char *kind,
 				const struct gw_stream_stats *st);
+/* Adds "video" to that: each m-line of pictures at @term. */
+void gw_cdr_add_video(struct json_object *side, const struct gw_quality *q,
+		      enum gw_term term);
 
 void gw_cdr_write(struct gw_cdr *cdr, const struct gw_cdr_record *rec);
 

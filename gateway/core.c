@@ -96,6 +96,15 @@ static void add_text(struct json_object *o, const char *key, const char *text)
 	json_object_object_add(o, key, json_object_new_string(text));
 }
 
+static struct json_object *media_of(const struct gw_call *call,
+				    const struct side *s, enum gw_term term)
+{
+	struct json_object *o = gw_cdr_side(s->kind, &call->stats[term]);
+
+	gw_cdr_add_video(o, &call->quality, term);
+	return o;
+}
+
 static struct json_object *describe(struct gw_core *core, struct gw_call *call)
 {
 	uint64_t now = gw_timers_now_us(gw_loop_timers(core->loop));
@@ -113,12 +122,10 @@ static struct json_object *describe(struct gw_core *core, struct gw_call *call)
 	json_object_object_add(
 		o, "age_ms",
 		json_object_new_uint64((now - call->began_us) / 1000));
-	json_object_object_add(
-		o, "a_media",
-		gw_cdr_side(call->a.kind, &call->stats[GW_TERM_A]));
-	json_object_object_add(
-		o, "b_media",
-		gw_cdr_side(call->b.kind, &call->stats[GW_TERM_B]));
+	json_object_object_add(o, "a_media",
+			       media_of(call, &call->a, GW_TERM_A));
+	json_object_object_add(o, "b_media",
+			       media_of(call, &call->b, GW_TERM_B));
 	return o;
 }
 

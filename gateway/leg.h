@@ -114,6 +114,18 @@ struct gw_leg_report {
 	uint32_t jitter_ms, round_trip_ms, buffer_ms; /* of now */
 };
 
+/* And of the pictures of one m-line. */
+#define GW_LEG_MID_SIZE 33
+struct gw_leg_video {
+	char mid[GW_LEG_MID_SIZE];    /* as in its own descriptions */
+	struct gw_leg_report packets; /* no buffer_ms */
+	/* what it shows: since the session began, and now */
+	uint32_t decoded, dropped, key_frames, freezes, frozen_ms;
+	uint32_t width, height, fps;
+	/* what it sends, now */
+	uint32_t sent_width, sent_height, sent_fps;
+};
+
 struct gw_buf;
 
 enum gw_alert {
@@ -155,12 +167,17 @@ struct gw_msg {
 	 * answered before anybody rings (RFC 3262: in a 18x and its PRACK). */
 	bool may_ask;
 	bool reliable; /* SETUP: an early answer can be made firm */
-	bool held;     /* OFFER, ACCEPT, ANSWER: the other party does not
+	/* PROGRESS, OFFER before ANSWER: the description has preconditions
+	 * (RFC 3312). */
+	bool conditions;
+	bool held; /* OFFER, ACCEPT, ANSWER: the other party does not
 				     listen; for a state shown to people */
 	struct gw_cause cause; /* REFUSE, RELEASE, TRANSFER to a leg */
 	const struct gw_leg_report *report; /* REPORT */
-	struct gw_buf *quality;             /* REPORT: the answer */
-	const char *content_type;           /* INFO */
+	const struct gw_leg_video *video;   /* REPORT: @nvideo of them */
+	unsigned nvideo;
+	struct gw_buf *quality;   /* REPORT: the answer */
+	const char *content_type; /* INFO */
 	const void *content;
 	size_t content_len;
 };

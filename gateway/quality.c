@@ -1,6 +1,7 @@
-#include "gateway/quality.h"
+#include "gateway/quality_priv.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -95,8 +96,7 @@ uint16_t gw_quality_mos(const char *codec, uint32_t loss_ppm, uint64_t delay_us)
 
 /* ---- one interval ---- */
 
-/* Counters of a peer may run backwards: it began anew. */
-static uint32_t grown(uint64_t now, uint64_t before)
+uint32_t gw_quality_grown(uint64_t now, uint64_t before)
 {
 	return now < before || now - before > UINT32_MAX
 		       ? 0
@@ -145,21 +145,23 @@ static void measure_sent(struct gw_quality_side *s,
 			 const struct gw_stream_stats *now)
 {
 	const struct gw_leg_report *r = &s->report, *rb = &s->report_before;
-	uint32_t sent = grown(now->tx.packets, s->before.tx.packets);
-	uint32_t lost = grown(now->remote_lost, s->before.remote_lost);
+	uint32_t sent = gw_quality_grown(now->tx.packets, s->before.tx.packets);
+	uint32_t lost =
+		gw_quality_grown(now->remote_lost, s->before.remote_lost);
 
 	if (reports(s)) {
 		/* Nothing new since: the last figures stand. */
 		if (s->report_age)
 			return;
-		(void)measure(&s->from,
-			      grown(r->packets_received, rb->packets_received),
-			      grown(r->packets_lost, rb->packets_lost),
-			      r->jitter_ms == GW_LEG_UNKNOWN
-				      ? 0
-				      : (r->jitter_ms < 60000
-						 ? r->jitter_ms * 1000
-						 : 60000000));
+		(void)measure(
+			&s->from,
+			gw_quality_grown(r->packets_received,
+					 rb->packets_received),
+			gw_quality_grown(r->packets_lost, rb->packets_lost),
+			r->jitter_ms == GW_LEG_UNKNOWN
+				? 0
+				: (r->jitter_ms < 60000 ? r->jitter_ms * 1000
+							: 60000000));
 		s->report_before = *r;
 		return;
 	}
@@ -173,11 +175,12 @@ static void measure_sent(struct gw_quality_side *s,
 	(void)measure(&s->from, sent - lost, lost, now->remote_jitter_us);
 }
 
-static void measure_side(struct gw_quality_side *s,
-			 const struct gw_stream_stats *now, const char *codec)
+void gw_quality_measure(struct gw_quality_side *s,
+			const struct gw_stream_stats *now)
 {
-	(void)measure(&s->to, grown(now->rx.packets, s->before.rx.packets),
-		      grown(now->rx.lost, s->before.rx.lost),
+	(void)measure(&s->to,
+		      gw_quality_grown(now->rx.packets, s->before.rx.packets),
+		      gw_quality_grown(now->rx.lost, s->before.rx.lost),
 		      now->rx.jitter_us);
 	measure_sent(s, now);
 	s->round_trip_us = now->rtt_us;
@@ -186,8 +189,6 @@ static void measure_side(struct gw_quality_side *s,
 		s->round_trip_us = s->report.round_trip_ms < 60000
 					   ? s->report.round_trip_ms * 1000
 					   : 60000000;
-	rate(&s->to, codec, s->round_trip_us);
-	rate(&s->from, codec, s->round_trip_us);
 	s->before = *now;
 	if (s->report_age < UINT8_MAX)
 		s->report_age++;
@@ -224,25 +225,42 @@ void gw_quality_init(struct gw_quality *q)
 		q->side[t].report_age = UINT8_MAX;
 }
 
+void gw_quality_fini(struct gw_quality *q)
+{
+	for (unsigned i = 0; i < GW_MAX_STREAMS; i++) {
+		free(q->video[i]);
+		q->video[i] = NULL;
+	}
+}
+
 void gw_quality_take(struct gw_quality *q,
 		     const struct gw_stream_stats now[GW_NTERMS],
 		     const char *codec)
 {
-	for (unsigned t = 0; t < GW_NTERMS; t++)
-		measure_side(&q->side[t], &now[t], codec);
+	for (unsigned t = 0; t < GW_NTERMS; t++) {
+		struct gw_quality_side *s = &q->side[t];
+
+		gw_quality_measure(s, &now[t]);
+		rate(&s->to, codec, s->round_trip_us);
+		rate(&s->from, codec, s->round_trip_us);
+	}
 	hear(&q->side[GW_TERM_A], &q->side[GW_TERM_B], codec);
 	hear(&q->side[GW_TERM_B], &q->side[GW_TERM_A], codec);
+}
+
+void gw_quality_hear(struct gw_quality_side *s,
+		     const struct gw_leg_report *report)
+{
+	if (s->report_age == UINT8_MAX)
+		s->report_before = (struct gw_leg_report){ 0 };
+	s->report = *report;
+	s->report_age = 0;
 }
 
 void gw_quality_report(struct gw_quality *q, enum gw_term term,
 		       const struct gw_leg_report *report)
 {
-	struct gw_quality_side *s = &q->side[term];
-
-	if (s->report_age == UINT8_MAX)
-		s->report_before = (struct gw_leg_report){ 0 };
-	s->report = *report;
-	s->report_age = 0;
+	gw_quality_hear(&q->side[term], report);
 }
 
 /* ---- the client's view ---- */
@@ -264,8 +282,8 @@ static void print_path(struct gw_buf *out, const char *name,
 		      p->mos_m / 1e3);
 }
 
-static void print_number(struct gw_buf *out, const char *name, bool known,
-			 double value)
+void gw_quality_number(struct gw_buf *out, const char *name, bool known,
+		       double value)
 {
 	if (known)
 		gw_buf_printf(out, "\"%s\":%.2f", name, value);
@@ -281,8 +299,8 @@ static void print_side(struct gw_buf *out, const char *name,
 	gw_buf_str(out, ",");
 	print_path(out, "fromGateway", &s->from);
 	gw_buf_str(out, ",");
-	print_number(out, "roundTripMs", s->round_trip_us,
-		     s->round_trip_us / 1e3);
+	gw_quality_number(out, "roundTripMs", s->round_trip_us,
+			  s->round_trip_us / 1e3);
 	gw_buf_str(out, "}");
 }
 
@@ -298,9 +316,10 @@ void gw_quality_print(const struct gw_quality *q, enum gw_term term,
 	gw_buf_str(out, ",");
 	print_side(out, "far", far);
 	gw_buf_str(out, ",");
-	print_number(out, "heardHere", near->heard_m, near->heard_m / 1e3);
+	gw_quality_number(out, "heardHere", near->heard_m, near->heard_m / 1e3);
 	gw_buf_str(out, ",");
-	print_number(out, "heardThere", far->heard_m, far->heard_m / 1e3);
+	gw_quality_number(out, "heardThere", far->heard_m, far->heard_m / 1e3);
+	gw_quality_video_print(q, term, out);
 	gw_buf_str(out, "}");
 }
 
@@ -347,4 +366,5 @@ void gw_quality_observe(const struct gw_quality *q,
 			gw_histogram_add(&m_mos_heard,
 					 s->heard_sum_m / s->heard_n * 1000);
 	}
+	gw_quality_video_observe(q, kind);
 }

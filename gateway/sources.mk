@@ -9,12 +9,12 @@ gateway_SRCS := gateway/settings.c gateway/settings_check.c \
 	gateway/ctl_cmd.c gateway/ctl_json.c gateway/echo_leg.c gateway/enrol.c \
 	gateway/enrol_held.c gateway/enrol_pool.c gateway/enrol_resume.c gateway/enrol_share.c \
 	gateway/enrol_who.c gateway/fork_leg.c gateway/oa.c \
-	gateway/pager.c gateway/quality.c gateway/reg_keep.c \
+	gateway/pager.c gateway/quality.c gateway/quality_video.c gateway/reg_keep.c \
 	gateway/route.c gateway/store.c gateway/store_db.c gateway/store_file.c \
 	gateway/store_pool.c gateway/store_reg.c gateway/store_schema.c \
 	gateway/store_subscriber.c gateway/users.c
 gateway_TESTS := test_settings test_call_fsm test_oa test_route test_call \
-	test_call_more test_call_early test_call_transfer test_call_transfer_web test_call_video test_pager test_quality test_store \
+	test_call_more test_call_early test_call_offer test_call_transfer test_call_transfer_web test_call_video test_pager test_quality test_quality_video test_store \
 	test_store_faults test_enrol test_enrol_who test_fork_leg \
 	test_reg_keep test_enrol_resume
 gateway_FUZZ := fuzz_ctl

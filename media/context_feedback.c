@@ -56,10 +56,13 @@ static unsigned resend(struct gw_ctx_stream *st, uint16_t seq, uint64_t now_us)
 
 	if (!data) {
 		gw_metric_add(&m_gone, 1);
+		st->video->stats.missed++;
 		return 0;
 	}
-	if (!gw_ice_send_marked(st->term->ice, st->dscp, data, len))
+	if (!gw_ice_send_marked(st->term->ice, st->dscp, data, len)) {
 		gw_metric_add(&m_resent, 1);
+		st->video->stats.resent++;
+	}
 	return 1;
 }
 
@@ -95,6 +98,7 @@ static void ask_missing(struct gw_ctx_stream *st, uint64_t now_us)
 				   GW_RTCP_MAX_NACKS, &lost);
 	if (ask.nmissing && f && gw_flow_source(f, &ask.media)) {
 		gw_metric_add(&m_nacks, 1);
+		st->video->stats.nacks_out++;
 		st->video->nack_us = now_us;
 		gw_context_report_asking(st, &ask);
 	}
@@ -170,9 +174,12 @@ static void ask_now(struct gw_ctx_stream *st, uint64_t now_us)
 		};
 
 		gw_metric_add(ask.pli ? &m_pli : &m_fir, 1);
+		st->video->stats.plis_out += ask.pli;
+		st->video->stats.firs_out += ask.fir;
 		gw_context_report_asking(st, &ask);
 	} else if (st->term->transport == GW_TP_RTP) {
 		gw_metric_add(&m_sip, 1);
+		st->video->stats.told_out++;
 		tell_call(st);
 	}
 }
@@ -218,6 +225,9 @@ void gw_context_feedback_in(struct gw_ctx_stream *st,
 {
 	if (!is_video(st))
 		return;
+	st->video->stats.nacks_in += info->nnack;
+	st->video->stats.plis_in += info->npli;
+	st->video->stats.firs_in += info->nfir;
 	if (info->nnack && st->video->rtx)
 		answer_nacks(st, info, now_us);
 	if (info->npli || info->nfir)

@@ -35,6 +35,7 @@ struct gw_ctx_video {
 	struct gw_timer keyframe; /* one that is wanted, and was so just now */
 	uint64_t keyframe_us;     /* when the peer was last asked; 0: never */
 	uint8_t fir_seq;
+	struct gw_feedback_stats stats;
 };
 
 /* One m-line at one termination. */

@@ -207,6 +207,9 @@ void gw_context_stats(struct gw_context *ctx, struct gw_media_event *ev)
 			struct gw_ctx_stream *st = t->stream[i];
 
 			gw_flow_stats(gw_context_from(t, i), st->to_peer, out);
+			out->kind = st->remote.kind;
+			if (st->video)
+				out->feedback = st->video->stats;
 			for (unsigned why = 0; why < GW_NDISCARDS; why++) {
 				out->rx.discarded[why] += st->discarded[why];
 				out->tx.discarded[why] += st->unsent[why];

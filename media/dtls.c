@@ -42,13 +42,6 @@ static const uint16_t repeat_ms[] = { 50, 100, 200, 400, 400, 800, 1000, 1000 };
 #define KEEP_FLIGHT_MS 240000u
 #define ASKED_MAX      16 /* times that it is sent again then */
 
-struct gw_dtls_ctx {
-	unsigned refs; /* of one thread */
-	struct gw_dtls_cert *cert;
-	SSL_CTX *ssl;
-	BIO_METHOD *bio;
-};
-
 /* Enough of a machine for a handshake; OpenSSL holds the rest. */
 enum phase { WAITING, HANDSHAKE, UP, ENDED };
 
@@ -102,7 +95,7 @@ GW_COUNTER(m_malformed, "isthmus_dtls_malformed_total",
 
 /* RFC 8827 6.5: trust is the fingerprint alone, whatever the certificate's
  * issuer and dates; RFC 8122 5: over the DER form. */
-static int verify_peer(X509_STORE_CTX *store, void *unused)
+int gw_dtls_verify_peer(X509_STORE_CTX *store, void *unused)
 {
 	SSL *ssl = X509_STORE_CTX_get_ex_data(
 		store, SSL_get_ex_data_X509_STORE_CTX_idx());
@@ -122,85 +115,6 @@ static int verify_peer(X509_STORE_CTX *store, void *unused)
 	d->mismatch = true;
 	X509_STORE_CTX_set_error(store, X509_V_ERR_CERT_REJECTED);
 	return 0;
-}
-
-static int setup_ssl_ctx(SSL_CTX *c, const struct gw_dtls_cert *cert,
-			 bool prefer_x25519)
-{
-	/* RFC 8827 6.5 forbids renegotiation; tickets and the session cache
-	 * would let a key outlive its fingerprint check. */
-	SSL_CTX_set_options(c, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_TICKET |
-				       SSL_OP_NO_COMPRESSION |
-				       SSL_OP_NO_QUERY_MTU |
-				       SSL_OP_CIPHER_SERVER_PREFERENCE);
-	(void)SSL_CTX_set_session_cache_mode(c, SSL_SESS_CACHE_OFF);
-	(void)SSL_CTX_set_mode(c, SSL_MODE_RELEASE_BUFFERS);
-	SSL_CTX_set_read_ahead(c, 1);
-	SSL_CTX_set_verify(c, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT,
-			   NULL);
-	SSL_CTX_set_cert_verify_callback(c, verify_peer, NULL);
-
-	if (!SSL_CTX_set_min_proto_version(c, DTLS1_2_VERSION) ||
-	    !SSL_CTX_set_max_proto_version(c, DTLS1_2_VERSION) ||
-	    !SSL_CTX_set_cipher_list(c, "ECDHE+AESGCM:ECDHE+CHACHA20:"
-					"ECDHE+AES128:!aNULL:!eNULL:!PSK") ||
-	    !SSL_CTX_set1_groups_list(c, prefer_x25519 ? "X25519:P-256"
-						       : "P-256:X25519") ||
-	    SSL_CTX_use_certificate(c, cert->x509) != 1 ||
-	    SSL_CTX_use_PrivateKey(c, cert->key) != 1)
-		return -EIO;
-	/* 0 is success, alone among its neighbours. */
-	if (SSL_CTX_set_tlsext_use_srtp(
-		    c, "SRTP_AEAD_AES_128_GCM:SRTP_AES128_CM_SHA1_80"))
-		return -EIO;
-	return 0;
-}
-
-int gw_dtls_ctx_new(struct gw_dtls_ctx **out, struct gw_dtls_cert *cert,
-		    bool prefer_x25519)
-{
-	struct gw_dtls_ctx *ctx = calloc(1, sizeof(*ctx));
-	int err;
-
-	if (!ctx)
-		return -ENOMEM;
-	ctx->refs = 1;
-	atomic_fetch_add(&cert->refs, 1);
-	ctx->cert = cert;
-	err = gw_dtls_bio_method_new(&ctx->bio);
-	if (!err) {
-		ctx->ssl = SSL_CTX_new(DTLS_method());
-		err = ctx->ssl ? setup_ssl_ctx(ctx->ssl, cert, prefer_x25519)
-			       : -ENOMEM;
-	}
-	if (err) {
-		ERR_clear_error();
-		gw_dtls_ctx_unref(ctx);
-		return err;
-	}
-	*out = ctx;
-	return 0;
-}
-
-struct gw_dtls_ctx *gw_dtls_ctx_ref(struct gw_dtls_ctx *ctx)
-{
-	ctx->refs++;
-	return ctx;
-}
-
-const struct gw_dtls_cert *gw_dtls_ctx_cert(const struct gw_dtls_ctx *ctx)
-{
-	return ctx->cert;
-}
-
-void gw_dtls_ctx_unref(struct gw_dtls_ctx *ctx)
-{
-	if (!ctx || --ctx->refs)
-		return;
-	gw_dtls_cert_unref(ctx->cert);
-	SSL_CTX_free(ctx->ssl);
-	BIO_meth_free(ctx->bio);
-	free(ctx);
 }
 
 static void end(struct gw_dtls *d, enum gw_dtls_state state)

@@ -1,4 +1,4 @@
-/* media/dtls_priv.h - what dtls.c, dtls_bio.c and dtls_cert.c share */
+/* media/dtls_priv.h - what dtls.c and its parts, dtls_*.c, share */
 #ifndef GW_MEDIA_DTLS_PRIV_H
 #define GW_MEDIA_DTLS_PRIV_H
 
@@ -6,6 +6,7 @@
 
 #include <openssl/bio.h>
 #include <openssl/evp.h>
+#include <openssl/ssl.h>
 #include <openssl/x509.h>
 
 #include "media/dtls.h"
@@ -17,6 +18,16 @@ struct gw_dtls_cert {
 	X509 *x509;
 	uint8_t sha256[32];
 };
+
+struct gw_dtls_ctx {
+	unsigned refs; /* of one thread */
+	struct gw_dtls_cert *cert;
+	SSL_CTX *ssl;
+	BIO_METHOD *bio;
+};
+
+/* Of the handshake of an association, which SSL's application data is. */
+int gw_dtls_verify_peer(X509_STORE_CTX *store, void *unused);
 
 /* Datagrams as they went out: the last flight of a server is CCS and Finished,
  * under 100 bytes; a close_notify is 39. */

@@ -215,11 +215,23 @@ struct gw_flow_stats {
 	uint32_t jitter_us;
 };
 
+/* What was asked for about one stream of video: by the termination's peer of
+ * us, and by us of it. */
+struct gw_feedback_stats {
+	uint32_t nacks_in, plis_in, firs_in; /* packets of RTCP */
+	uint32_t nacks_out, plis_out, firs_out;
+	uint32_t told_out;       /* key frames, by GW_E_KEYFRAME */
+	uint32_t resent, missed; /* packets that it asked for again; not there
+				    any more */
+};
+
 struct gw_stream_stats {
 	struct gw_flow_stats rx, tx; /* from and to the termination's peer */
 	uint32_t remote_lost; /* what the peer's RTCP says of our stream */
 	uint32_t remote_jitter_us;
-	uint32_t rtt_us; /* 0: not known */
+	uint32_t rtt_us;                   /* 0: not known */
+	uint8_t kind;                      /* enum gw_media_kind */
+	struct gw_feedback_stats feedback; /* video only */
 };
 
 /* What a peer is not heard by, since a while.  Told when it changes. */

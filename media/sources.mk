@@ -9,7 +9,7 @@ media_SRCS += media/media.c media/worker.c media/worker_poll.c media/context.c \
 	media/ice.c media/ice_full.c media/ice_full_desc.c media/ice_full_path.c \
 	media/ice_lite.c media/ice_loop.c media/ice_split.c media/probe.c \
 	media/consent.c media/lag.c media/lite_port.c media/stun.c media/dtls.c media/dtls_bio.c \
-	media/dtls_cert.c media/dtls_flight.c media/srtp.c media/srtp_openssl.c \
+	media/dtls_cert.c media/dtls_ctx.c media/dtls_flight.c media/srtp.c media/srtp_openssl.c \
 	media/rtpsock.c media/rtpsock_ports.c media/tos.c
 media_TESTS += test_dtmf test_flow test_nack test_rtcp test_rtp test_rtp_ext test_rtx
 media_FUZZ += fuzz_consent fuzz_demux fuzz_ice_lite fuzz_rtcp fuzz_rtp

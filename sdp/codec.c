@@ -62,7 +62,7 @@ struct traits {
 	bool relayed;     /* false: not between different sessions */
 	bool in_browsers;
 	unsigned kbps;
-	struct param param[3];
+	struct param param[4];
 };
 
 static const struct traits known[] = {
@@ -101,8 +101,8 @@ static const struct traits known[] = {
 		{ "packetization-mode", "0", NULL },
 		{ "profile-level-id", "42000a", same_h264_profile } } },
 	{ "H265",   true,  true,  0, {                /* RFC 7798 7.1 */
-		{ "profile-id", "1", NULL }, { "tier-flag", "0", NULL },
-		{ "tx-mode", "SRST", NULL } } },
+		{ "profile-space", "0", NULL }, { "profile-id", "1", NULL },
+		{ "tier-flag", "0", NULL }, { "tx-mode", "SRST", NULL } } },
 	{ "VP8",    true,  true,  0, {{ 0 }} },
 	{ "VP9",    true,  true,  0, {
 		{ "profile-id", "0", NULL } } },      /* RFC 9628 6 */
@@ -249,10 +249,10 @@ static unsigned h264_profile(struct gw_str v)
 
 static bool same_h264_profile(struct gw_str a, struct gw_str b)
 {
-	unsigned profile = h264_profile(a);
+	unsigned profile = h264_profile(a), other = h264_profile(b);
 
-	if (profile)
-		return h264_profile(b) == profile;
+	if (profile || other)
+		return profile == other;
 	if (a.len > 4 && b.len > 4)
 		a.len = b.len = 4; /* an unknown one, at any level */
 	return same_text(a, b);

@@ -15,6 +15,7 @@
 #include <sofia-sip/su_tag.h>
 #include <sofia-sip/tport_tag.h>
 
+#include "sip/extension.h"
 #include "sip/ims_cause.h"
 
 static const char *method_name(sip_method_t method)
@@ -229,6 +230,7 @@ static nta_outgoing_t *request_in(struct gw_session *s, nta_leg_t *leg,
 	const char *name = method_name(method);
 	bool invite = method == sip_method_invite;
 	bool refresh = invite || method == sip_method_update;
+	char tags[GW_EXT_SIZE];
 	sip_payload_t *pl;
 	nta_outgoing_t *orq;
 	const char *ident;
@@ -236,6 +238,9 @@ static nta_outgoing_t *request_in(struct gw_session *s, nta_leg_t *leg,
 
 	if (!leg)
 		return NULL;
+	/* No 100rel: what answers this is not acknowledged by PRACK. */
+	(void)gw_ext_print(tags,
+			   gw_ext_ours(set) & (GW_EXT_TIMER | GW_EXT_REPLACES));
 	su_home_init(home);
 	ident = gw_dialog_leg_ident(leg);
 	auth = gw_dialog_credentials(s, home, name, target_uri(home, leg));
@@ -247,6 +252,8 @@ static nta_outgoing_t *request_in(struct gw_session *s, nta_leg_t *leg,
 		/* a target refresh must say where we are */
 		TAG_IF(refresh, SIPTAG_CONTACT_STR(s->contact)),
 		TAG_IF(refresh, SIPTAG_ALLOW_STR(GW_SIP_ALLOW)),
+		/* RFC 4028 7.1, with each Session-Expires */
+		TAG_IF(refresh, SIPTAG_SUPPORTED_STR(tags)),
 		TAG_IF(*set->user_agent,
 		       SIPTAG_USER_AGENT_STR(set->user_agent)),
 		TAG_IF(m && m->headers,
@@ -279,6 +286,33 @@ nta_outgoing_t *gw_dialog_request_in(struct gw_session *s, nta_leg_t *leg,
 	return request_in(s, leg, method, m, false);
 }
 
+nta_outgoing_t *gw_dialog_again(struct gw_session *s, nta_leg_t *leg,
+				nta_outgoing_t *orq)
+{
+	msg_t *msg = nta_outgoing_getrequest(orq);
+	const sip_t *was = msg ? sip_object(msg) : NULL;
+	struct gw_dialog_msg m = { 0 };
+	nta_outgoing_t *again = NULL;
+	char rack[64];
+
+	if (was && was->sip_payload) {
+		m.body = was->sip_payload->pl_data;
+		m.len = was->sip_payload->pl_len;
+	}
+	if (was && was->sip_content_type)
+		m.content_type = was->sip_content_type->c_type;
+	if (was && was->sip_rack) {
+		(void)snprintf(rack, sizeof(rack), "RAck: %lu %lu INVITE\r\n",
+			       (unsigned long)was->sip_rack->ra_response,
+			       (unsigned long)was->sip_rack->ra_cseq);
+		m.headers = rack;
+	}
+	if (was)
+		again = request_in(s, leg, nta_outgoing_method(orq), &m, false);
+	msg_destroy(msg);
+	return again;
+}
+
 /* By hand: nta_outgoing_prack() makes up a Route for a dialog that has none. */
 int gw_dialog_prack(struct gw_session *s, struct gw_branch *b, const void *sdp,
 		    size_t len)
@@ -305,15 +339,19 @@ int gw_dialog_reply(struct gw_session *s, nta_incoming_t *irq, int status,
 		status > 100 && status < 300;
 	bool timer = refresh && status >= 200 && *s->timer.line &&
 		     (method == sip_method_invite || s->state == GW_SES_UP);
+	char tags[GW_EXT_SIZE];
 	sip_payload_t *pl;
 	int r;
 
 	su_home_init(home);
 	pl = gw_dialog_payload(home, m);
+	(void)gw_ext_print(tags, gw_ext_ours(set));
 	r = nta_incoming_treply(
 		irq, status, gw_ims_cause_phrase((unsigned)status),
 		TAG_IF(refresh, SIPTAG_CONTACT_STR(s->contact)),
 		TAG_IF(refresh, SIPTAG_ALLOW_STR(GW_SIP_ALLOW)),
+		/* RFC 3261 13.3.1.4 */
+		TAG_IF(refresh, SIPTAG_SUPPORTED_STR(tags)),
 		TAG_IF(refresh, SIPTAG_HEADER_STR(GW_DIALOG_RECV_INFO)),
 		TAG_IF(timer, SIPTAG_HEADER_STR(s->timer.line)),
 		TAG_IF(*set->user_agent && status > 100,
@@ -360,16 +398,18 @@ nta_reliable_t *gw_dialog_reply_reliably(struct gw_session *s,
 {
 	const struct gw_set_sip *set = &s->sip->set->sip;
 	su_home_t home[1] = { SU_HOME_INIT(home) };
+	char tags[GW_EXT_SIZE];
 	nta_reliable_t *rel;
 	sip_payload_t *pl;
 
 	su_home_init(home);
 	pl = gw_dialog_payload(home, m);
+	(void)gw_ext_print(tags, gw_ext_ours(set));
 	rel = nta_reliable_treply(
 		irq, on_prack, gw_session_ref(s), status,
 		gw_ims_cause_phrase((unsigned)status),
 		SIPTAG_CONTACT_STR(s->contact), SIPTAG_ALLOW_STR(GW_SIP_ALLOW),
-		SIPTAG_REQUIRE_STR("100rel"),
+		SIPTAG_REQUIRE_STR("100rel"), SIPTAG_SUPPORTED_STR(tags),
 		SIPTAG_HEADER_STR(GW_DIALOG_RECV_INFO),
 		TAG_IF(*set->user_agent, SIPTAG_SERVER_STR(set->user_agent)),
 		TAG_IF(s->charging, SIPTAG_HEADER_STR(s->charging)),
@@ -393,6 +433,16 @@ void gw_dialog_refresh(struct gw_session *s, nta_leg_t *leg, bool from_request,
 	else
 		(void)nta_leg_client_reroute(leg, NULL, message->sip_contact,
 					     0);
+}
+
+void gw_dialog_refresh_by(struct gw_session *s, nta_incoming_t *irq)
+{
+	msg_t *msg = nta_incoming_getrequest(irq);
+
+	if (!msg)
+		return;
+	gw_dialog_refresh(s, s->dialog, true, sip_object(msg));
+	msg_destroy(msg);
 }
 
 /* ---- ends ---- */
@@ -427,19 +477,6 @@ void gw_dialog_drop_branch(struct gw_branch *b)
 	b->leg = NULL;
 }
 
-/* A re-INVITE outlives its dialog until it has its final response: NTA sends
- * the ACK (RFC 3261 17.1.1.3) only for a transaction that it still has, and
- * without one the peer repeats itself for 64*T1.  on_response() ends it. */
-static void leave_invite(nta_outgoing_t **invite)
-{
-	nta_outgoing_t *o = *invite;
-
-	if (o && nta_outgoing_status(o) < 200)
-		*invite = NULL;
-	else
-		gw_dialog_drop(invite);
-}
-
 void gw_dialog_drop_all(struct gw_session *s)
 {
 	nta_leg_t *own = s->uas ? s->dialog : NULL;
@@ -449,7 +486,7 @@ void gw_dialog_drop_all(struct gw_session *s)
 	gw_dialog_drop_incoming(&s->upd_irq);
 	gw_dialog_drop_incoming(&s->refer_irq);
 	gw_dialog_drop(&s->bye);
-	leave_invite(&s->re_invite);
+	gw_dialog_leave_invite(s->sip, &s->re_invite);
 	gw_dialog_drop(&s->timer.update);
 	for (i = 0; i < s->nbranch; i++)
 		gw_dialog_drop(&s->branch[i].tagged);

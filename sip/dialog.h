@@ -35,12 +35,17 @@ int gw_dialog_invite(struct gw_session *s);
  * tag, too many, or no memory. */
 struct gw_branch *gw_dialog_branch(struct gw_session *s, nta_outgoing_t *orq,
 				   const sip_t *response);
+/* UAC: the same of a BYE that came before any response. */
+struct gw_branch *gw_dialog_branch_of_bye(struct gw_session *s,
+					  const sip_t *bye);
 /* UAC: its 2xx: route set and target for good. */
 void gw_dialog_confirm(struct gw_branch *b, const sip_t *response);
 /* ACK to the 2xx of the initial INVITE, and a BYE at once for a late one. */
 int gw_dialog_ack(struct gw_session *s, struct gw_branch *b,
 		  const struct gw_dialog_msg *m);
 void gw_dialog_ack_bye(struct gw_session *s, struct gw_branch *b);
+/* One more 2xx after another branch's, or after CANCEL. */
+void gw_dialog_count_late(void);
 /* CANCEL; false when there is nothing left to cancel. */
 bool gw_dialog_cancel(nta_outgoing_t *invite, const char *headers);
 
@@ -59,6 +64,10 @@ nta_outgoing_t *gw_dialog_request(struct gw_session *s, sip_method_t method,
 nta_outgoing_t *gw_dialog_request_in(struct gw_session *s, nta_leg_t *leg,
 				     sip_method_t method,
 				     const struct gw_dialog_msg *m);
+/* What @orq, which was challenged, asked for: once more in @leg, with what is
+ * known of the challenge.  NULL on failure. */
+nta_outgoing_t *gw_dialog_again(struct gw_session *s, nta_leg_t *leg,
+				nta_outgoing_t *orq);
 /* PRACK for the response b->rseq to our INVITE, noted in @b; @sdp: the answer
  * to its offer, or NULL. */
 int gw_dialog_prack(struct gw_session *s, struct gw_branch *b, const void *sdp,
@@ -83,6 +92,8 @@ void gw_dialog_watch(struct gw_session *s, nta_incoming_t *irq);
 /* Target refresh by a peer's request or 2xx (RFC 3261 12.2). */
 void gw_dialog_refresh(struct gw_session *s, nta_leg_t *leg, bool from_request,
 		       const sip_t *message);
+/* The same by the request of @irq, in s->dialog, when it has been accepted. */
+void gw_dialog_refresh_by(struct gw_session *s, nta_incoming_t *irq);
 
 /* The session of the dialog that @replaces names, NULL: none (RFC 3891 3). */
 struct gw_session *gw_dialog_find(struct gw_sip *sip,

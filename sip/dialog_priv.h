@@ -26,4 +26,8 @@ void gw_dialog_keep_auth(struct gw_session *s, const char *line);
 /* Which listeners reach the next hop of @leg. */
 const char *gw_dialog_leg_ident(nta_leg_t *leg);
 
+/* A re-INVITE outlives its session until it has its final response, which is
+ * acknowledged, as is one that waits for its answer (dialog_orphan.c). */
+void gw_dialog_leave_invite(struct gw_sip *sip, nta_outgoing_t **re_invite);
+
 #endif

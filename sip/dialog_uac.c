@@ -91,31 +91,50 @@ int gw_dialog_invite(struct gw_session *s)
 	return 0;
 }
 
-struct gw_branch *gw_dialog_branch(struct gw_session *s, nta_outgoing_t *orq,
-				   const sip_t *response)
+static struct gw_branch *find_branch(struct gw_session *s, const char *tag)
 {
-	const char *tag = response->sip_to->a_tag;
-	struct gw_branch *b;
-	unsigned i;
-
-	if (!tag)
-		return NULL;
-	for (i = 0; i < s->nbranch; i++) {
+	for (unsigned i = 0; i < s->nbranch; i++) {
 		const char *have = nta_leg_get_rtag(s->branch[i].leg);
 
 		if (have && !strcasecmp(have, tag))
 			return &s->branch[i];
 	}
+	return NULL;
+}
+
+/* A dialog between @local and @remote; NULL: one too many, or no memory. */
+static struct gw_branch *new_branch(struct gw_session *s, const sip_t *message,
+				    const sip_from_t *local,
+				    const sip_to_t *remote, uint32_t cseq)
+{
+	struct gw_branch *b = &s->branch[s->nbranch];
+	char number[24];
+
 	if (s->nbranch == GW_SESSION_BRANCHES)
 		return NULL;
-	b = &s->branch[s->nbranch];
 	*b = (struct gw_branch){ 0 };
+	(void)snprintf(number, sizeof(number), "%u INVITE", cseq);
 	b->leg = nta_leg_tcreate(
 		s->sip->agent, gw_dialog_on_request, gw_session_ref(s),
-		SIPTAG_CALL_ID(response->sip_call_id),
-		SIPTAG_FROM(response->sip_from), SIPTAG_TO(response->sip_to),
-		SIPTAG_CSEQ(response->sip_cseq), TAG_END());
+		SIPTAG_CALL_ID(message->sip_call_id), SIPTAG_FROM(local),
+		SIPTAG_TO(remote), SIPTAG_CSEQ_STR(number), TAG_END());
 	if (!b->leg)
+		return NULL;
+	s->nbranch++;
+	return b;
+}
+
+struct gw_branch *gw_dialog_branch(struct gw_session *s, nta_outgoing_t *orq,
+				   const sip_t *response)
+{
+	const char *tag = response->sip_to->a_tag;
+	struct gw_branch *b = tag ? find_branch(s, tag) : NULL;
+
+	if (!tag || b)
+		return b;
+	b = new_branch(s, response, response->sip_from, response->sip_to,
+		       response->sip_cseq->cs_seq);
+	if (!b)
 		return NULL;
 	(void)nta_leg_client_route(b->leg, response->sip_record_route,
 				   response->sip_contact);
@@ -124,8 +143,19 @@ struct gw_branch *gw_dialog_branch(struct gw_session *s, nta_outgoing_t *orq,
 		b->tagged = nta_outgoing_tagged(orq, gw_dialog_on_response,
 						gw_session_ref(s), tag,
 						response->sip_rseq);
-	s->nbranch++;
 	return b;
+}
+
+struct gw_branch *gw_dialog_branch_of_bye(struct gw_session *s,
+					  const sip_t *bye)
+{
+	const char *tag = bye->sip_from->a_tag;
+	struct gw_branch *b = tag ? find_branch(s, tag) : NULL;
+
+	if (!tag || b)
+		return b;
+	return new_branch(s, bye, bye->sip_to, bye->sip_from,
+			  nta_outgoing_cseq(s->invite));
 }
 
 void gw_dialog_confirm(struct gw_branch *b, const sip_t *response)
@@ -179,15 +209,11 @@ int gw_dialog_ack_re(struct gw_session *s, nta_outgoing_t *re_invite,
 
 void gw_dialog_ack_bye(struct gw_session *s, struct gw_branch *b)
 {
-	const char *ident = gw_dialog_leg_ident(b->leg);
 	nta_outgoing_t *bye;
 
 	(void)gw_dialog_ack(s, b, NULL);
-	bye = nta_outgoing_tcreate(b->leg, NULL, NULL, NULL, SIP_METHOD_BYE,
-				   NULL, TAG_IF(ident, TPTAG_IDENT(ident)),
-				   TAG_END());
-	gw_stack_count_request(true, sip_method_bye);
-	nta_outgoing_destroy(bye);
+	bye = gw_dialog_request_in(s, b->leg, sip_method_bye, NULL);
+	gw_dialog_drop(&bye);
 }
 
 bool gw_dialog_unheard(nta_outgoing_t *orq)

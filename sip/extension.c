@@ -13,6 +13,7 @@ static const struct {
 	{ GW_EXT_TIMER,        "timer"       },
 	{ GW_EXT_PRECONDITION, "precondition"},
 	{ GW_EXT_REPLACES,     "replaces"    },
+	{ GW_EXT_199,          "199"         },
 };
 
 static bool on(const char *choice)

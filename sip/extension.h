@@ -16,8 +16,9 @@ enum {
 	GW_EXT_TIMER = 2,        /* RFC 4028 */
 	GW_EXT_PRECONDITION = 4, /* RFC 3312 */
 	GW_EXT_REPLACES = 8,     /* RFC 3891; always */
+	GW_EXT_199 = 16,         /* RFC 6228; only INVITEs of ours say so */
 };
-#define GW_EXT_SIZE 48 /* of all their names */
+#define GW_EXT_SIZE 56 /* of all their names */
 
 /* What the configuration lets us understand, and what it makes us demand. */
 unsigned gw_ext_ours(const struct gw_set_sip *set);

@@ -93,7 +93,8 @@ static void add_core_headers(struct gw_session *s, struct gw_buf *b)
 static void add_extensions(const struct gw_session *s, struct gw_buf *b)
 {
 	const struct gw_set_sip *set = &s->sip->set->sip;
-	unsigned ours = gw_ext_ours(set), demanded = gw_ext_demanded(set);
+	unsigned ours = gw_ext_ours(set) | GW_EXT_199;
+	unsigned demanded = gw_ext_demanded(set);
 	char tags[GW_EXT_SIZE];
 
 	/* RFC 3312 4: whoever offers says what it wants. */
@@ -116,7 +117,7 @@ static int setup_headers(struct gw_session *s, const struct gw_msg *msg,
 	int err;
 
 	gw_buf_init(&b, HEADERS_MAX);
-	gw_buf_str(&b, "Accept: application/sdp\r\n"
+	gw_buf_str(&b, "Accept: " GW_SIP_ACCEPT "\r\n"
 		       "P-Early-Media: supported\r\n");
 	add_extensions(s, &b);
 	if (*s->registration)
@@ -253,6 +254,8 @@ static int send_progress(struct gw_session *s, const struct gw_msg *msg)
 	add_asserted(&b, &who, msg->privacy);
 	if (sdp && msg->early_media && s->knows_pem)
 		gw_buf_str(&b, "P-Early-Media: sendrecv\r\n");
+	if (sdp && msg->conditions)
+		gw_buf_str(&b, GW_SIP_CONDITIONS);
 	lines = take(&b);
 	r = gw_session_progress(s, status, lines, sdp, msg->desc.len);
 	free(lines);
@@ -284,7 +287,7 @@ static int send_offer(struct gw_session *s, const struct gw_msg *msg)
 {
 	if (msg->branch)
 		return gw_session_offer_early(s, msg->branch, text_of(msg),
-					      msg->desc.len);
+					      msg->desc.len, msg->conditions);
 	return gw_session_offer(s, text_of(msg), msg->desc.len);
 }
 

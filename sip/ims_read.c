@@ -5,14 +5,72 @@
 #include "sip/ims_read.h"
 
 #include <string.h>
+#include <sofia-sip/msg_header.h>
 #include <sofia-sip/sip_header.h>
 #include <sofia-sip/url.h>
 
+#include "sip/multipart.h"
+
+#define SDP_TYPE "application/sdp"
+
+enum body {
+	BODY_NONE, /* or one that may be ignored (RFC 3261 20.11) */
+	BODY_SDP,
+	BODY_FOREIGN,
+};
+
+static const char *boundary_of(const sip_content_type_t *type)
+{
+	return msg_params_find(type->c_params, "boundary=");
+}
+
+/* What @m carries; of SDP where it is. */
+static enum body body_of(const sip_t *m, const char **sdp, size_t *len)
+{
+	const sip_content_disposition_t *d;
+	const sip_content_type_t *type;
+	bool session;
+
+	if (!m || !m->sip_payload || !m->sip_payload->pl_len)
+		return BODY_NONE;
+	d = m->sip_content_disposition;
+	type = m->sip_content_type;
+	*sdp = m->sip_payload->pl_data;
+	*len = m->sip_payload->pl_len;
+	session = !d || !d->cd_type || strcasecmp(d->cd_type, "early-session");
+	if (type && type->c_type && session &&
+	    !strcasecmp(type->c_type, SDP_TYPE))
+		return BODY_SDP;
+	if (d && d->cd_optional)
+		return BODY_NONE;
+	if (!type || !type->c_type ||
+	    strncasecmp(type->c_type, "multipart/", 10) != 0)
+		return BODY_FOREIGN;
+	switch (gw_multipart_find(sdp, len, *sdp, *len, boundary_of(type),
+				  SDP_TYPE)) {
+	case GW_MULTIPART_FOUND:
+		return *len ? BODY_SDP : BODY_NONE;
+	case GW_MULTIPART_NONE:
+		return BODY_NONE;
+	default:
+		return BODY_FOREIGN;
+	}
+}
+
 bool gw_ims_has_sdp(const sip_t *m)
 {
-	return m && m->sip_payload && m->sip_payload->pl_len &&
-	       m->sip_content_type && m->sip_content_type->c_type &&
-	       !strcasecmp(m->sip_content_type->c_type, "application/sdp");
+	const char *sdp;
+	size_t len;
+
+	return body_of(m, &sdp, &len) == BODY_SDP;
+}
+
+bool gw_ims_body_is_foreign(const sip_t *m)
+{
+	const char *sdp;
+	size_t len;
+
+	return body_of(m, &sdp, &len) == BODY_FOREIGN;
 }
 
 bool gw_ims_allows_update(const sip_t *m)
@@ -121,11 +179,9 @@ struct gw_desc gw_ims_desc(const sip_t *m, enum gw_desc_role role)
 {
 	struct gw_desc d = { GW_DESC_NONE, NULL, 0 };
 
-	if (gw_ims_has_sdp(m)) {
-		d.role = role;
-		d.text = m->sip_payload->pl_data;
-		d.len = m->sip_payload->pl_len;
-	}
+	if (body_of(m, &d.text, &d.len) != BODY_SDP)
+		return (struct gw_desc){ GW_DESC_NONE, NULL, 0 };
+	d.role = role;
 	return d;
 }
 

@@ -451,8 +451,10 @@ void gw_session_release(struct gw_session *s, const struct gw_cause *cause)
 		reject_pending(s);
 		/* A 2xx to our re-INVITE that waits for its answer must be
 		 * acknowledged all the same. */
-		if (s->offer == GW_OFF_LATE)
+		if (s->offer == GW_OFF_LATE) {
 			(void)gw_dialog_ack_re(s, s->re_invite, NULL);
+			gw_dialog_drop(&s->re_invite);
+		}
 		s->offer = GW_OFF_NONE;
 		gw_session_bye(s);
 		gw_info(&s->log, "BYE sent");

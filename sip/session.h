@@ -55,13 +55,15 @@ struct gw_branch {
 	bool firm;       /* its answer came reliably: it is the answer */
 	bool asks;       /* its reliable 18x offers; our PRACK answers */
 	bool ended;      /* 199 (RFC 6228) */
-	bool bye;        /* the peer hung up before its 200 came here */
+	bool bye;        /* the peer hung up, maybe before its 200 came here */
 	bool may_update; /* its Allow has UPDATE */
 	uint32_t rseq;   /* of the last response that was acknowledged */
 	const nta_outgoing_t *prack; /* the last one, until it is answered;
 					only compared */
 	nta_outgoing_t *update; /* ours, with an offer, before the answer */
 	char *offer; /* what it will carry, until the PRACK is answered; owned */
+	bool conditions;     /* and that has preconditions */
+	unsigned challenges; /* of requests in it, one after the other */
 };
 
 struct gw_dialog_msg;
@@ -76,8 +78,11 @@ struct gw_body {
 struct gw_session_timer {
 	uint32_t expires_s; /* 0: the session has none */
 	bool ours;          /* we refresh */
-	bool may_update;    /* the peer's Allow has UPDATE */
-	uint32_t min_se_s;  /* by a 422; 0: none */
+	/* The same by the peer's request, from when our 2xx is out. */
+	uint32_t asked_s;
+	bool asked_ours;
+	bool may_update;   /* the peer's Allow has UPDATE */
+	uint32_t min_se_s; /* by a 422; 0: none */
 	unsigned raised, challenges;
 	char line[GW_TIMER_LINES]; /* what our 2xx says */
 	nta_outgoing_t *update;    /* our refresh */
@@ -132,6 +137,7 @@ struct gw_session {
 	nta_outgoing_t *invite; /* UAC: the original INVITE */
 	struct gw_branch branch[GW_SESSION_BRANCHES];
 	unsigned nbranch, won;   /* index of the dialog that answered */
+	unsigned byes;           /* of dialogs that nothing had come of */
 	nta_incoming_t *inv_irq; /* the peer's INVITE or re-INVITE */
 	bool inv_answered;       /* 2xx sent, ACK awaited */
 	nta_incoming_t *upd_irq; /* the peer's UPDATE with an offer */
@@ -169,6 +175,7 @@ struct gw_session {
 	struct gw_digest digest;
 	unsigned challenges;
 	bool re_challenged, bye_challenged;
+	unsigned info_challenges;
 	bool re_cancelled; /* ours, for it was overdue */
 
 	struct gw_timer ring;    /* nobody answers */
@@ -229,12 +236,22 @@ void gw_session_uac_failed(struct gw_session *s, int status);
 void gw_session_cancel(struct gw_session *s, const struct gw_cause *cause);
 /* ACKING: the answer to the offer in the 200. */
 int gw_session_ack_answer(struct gw_session *s, const void *sdp, size_t len);
+/* BYE in another dialog of our INVITE than the one that answered: of one that
+ * is known, and of one that nothing has come of. */
+void gw_session_fork_gone(struct gw_session *s, struct gw_branch *b,
+			  const sip_t *bye);
+void gw_session_stranger_gone(struct gw_session *s, const sip_t *bye);
 /* Losing forks are forgotten: NTA ends what still comes from them. */
 void gw_session_drop_branches(struct gw_session *s);
 /* Take the challenge that refused a request; @before: how many this request
  * had already.  True: try again. */
 bool gw_session_challenged(struct gw_session *s, const sip_t *response,
 			   unsigned before);
+/* Likewise, of @orq in @leg, which was answered @status: it goes out again.
+ * NULL: it was no challenge, or one that cannot be met. */
+nta_outgoing_t *gw_session_repeat(struct gw_session *s, nta_leg_t *leg,
+				  nta_outgoing_t *orq, int status,
+				  const sip_t *response, unsigned *challenges);
 
 /* ---- session_uas.c ---- */
 
@@ -255,13 +272,14 @@ bool gw_session_early_response(struct gw_session *s, struct gw_branch *b,
 bool gw_session_asks(const struct gw_session *s, unsigned branch);
 int gw_session_answer_early(struct gw_session *s, unsigned branch,
 			    const void *sdp, size_t len);
-/* UAC: our offer in the early dialog @branch (from 1), by UPDATE. */
+/* UAC: our offer in the early dialog @branch (from 1), by UPDATE; with
+ * @conditions it has preconditions. */
 int gw_session_offer_early(struct gw_session *s, unsigned branch,
-			   const void *sdp, size_t len);
+			   const void *sdp, size_t len, bool conditions);
 void gw_session_on_update_response(struct gw_session *s, nta_outgoing_t *orq,
 				   int status, const sip_t *response);
-void gw_session_on_prack_response(struct gw_session *s,
-				  const nta_outgoing_t *orq, int status);
+void gw_session_on_prack_response(struct gw_session *s, nta_outgoing_t *orq,
+				  int status, const sip_t *response);
 /* UAS: a provisional response, reliable where it should be. */
 int gw_session_provisional(struct gw_session *s, int status,
 			   const struct gw_dialog_msg *m);
@@ -318,7 +336,8 @@ void gw_session_timer_answered(struct gw_session *s, const sip_t *response);
 /* Was it a refresh of ours? */
 bool gw_session_timer_response(struct gw_session *s, nta_outgoing_t *orq,
 			       int status, const sip_t *response);
-/* The peer's INVITE or UPDATE: what our 2xx will say, in s->timer.line. */
+/* The peer's INVITE or UPDATE: what our 2xx will say, in s->timer.line.  Until
+ * then, and if it is refused, the session keeps the timer that it has. */
 void gw_session_timer_asked(struct gw_session *s, const sip_t *request);
 /* It has been refused, because its interval is below ours. */
 bool gw_session_timer_too_short(struct gw_session *s, nta_incoming_t *irq,
@@ -416,7 +435,9 @@ bool gw_session_answered_elsewhere(const struct gw_session *s);
 /* Does its Allow have UPDATE (RFC 3311 4)? */
 bool gw_ims_allows_update(const sip_t *message);
 
-/* Has this message an SDP body? */
+/* Has this message an SDP body, be it a part of a multipart one?  Or one that
+ * its sender demands to be understood, and that is not? */
 bool gw_ims_has_sdp(const sip_t *message);
+bool gw_ims_body_is_foreign(const sip_t *message);
 
 #endif

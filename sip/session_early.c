@@ -104,7 +104,11 @@ int gw_session_answer_early(struct gw_session *s, unsigned branch,
 static int send_update(struct gw_session *s, struct gw_branch *b,
 		       const void *sdp, size_t len)
 {
-	const struct gw_dialog_msg m = { .body = sdp, .len = len };
+	const struct gw_dialog_msg m = {
+		.headers = b->conditions ? GW_SIP_CONDITIONS : NULL,
+		.body = sdp,
+		.len = len,
+	};
 
 	b->update = gw_dialog_request_in(s, b->leg, sip_method_update, &m);
 	if (!b->update)
@@ -114,7 +118,7 @@ static int send_update(struct gw_session *s, struct gw_branch *b,
 }
 
 int gw_session_offer_early(struct gw_session *s, unsigned branch,
-			   const void *sdp, size_t len)
+			   const void *sdp, size_t len, bool conditions)
 {
 	struct gw_branch *b;
 
@@ -126,6 +130,7 @@ int gw_session_offer_early(struct gw_session *s, unsigned branch,
 		return -EPROTO;
 	if (b->update || b->offer || s->offer == GW_OFF_PEER)
 		return -EAGAIN;
+	b->conditions = conditions;
 	if (!b->prack)
 		return send_update(s, b, sdp, len);
 	/* One that overtook the PRACK would meet an answer which, to the peer,
@@ -134,22 +139,30 @@ int gw_session_offer_early(struct gw_session *s, unsigned branch,
 	return b->offer ? 0 : -ENOMEM;
 }
 
-void gw_session_on_prack_response(struct gw_session *s,
-				  const nta_outgoing_t *orq, int status)
+void gw_session_on_prack_response(struct gw_session *s, nta_outgoing_t *orq,
+				  int status, const sip_t *response)
 {
 	char *offer = NULL;
+	struct gw_branch *b;
 	unsigned i;
 
 	if (status < 200)
 		return;
+	for (i = 0; i < s->nbranch && s->branch[i].prack != orq; i++)
+		;
+	b = i < s->nbranch ? &s->branch[i] : NULL;
+	if (b && s->state == GW_SES_CALLING) {
+		b->prack = gw_session_repeat(s, b->leg, orq, status, response,
+					     &b->challenges);
+		if (b->prack)
+			return;
+	}
 	/* The peer repeats its response, or gives the call up. */
 	if (status >= 300)
 		gw_info(&s->log, "PRACK refused: %d", status);
-	for (i = 0; i < s->nbranch && s->branch[i].prack != orq; i++)
-		;
-	if (i == s->nbranch)
+	if (!b)
 		return;
-	s->branch[i].prack = NULL;
+	b->prack = NULL;
 	offer = s->branch[i].offer;
 	s->branch[i].offer = NULL;
 	if (offer && s->state == GW_SES_CALLING &&
@@ -177,8 +190,14 @@ void gw_session_on_update_response(struct gw_session *s, nta_outgoing_t *orq,
 	if (status < 200)
 		return;
 	if (b)
-		b->update = NULL;
+		b->update =
+			s->state != GW_SES_CALLING
+				? NULL
+				: gw_session_repeat(s, b->leg, orq, status,
+						    response, &b->challenges);
 	gw_dialog_drop(&orq);
+	if (b && b->update)
+		return;
 	if (!b || s->state != GW_SES_CALLING)
 		return;
 	if (status < 300 && gw_ims_has_sdp(response)) {

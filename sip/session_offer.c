@@ -233,6 +233,20 @@ static void on_bye_response(struct gw_session *s, int status,
 	(void)gw_session_event(s, GW_SEV_ENDED);
 }
 
+static void on_info_response(struct gw_session *s, nta_outgoing_t *orq,
+			     int status, const sip_t *response)
+{
+	if (s->state == GW_SES_UP &&
+	    gw_session_repeat(s, s->dialog, orq, status, response,
+			      &s->info_challenges))
+		return;
+	if (status < 300)
+		return;
+	gw_info(&s->log, "INFO refused: %d", status);
+	if (s->state == GW_SES_UP && (status == 408 || status == 481))
+		gw_session_lost(s, status);
+}
+
 void gw_session_on_response(struct gw_session *s, nta_outgoing_t *orq,
 			    sip_method_t method, int status,
 			    const sip_t *response)
@@ -249,13 +263,11 @@ void gw_session_on_response(struct gw_session *s, nta_outgoing_t *orq,
 	} else if (method == sip_method_update) {
 		gw_session_on_update_response(s, orq, status, response);
 	} else if (method == sip_method_prack) {
-		gw_session_on_prack_response(s, orq, status);
+		gw_session_on_prack_response(s, orq, status, response);
 	} else if (method == sip_method_notify) {
 		gw_refer_notified(s, status, response);
-	} else if (method == sip_method_info && status >= 300) {
-		gw_info(&s->log, "INFO refused: %d", status);
-		if (s->state == GW_SES_UP && (status == 408 || status == 481))
-			gw_session_lost(s, status);
+	} else if (method == sip_method_info && status >= 200) {
+		on_info_response(s, orq, status, response);
 	}
 }
 
@@ -287,6 +299,11 @@ static bool peer_may_offer(struct gw_session *s, nta_leg_t *leg,
 
 	if (gw_session_early_may_offer(s, leg))
 		return true;
+	/* RFC 3311 5.2: its own last one comes first, early or not. */
+	if (s->upd_irq) {
+		gw_session_reply_later(s, irq);
+		return false;
+	}
 	if (st == GW_SES_CALLING || st == GW_SES_ACKING ||
 	    (st == GW_SES_ANSWERED && s->late) || s->offer == GW_OFF_SENT ||
 	    s->offer == GW_OFF_LATE || s->offer == GW_OFF_PEER_LATE) {
@@ -305,12 +322,10 @@ static bool peer_may_offer(struct gw_session *s, nta_leg_t *leg,
 bool gw_session_body_understood(struct gw_session *s, nta_incoming_t *irq,
 				const sip_t *request)
 {
-	const struct gw_dialog_msg m = {
-		.headers = "Accept: application/sdp\r\n"
-	};
+	const struct gw_dialog_msg m = { .headers = "Accept: " GW_SIP_ACCEPT
+						    "\r\n" };
 
-	if (!request->sip_payload || !request->sip_payload->pl_len ||
-	    gw_ims_has_sdp(request))
+	if (!gw_ims_body_is_foreign(request))
 		return true;
 	(void)gw_dialog_reply(s, irq, 415, &m, false);
 	return false;
@@ -349,7 +364,6 @@ void gw_session_peer_invite(struct gw_session *s, nta_leg_t *leg,
 	}
 	/* An older one whose ACK is still to come: NTA waits for it alone. */
 	gw_dialog_drop_incoming(&s->inv_irq);
-	gw_dialog_refresh(s, leg, true, request);
 	s->inv_irq = irq;
 	s->inv_answered = false;
 	gw_session_timer_asked(s, request);
@@ -387,7 +401,8 @@ void gw_session_peer_update(struct gw_session *s, nta_leg_t *leg,
 		(void)gw_dialog_reply(s, irq, 481, NULL, false);
 		return;
 	}
-	gw_dialog_refresh(s, leg, true, request);
+	if (early)
+		gw_dialog_refresh(s, leg, true, request);
 	s->upd_irq = irq;
 	s->peer_late = false;
 	s->offer = GW_OFF_PEER;
@@ -406,6 +421,9 @@ static int accept_peer_offer(struct gw_session *s, const void *sdp, size_t len)
 
 	if (!sdp)
 		return -EPROTO;
+	/* RFC 6141 4: not before, so that a refused one changes nothing. */
+	if (s->state == GW_SES_UP)
+		gw_dialog_refresh_by(s, s->upd_irq ? s->upd_irq : s->inv_irq);
 	if (s->upd_irq) {
 		s->offer = GW_OFF_NONE;
 		r = gw_dialog_reply(s, s->upd_irq, 200, &m, false);

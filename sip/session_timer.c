@@ -206,6 +206,7 @@ bool gw_session_timer_response(struct gw_session *s, nta_outgoing_t *orq,
 		return true;
 	if (status < 300) {
 		gw_metric_add(&m_ours, 1);
+		s->timer.challenges = 0; /* each refresh may meet its own */
 		gw_dialog_refresh(s, s->dialog, false, response);
 		gw_session_timer_answered(s, response);
 		return true;
@@ -260,6 +261,7 @@ void gw_session_timer_asked(struct gw_session *s, const sip_t *request)
 	bool theirs = knows(request);
 
 	s->timer.line[0] = '\0';
+	s->timer.asked_s = 0;
 	if (gw_ims_allows_update(request))
 		s->timer.may_update = true;
 	if (!enabled(s))
@@ -273,8 +275,8 @@ void gw_session_timer_asked(struct gw_session *s, const sip_t *request)
 	if (theirs && se && se->x_refresher &&
 	    !strcasecmp(se->x_refresher, "uas"))
 		theirs = false;
-	s->timer.expires_s = want;
-	s->timer.ours = !theirs;
+	s->timer.asked_s = want;
+	s->timer.asked_ours = !theirs;
 	(void)snprintf(s->timer.line, sizeof(s->timer.line),
 		       "%sSession-Expires: %u;refresher=%s\r\n",
 		       theirs ? "Require: timer\r\n" : "", want,
@@ -283,8 +285,10 @@ void gw_session_timer_asked(struct gw_session *s, const sip_t *request)
 
 void gw_session_timer_replied(struct gw_session *s)
 {
-	if (!s->timer.expires_s || !s->timer.line[0])
+	if (!s->timer.asked_s)
 		return;
+	s->timer.expires_s = s->timer.asked_s;
+	s->timer.ours = s->timer.asked_ours;
 	if (s->state == GW_SES_UP)
 		gw_metric_add(&m_theirs, 1);
 	run(s);

@@ -14,8 +14,9 @@ GW_COUNTER(m_challenged, "isthmus_sip_challenges_total", "401 and 407 received",
 	   "answered=\"yes\"");
 GW_COUNTER(m_unanswerable, "isthmus_sip_challenges_total",
 	   "401 and 407 received", "answered=\"no\"");
-GW_COUNTER(m_forks, "isthmus_sip_late_answers_total",
-	   "2xx after another branch had answered, or after CANCEL", "");
+
+/* Dialogs that begin with a BYE: they must not use up what forks need. */
+#define STRANGERS_MAX 4
 
 int gw_session_call(struct gw_session *s)
 {
@@ -94,6 +95,19 @@ bool gw_session_challenged(struct gw_session *s, const sip_t *response,
 	return true;
 }
 
+nta_outgoing_t *gw_session_repeat(struct gw_session *s, nta_leg_t *leg,
+				  nta_outgoing_t *orq, int status,
+				  const sip_t *response, unsigned *challenges)
+{
+	if (status < 300)
+		*challenges = 0;
+	if ((status != 401 && status != 407) || !response ||
+	    nta_sip_is_internal(response) ||
+	    !gw_session_challenged(s, response, (*challenges)++))
+		return NULL;
+	return gw_dialog_again(s, leg, orq);
+}
+
 /* 401 or 407: the same call again, with credentials; 422: with a longer
  * interval.  True when it is on its way. */
 static bool try_again(struct gw_session *s, const sip_t *response)
@@ -159,6 +173,50 @@ static void on_ended_ok(struct gw_session *s, struct gw_branch *b, bool offer)
 	gw_ims_tell_release(s, 480, NULL);
 }
 
+/* BYE of a dialog that we have seen no 200 of.  Who was called may send it only
+ * after its 200 (RFC 3261 15), which is lost or on its way; and then whoever
+ * forks has cancelled the others. */
+static void on_early_bye(struct gw_session *s, const sip_t *bye,
+			 struct gw_branch *b, bool known)
+{
+	const struct gw_cause cause = { .status = 480, .text = "hung up" };
+	bool first = !b->ended;
+	unsigned i;
+
+	b->bye = b->ended = true;
+	if (s->state != GW_SES_CALLING)
+		return;
+	for (i = 0; i < s->nbranch && s->branch[i].ended; i++)
+		;
+	if (i == s->nbranch) {
+		gw_info(&s->log, "BYE before the 200: hung up");
+		gw_session_release(s, &cause);
+		gw_ims_tell_release(s, 480, NULL);
+	} else if (first && known) {
+		gw_info(&s->log, "BYE of one of several forks");
+		gw_ims_tell_progress(s, 199, b, bye, false);
+	}
+}
+
+void gw_session_fork_gone(struct gw_session *s, struct gw_branch *b,
+			  const sip_t *bye)
+{
+	on_early_bye(s, bye, b, true);
+}
+
+void gw_session_stranger_gone(struct gw_session *s, const sip_t *bye)
+{
+	struct gw_branch *b;
+
+	if (s->state != GW_SES_CALLING || s->byes == STRANGERS_MAX)
+		return;
+	b = gw_dialog_branch_of_bye(s, bye);
+	if (!b)
+		return;
+	s->byes++;
+	on_early_bye(s, bye, b, false);
+}
+
 static void on_first_ok(struct gw_session *s, struct gw_branch *b,
 			const sip_t *response)
 {
@@ -196,7 +254,7 @@ static void on_first_ok(struct gw_session *s, struct gw_branch *b,
 static void on_crossing_ok(struct gw_session *s, struct gw_branch *b,
 			   const sip_t *response)
 {
-	gw_metric_add(&m_forks, 1);
+	gw_dialog_count_late();
 	s->won = (unsigned)(b - s->branch);
 	s->dialog = b->leg;
 	gw_dialog_confirm(b, response);
@@ -224,7 +282,7 @@ static void on_ok(struct gw_session *s, nta_outgoing_t *orq,
 	} else if (s->state == GW_SES_CANCELLING) {
 		on_crossing_ok(s, b, response);
 	} else if (b != &s->branch[s->won]) {
-		gw_metric_add(&m_forks, 1);
+		gw_dialog_count_late();
 		gw_info(&s->log, "late 200 of another fork: BYE");
 		gw_dialog_confirm(b, response);
 		gw_dialog_ack_bye(s, b);

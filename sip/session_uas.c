@@ -219,7 +219,7 @@ static void on_bye(struct gw_session *s, nta_leg_t *leg, nta_incoming_t *irq,
 		   const sip_t *request)
 {
 	enum gw_ses_state was = s->state;
-	unsigned i;
+	unsigned fork = gw_session_branch_of(s, leg);
 
 	(void)gw_dialog_reply(s, irq, 200, NULL, false);
 	/* RFC 3261 15.1.2: what is pending gets 487. */
@@ -236,9 +236,8 @@ static void on_bye(struct gw_session *s, nta_leg_t *leg, nta_incoming_t *irq,
 	}
 	/* One early dialog of several, or a fork that lost: not the call. */
 	if (leg != s->dialog) {
-		for (i = 0; i < s->nbranch; i++)
-			if (s->branch[i].leg == leg)
-				s->branch[i].bye = true;
+		if (fork)
+			gw_session_fork_gone(s, &s->branch[fork - 1], request);
 		return;
 	}
 	if (!gw_session_event(s, GW_SEV_PEER_ENDS))
@@ -343,6 +342,8 @@ void gw_session_on_request(struct gw_session *s, nta_leg_t *leg,
 	if (leg == s->caller || s->state == GW_SES_DEAD) {
 		/* No dialog of ours: the peer's tag is not known. */
 		(void)gw_dialog_reply(s, irq, 481, NULL, false);
+		if (method == sip_method_bye)
+			gw_session_stranger_gone(s, request);
 		return;
 	}
 	if (method != sip_method_bye && gw_stack_check(s->sip, irq, request)) {
@@ -371,7 +372,7 @@ void gw_session_on_request(struct gw_session *s, nta_leg_t *leg,
 		break;
 	case sip_method_options: {
 		const struct gw_dialog_msg m = {
-			.headers = "Accept: application/sdp\r\n"
+			.headers = "Accept: " GW_SIP_ACCEPT "\r\n"
 				   "Allow: " GW_SIP_ALLOW "\r\n"
 		};
 

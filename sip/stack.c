@@ -206,11 +206,11 @@ int gw_sip_new(struct gw_sip **out, struct gw_loop *loop,
 	gw_stack_log_start();
 	/* RFC 3261 8.2.2.2, but a core forks to several registrations here, and
 	 * each of them is a user agent of its own. */
-	sip->agent = nta_agent_create(gw_loop_su_root(loop), NO_URL, NULL, NULL,
-				      NTATAG_UA(1), NTATAG_MAXSIZE(MESSAGE_MAX),
-				      NTATAG_MERGE_482(!set->ims.enabled),
-				      NTATAG_MAX_PROCEEDING(PROCEEDING_MAX),
-				      TAG_END());
+	sip->agent = nta_agent_create(
+		gw_loop_su_root(loop), NO_URL, NULL, (nta_agent_magic_t *)sip,
+		NTATAG_UA(1), NTATAG_MAXSIZE(MESSAGE_MAX),
+		NTATAG_MERGE_482(!set->ims.enabled),
+		NTATAG_MAX_PROCEEDING(PROCEEDING_MAX), TAG_END());
 	if (!sip->agent)
 		goto fail;
 	set_timers(sip);

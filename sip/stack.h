@@ -26,6 +26,10 @@ struct gw_messages;
 #define GW_SIP_ALLOW                                                           \
 	"INVITE, ACK, BYE, CANCEL, PRACK, UPDATE, INFO, OPTIONS, MESSAGE, "    \
 	"REFER"
+/* Bodies of what makes or changes a session (RFC 5621). */
+#define GW_SIP_ACCEPT "application/sdp, multipart/mixed"
+/* RFC 3312 11, TS 24.229 5.1.3.1: with a description that has mandatory ones. */
+#define GW_SIP_CONDITIONS "Require: precondition\r\n"
 /* Of DTMF; the one that we take (RFC 6086). */
 #define GW_SIP_INFO_PACKAGE "infoDtmf"
 
@@ -43,6 +47,7 @@ struct gw_sip {
 	uint16_t draining_s; /* Retry-After; 0: serving */
 	struct gw_session *sessions;
 	unsigned nsession;
+	unsigned orphans;             /* BYEs of no session (dialog_orphan.c) */
 	struct gw_regns *regns;       /* registrations in the core */
 	struct gw_messages *messages; /* NULL: none are served */
 	struct gw_timer stats;        /* carries NTA's counters over to ours */

@@ -19,7 +19,8 @@
 #include "sip/regn.h"
 #include "sip/session.h"
 
-#define OPTIONS_HEADERS "Allow: " GW_SIP_ALLOW "\r\nAccept: application/sdp\r\n"
+#define OPTIONS_HEADERS                                                        \
+	"Allow: " GW_SIP_ALLOW "\r\nAccept: " GW_SIP_ACCEPT "\r\n"
 
 #define REJ      "isthmus_sip_rejected_total"
 #define REJ_HELP "Calls and requests refused here, by reason"
@@ -164,9 +165,8 @@ static int check_invite(struct gw_sip *sip, nta_incoming_t *irq,
 	if (!request->sip_contact || !request->sip_contact->m_url->url_host ||
 	    !request->sip_from->a_tag)
 		return refuse(sip, irq, 400, NULL, &m_malformed);
-	if (request->sip_payload && request->sip_payload->pl_len &&
-	    !gw_ims_has_sdp(request))
-		return refuse(sip, irq, 415, "Accept: application/sdp\r\n",
+	if (gw_ims_body_is_foreign(request))
+		return refuse(sip, irq, 415, "Accept: " GW_SIP_ACCEPT "\r\n",
 			      &m_malformed);
 	status = check_extensions(sip, irq, request);
 	if (status)

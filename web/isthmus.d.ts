@@ -248,7 +248,10 @@ export interface Stats {
 	localAudioLevel: number | null;
 	jitterBufferMs: number | null;
 	concealedPercent: number | null;
+	/** All pictures together. */
 	video: VideoStats | null;
+	/** Each m-line of video by itself. */
+	videos: PictureStats[];
 }
 
 export interface VideoStats {
@@ -260,6 +263,26 @@ export interface VideoStats {
 	width: number | null;
 	height: number | null;
 	codec: string | null;
+}
+
+/** One m-line of video; null: this browser does not tell. */
+export interface PictureStats {
+	mid: string;
+	packetsSent: number;
+	packetsReceived: number;
+	packetsLost: number;
+	jitterMs: number | null;
+	framesDecoded: number;
+	framesDropped: number | null;
+	keyFramesDecoded: number | null;
+	freezes: number | null;
+	frozenMs: number | null;
+	framesPerSecond: number | null;
+	width: number | null;
+	height: number | null;
+	sentWidth: number | null;
+	sentHeight: number | null;
+	sentFramesPerSecond: number | null;
 }
 
 /** One direction of one segment, over the last interval; null: not known. */
@@ -277,6 +300,41 @@ export interface SegmentQuality {
 	roundTripMs: number | null;
 }
 
+export interface VideoPathQuality {
+	lossPercent: number | null;
+	jitterMs: number | null;
+	kbps: number;
+}
+
+export interface VideoSegmentQuality {
+	toGateway: VideoPathQuality;
+	fromGateway: VideoPathQuality;
+	roundTripMs: number | null;
+	/** What this segment's far end asked for, since the call began. */
+	nacks: number;
+	packetsResent: number;
+	keyFrameRequests: number;
+	/** What it shows, where it is a browser that reports. */
+	seen: {
+		width: number | null;
+		height: number | null;
+		framesPerSecond: number | null;
+		framesDecoded: number | null;
+		framesDropped: number | null;
+		freezes: number | null;
+		frozenMs: number | null;
+	} | null;
+}
+
+/** One m-line of video. */
+export interface VideoQuality {
+	/** As here; '' where it is not known. */
+	mid: string;
+	codec: string;
+	near: VideoSegmentQuality;
+	far: VideoSegmentQuality;
+}
+
 /** What the gateway makes of its counters, of RTCP and of our statistics. */
 export interface Quality {
 	/** Browser and gateway. */
@@ -286,6 +344,8 @@ export interface Quality {
 	/** Both segments together: as heard here, and there. */
 	heardHere: number | null;
 	heardThere: number | null;
+	/** Left out where there are no pictures. */
+	video?: VideoQuality[];
 	local: Stats;
 }
 

@@ -13,6 +13,7 @@
 #define ASKS_MAX     4096      /* messages of clients that are under way */
 #define UNANSWERED   16        /* messages that a client has not answered yet */
 #define REPORT_EVERY 900000ull /* microseconds, of one session */
+#define QUALITY_MAX  16384     /* bytes of the answer: eight m-lines of video */
 
 GW_COUNTER(m_taken, "isthmus_respect_text_messages_total",
 	   "Messages of text of clients, and to them, by what became of them",
@@ -323,8 +324,10 @@ void gw_rapp_quality(struct gw_rconn *c, const struct gw_rmsg *m)
 		return;
 	}
 	l->reported_us = now;
-	gw_buf_init(&b, 4096);
+	gw_buf_init(&b, QUALITY_MAX);
 	msg.report = &m->report;
+	msg.video = m->video;
+	msg.nvideo = (unsigned)m->nvideo;
 	msg.quality = &b;
 	gw_rleg_deliver(l, &msg);
 	o.session_id = m->str[GW_K_SESSION_ID]; /* l may be gone */

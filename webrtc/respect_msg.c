@@ -1,4 +1,4 @@
-#include "webrtc/respect_msg.h"
+#include "webrtc/respect_json.h"
 
 #include <errno.h>
 #include <json-c/json.h>
@@ -79,8 +79,8 @@ static const uint64_t response_may =
 	B(SESSION_STATE) | B(USER_DATA) | B(UNSUPPORTED);
 /* clang-format on */
 
-__attribute__((format(printf, 3, 4))) static enum gw_rfault
-bad(struct gw_rmsg *m, unsigned status, const char *fmt, ...)
+enum gw_rfault gw_rmsg_bad(struct gw_rmsg *m, unsigned status, const char *fmt,
+			   ...)
 {
 	va_list ap;
 
@@ -92,7 +92,7 @@ bad(struct gw_rmsg *m, unsigned status, const char *fmt, ...)
 }
 
 /* Text without an inner NUL, so that nothing is hidden behind one. */
-static const char *text_of(struct json_object *v, size_t max, size_t *len)
+const char *gw_rjson_text(struct json_object *v, size_t max, size_t *len)
 {
 	const char *s;
 
@@ -122,7 +122,7 @@ static bool decimal(const char *s, size_t len, uint64_t *out)
 
 /* A number, or its decimal digits in a string: JavaScript's own numbers end
  * at 2^53. */
-static bool uint64_of(struct json_object *v, uint64_t *out)
+bool gw_rjson_uint64(struct json_object *v, uint64_t *out)
 {
 	const char *s;
 	size_t len;
@@ -132,7 +132,7 @@ static bool uint64_of(struct json_object *v, uint64_t *out)
 			return false;
 		*out = json_object_get_uint64(v);
 	} else {
-		s = text_of(v, 20, &len);
+		s = gw_rjson_text(v, 20, &len);
 		if (!s || !decimal(s, len, out))
 			return false;
 	}
@@ -147,18 +147,19 @@ static enum gw_rfault read_list(struct gw_rmsg *m, enum gw_key k,
 	size_t n, len;
 
 	if (!json_object_is_type(v, json_type_array))
-		return bad(m, 400, "%s must be an array of strings",
-			   gw_wire_key(k));
+		return gw_rmsg_bad(m, 400, "%s must be an array of strings",
+				   gw_wire_key(k));
 	n = json_object_array_length(v);
 	if (n > GW_RESPECT_MAX_LIST)
-		return bad(m, 400, "%s has more than %d names", gw_wire_key(k),
-			   GW_RESPECT_MAX_LIST);
+		return gw_rmsg_bad(m, 400, "%s has more than %d names",
+				   gw_wire_key(k), GW_RESPECT_MAX_LIST);
 	for (size_t i = 0; i < n; i++) {
-		out->item[i] = text_of(json_object_array_get_idx(v, i),
-				       members[k].max, &len);
+		out->item[i] = gw_rjson_text(json_object_array_get_idx(v, i),
+					     members[k].max, &len);
 		if (!out->item[i])
-			return bad(m, 400, "%s must be an array of strings",
-				   gw_wire_key(k));
+			return gw_rmsg_bad(m, 400,
+					   "%s must be an array of strings",
+					   gw_wire_key(k));
 	}
 	out->n = n;
 	return GW_RF_OK;
@@ -170,8 +171,9 @@ static enum gw_rfault read_digits(struct gw_rmsg *m, const char *s)
 
 	if (!n || n > GW_RESPECT_MAX_DTMF ||
 	    strspn(s, "0123456789*#ABCDabcd") < n)
-		return bad(m, 400, "userData.dtmf: 1 to %d of 0-9 * # A-D",
-			   GW_RESPECT_MAX_DTMF);
+		return gw_rmsg_bad(m, 400,
+				   "userData.dtmf: 1 to %d of 0-9 * # A-D",
+				   GW_RESPECT_MAX_DTMF);
 	for (size_t i = 0; i < n; i++) {
 		char c = s[i];
 
@@ -204,19 +206,23 @@ static enum gw_rfault read_user_data(struct gw_rmsg *m, struct json_object *v)
 	if (json_object_is_type(dtmf, json_type_object)) {
 		if (json_object_object_get_ex(dtmf, GW_WIRE_DTMF_DURATION,
 					      &part)) {
-			if (!uint64_of(part, &ms) || ms < 20 || ms > 10000)
-				return bad(m, 400,
-					   "userData.dtmf.duration must be 20 "
-					   "to 10000");
+			if (!gw_rjson_uint64(part, &ms) || ms < 20 ||
+			    ms > 10000)
+				return gw_rmsg_bad(
+					m, 400,
+					"userData.dtmf.duration must be 20 "
+					"to 10000");
 			m->dtmf_ms = (uint32_t)ms;
 		}
 		if (!json_object_object_get_ex(dtmf, GW_WIRE_DTMF_SIGNAL,
 					       &dtmf))
-			return bad(m, 400, "userData.dtmf.signal is missing");
+			return gw_rmsg_bad(m, 400,
+					   "userData.dtmf.signal is missing");
 	}
-	s = text_of(dtmf, 64, &len);
+	s = gw_rjson_text(dtmf, 64, &len);
 	if (!s)
-		return bad(m, 400, "userData.dtmf must be a string of digits");
+		return gw_rmsg_bad(m, 400,
+				   "userData.dtmf must be a string of digits");
 	return read_digits(m, s);
 }
 
@@ -228,51 +234,22 @@ static void read_problem(struct gw_rmsg *m, struct json_object *v)
 
 	/* RFC 9457 3.1: a member of the wrong type is as if it were absent. */
 	if (json_object_object_get_ex(v, GW_WIRE_P_STATUS, &part) &&
-	    uint64_of(part, &status) && status >= 100 && status <= 699)
+	    gw_rjson_uint64(part, &status) && status >= 100 && status <= 699)
 		m->problem_status = (unsigned)status;
 	if (json_object_object_get_ex(v, GW_WIRE_P_DETAIL, &part))
-		m->problem_detail = text_of(part, MAX_NAME, &len);
-}
-
-/* What a member of the report says, in whole numbers; absent: not known. */
-static enum gw_rfault read_report(struct gw_rmsg *m, struct json_object *v)
-{
-	const struct {
-		const char *name;
-		uint32_t *to;
-	} part[] = {
-		{GW_WIRE_Q_SENT,      &m->report.packets_sent    },
-		{ GW_WIRE_Q_RECEIVED, &m->report.packets_received},
-		{ GW_WIRE_Q_LOST,     &m->report.packets_lost    },
-		{ GW_WIRE_Q_JITTER,   &m->report.jitter_ms       },
-		{ GW_WIRE_Q_RTT,      &m->report.round_trip_ms   },
-		{ GW_WIRE_Q_BUFFER,   &m->report.buffer_ms       },
-	};
-	struct json_object *value;
-	uint64_t n;
-
-	for (size_t i = 0; i < GW_ARRAY_LEN(part); i++) {
-		*part[i].to = GW_LEG_UNKNOWN;
-		if (!json_object_object_get_ex(v, part[i].name, &value))
-			continue;
-		if (!uint64_of(value, &n))
-			return bad(m, 400, "report.%s must be a whole number",
-				   part[i].name);
-		*part[i].to =
-			n < GW_LEG_UNKNOWN ? (uint32_t)n : GW_LEG_UNKNOWN - 1;
-	}
-	return GW_RF_OK;
+		m->problem_detail = gw_rjson_text(part, MAX_NAME, &len);
 }
 
 static enum gw_rfault read_object(struct gw_rmsg *m, enum gw_key k,
 				  struct json_object *v)
 {
 	if (!json_object_is_type(v, json_type_object))
-		return bad(m, 400, "%s must be an object", gw_wire_key(k));
+		return gw_rmsg_bad(m, 400, "%s must be an object",
+				   gw_wire_key(k));
 	if (k == GW_K_USER_DATA)
 		return read_user_data(m, v);
 	if (k == GW_K_REPORT)
-		return read_report(m, v);
+		return gw_rmsg_report(m, v);
 	read_problem(m, v);
 	return GW_RF_OK;
 }
@@ -280,10 +257,11 @@ static enum gw_rfault read_object(struct gw_rmsg *m, enum gw_key k,
 static enum gw_rfault read_string(struct gw_rmsg *m, enum gw_key k,
 				  struct json_object *v)
 {
-	m->str[k] = text_of(v, members[k].max, &m->len[k]);
+	m->str[k] = gw_rjson_text(v, members[k].max, &m->len[k]);
 	if (!m->str[k])
-		return bad(m, 400, "%s must be a string of at most %zu bytes",
-			   gw_wire_key(k), members[k].max);
+		return gw_rmsg_bad(m, 400,
+				   "%s must be a string of at most %zu bytes",
+				   gw_wire_key(k), members[k].max);
 	return GW_RF_OK;
 }
 
@@ -297,15 +275,16 @@ static enum gw_rfault read_member(struct gw_rmsg *m, enum gw_key k,
 	case T_STRING:
 		return read_string(m, k, v);
 	case T_UINT:
-		if (!uint64_of(v, &n))
-			return bad(m, 400, "%s must be a whole number >= 0",
-				   gw_wire_key(k));
+		if (!gw_rjson_uint64(v, &n))
+			return gw_rmsg_bad(m, 400,
+					   "%s must be a whole number >= 0",
+					   gw_wire_key(k));
 		m->num[k] = n > UINT32_MAX ? UINT32_MAX : (uint32_t)n;
 		return GW_RF_OK;
 	case T_BOOL:
 		if (!json_object_is_type(v, json_type_boolean))
-			return bad(m, 400, "%s must be true or false",
-				   gw_wire_key(k));
+			return gw_rmsg_bad(m, 400, "%s must be true or false",
+					   gw_wire_key(k));
 		m->success = json_object_get_boolean(v);
 		return GW_RF_OK;
 	case T_LIST:
@@ -332,8 +311,8 @@ static enum gw_rfault read_members(struct gw_rmsg *m,
 
 	for (int k = 0; k < GW_NKEYS; k++) {
 		if ((must & GW_KEY_BIT(k)) && !(given & GW_KEY_BIT(k)))
-			return bad(m, 400, "%s is missing",
-				   gw_wire_key((enum gw_key)k));
+			return gw_rmsg_bad(m, 400, "%s is missing",
+					   gw_wire_key((enum gw_key)k));
 		if (!((must | may) & given & GW_KEY_BIT(k)))
 			continue;
 		fault = read_member(m, (enum gw_key)k, v[k]);
@@ -349,10 +328,11 @@ static enum gw_rfault read_method(struct gw_rmsg *m, struct json_object *v)
 	const char *s;
 	size_t len;
 
-	s = v ? text_of(v, GW_RESPECT_MAX_METHOD, &len) : NULL;
+	s = v ? gw_rjson_text(v, GW_RESPECT_MAX_METHOD, &len) : NULL;
 	if (!s || !*s)
-		return bad(m, 400, "%s must be a string of 1 to %d bytes",
-			   gw_wire_key(GW_K_METHOD), GW_RESPECT_MAX_METHOD);
+		return gw_rmsg_bad(
+			m, 400, "%s must be a string of 1 to %d bytes",
+			gw_wire_key(GW_K_METHOD), GW_RESPECT_MAX_METHOD);
 	memcpy(m->method_name, s, len + 1);
 	m->method = gw_wire_method_find(s);
 	return GW_RF_OK;
@@ -363,14 +343,14 @@ static enum gw_rfault read_type(struct gw_rmsg *m, struct json_object *v)
 	const char *s;
 	size_t len;
 
-	s = v ? text_of(v, 16, &len) : NULL;
+	s = v ? gw_rjson_text(v, 16, &len) : NULL;
 	if (s && !strcmp(s, GW_WIRE_RESPONSE))
 		m->response = true;
 	else if (!s || strcmp(s, GW_WIRE_REQUEST) != 0)
-		return bad(m, 400,
-			   "%s must be \"" GW_WIRE_REQUEST
-			   "\" or \"" GW_WIRE_RESPONSE "\"",
-			   gw_wire_key(GW_K_MESSAGE_TYPE));
+		return gw_rmsg_bad(m, 400,
+				   "%s must be \"" GW_WIRE_REQUEST
+				   "\" or \"" GW_WIRE_RESPONSE "\"",
+				   gw_wire_key(GW_K_MESSAGE_TYPE));
 	return GW_RF_OK;
 }
 
@@ -404,7 +384,7 @@ static enum gw_rfault read_root(struct gw_rmsg *m, struct json_object *root)
 		return GW_RF_NOT_OBJECT;
 	given = sort_members(root, v);
 	if (!v[GW_K_TRANSACTION_ID] ||
-	    !uint64_of(v[GW_K_TRANSACTION_ID], &m->txn))
+	    !gw_rjson_uint64(v[GW_K_TRANSACTION_ID], &m->txn))
 		return GW_RF_NO_ID;
 
 	/* Both are read before either is judged: the answer names the method
@@ -412,18 +392,19 @@ static enum gw_rfault read_root(struct gw_rmsg *m, struct json_object *root)
 	type_fault = read_type(m, v[GW_K_MESSAGE_TYPE]);
 	fault = read_method(m, v[GW_K_METHOD]);
 	if (type_fault)
-		return bad(m, 400,
-			   "%s must be \"" GW_WIRE_REQUEST
-			   "\" or \"" GW_WIRE_RESPONSE "\"",
-			   gw_wire_key(GW_K_MESSAGE_TYPE));
+		return gw_rmsg_bad(m, 400,
+				   "%s must be \"" GW_WIRE_REQUEST
+				   "\" or \"" GW_WIRE_RESPONSE "\"",
+				   gw_wire_key(GW_K_MESSAGE_TYPE));
 	if (fault)
 		return fault;
 	if (!m->response && m->method == GW_RM_UNKNOWN) {
-		(void)bad(m, 405, "there is no such method");
+		(void)gw_rmsg_bad(m, 405, "there is no such method");
 		return GW_RF_METHOD;
 	}
 	if (!m->response && m->method == GW_RM_APP) {
-		(void)bad(m, 501, "no application here has this method");
+		(void)gw_rmsg_bad(m, 501,
+				  "no application here has this method");
 		return GW_RF_APP_METHOD;
 	}
 	return read_members(m, v, given);
@@ -578,8 +559,8 @@ enum gw_rfault gw_respect_parse(struct gw_rmsg *m, const char *text, size_t len)
 	if (err == json_tokener_error_depth) {
 		if (!scan_id(text, text + len, &m->txn))
 			return GW_RF_NO_ID;
-		(void)bad(m, 400, "more than %d levels of nesting",
-			  GW_RESPECT_DEPTH);
+		(void)gw_rmsg_bad(m, 400, "more than %d levels of nesting",
+				  GW_RESPECT_DEPTH);
 		return GW_RF_DEPTH;
 	}
 	if (!m->root)

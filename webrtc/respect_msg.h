@@ -59,6 +59,8 @@ struct gw_rmsg {
 	uint32_t dtmf_ms;
 	const char *user_data; /* JSON text, if there is more than dtmf in it */
 	struct gw_leg_report report;
+	size_t nvideo; /* report.video */
+	struct gw_leg_video video[GW_WIRE_Q_VIDEOS];
 
 	/* A response of success that we cannot take for one. */
 	bool overruled;

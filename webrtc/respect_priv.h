@@ -133,11 +133,6 @@ void gw_respect_count_request(enum gw_rmethod method, bool from_client);
 /* ---- respect_auth.c ---- */
 
 void gw_rauth_request(struct gw_rconn *c, const struct gw_rmsg *m);
-void gw_rauth_conn_gone(struct gw_rconn *c);
-/* Log-ins of @id that are under way fail. */
-void gw_rauth_revoke(struct gw_web *web, const char *id);
-/* Nobody waits for any log-in. */
-void gw_rauth_forget_jobs(struct gw_web *web);
 /* c->reg is registered: the auth of @txn is answered, once that is remembered. */
 void gw_rauth_granted(struct gw_rconn *c, uint64_t txn, uint32_t expiration_s,
 		      uint32_t ttl_s);
@@ -149,6 +144,29 @@ void gw_rauth_left(struct gw_web *web, struct gw_reg *reg);
  * for the log. */
 void gw_rauth_deny(struct gw_rconn *c, uint64_t txn, struct gw_metric *metric,
 		   const char *id, const char *why);
+
+/* Releases its legs, closes its connection (when it has one), removes it. */
+void gw_rauth_end(struct gw_web *web, struct gw_reg *reg, enum gw_ws_close code,
+		  const char *why);
+/* The configured user, or NULL. */
+struct gw_set_user *gw_rauth_user(const struct gw_web *web, const char *uri);
+void gw_rauth_gauge(const struct gw_web *web);
+
+/* ---- respect_auth_job.c: passwords and tokens ---- */
+
+/* auth with authType basic or bearer: answered now, or when it is checked. */
+void gw_rauth_basic(struct gw_rconn *c, const struct gw_rmsg *m,
+		    uint32_t expiration_s, uint32_t ttl_s);
+void gw_rauth_bearer(struct gw_rconn *c, const struct gw_rmsg *m,
+		     uint32_t expiration_s, uint32_t ttl_s);
+/* The check of @job is over, whichever way.  It is gone on return. */
+void gw_rauth_finish(struct gw_auth_job *job);
+/* Nobody waits any more for what @c asked. */
+void gw_rauth_conn_gone(struct gw_rconn *c);
+/* Log-ins of @id that are under way fail. */
+void gw_rauth_revoke(struct gw_web *web, const char *id);
+/* Nobody waits for any log-in. */
+void gw_rauth_forget_jobs(struct gw_web *web);
 
 /* ---- respect_enrol.c: registrations in a core ---- */
 
@@ -188,15 +206,6 @@ void gw_rkeep_log_out(struct gw_web *web, struct gw_reg *reg);
 void gw_rkeep_forget(struct gw_web *web, struct gw_reg *reg);
 /* The client of @reg is there, perhaps again. */
 void gw_rkeep_returned(const struct gw_reg *reg);
-
-/* Releases its legs, closes its connection (when it has one), removes it. */
-void gw_rauth_end(struct gw_web *web, struct gw_reg *reg, enum gw_ws_close code,
-		  const char *why);
-struct gw_set_user *gw_rauth_user(const struct gw_web *web, const char *uri);
-void gw_rauth_gauge(const struct gw_web *web);
-
-/* The check of @job is over, whichever way.  It is gone on return. */
-void gw_rauth_finish(struct gw_auth_job *job);
 
 /* ---- respect_token.c: tokens that our keys alone do not settle ---- */
 

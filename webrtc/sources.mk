@@ -41,7 +41,7 @@ webrtc_SRCS += \
 	webrtc/registry.c \
 	webrtc/registry_map.c \
 	webrtc/respect_app.c \
-	webrtc/respect_auth.c webrtc/respect_enrol.c \
+	webrtc/respect_auth.c webrtc/respect_auth_job.c webrtc/respect_enrol.c \
 	webrtc/respect_build.c \
 	webrtc/respect_conn.c \
 	webrtc/respect_info.c \
@@ -50,6 +50,7 @@ webrtc_SRCS += \
 	webrtc/respect_leg_in.c \
 	webrtc/respect_keep.c \
 	webrtc/respect_msg.c \
+	webrtc/respect_report.c \
 	webrtc/respect_target.c \
 	webrtc/respect_token.c \
 	webrtc/txn.c \

@@ -98,6 +98,9 @@ enum gw_rstate { /* mediaSessionState */
 #define GW_WIRE_Q_JITTER   "jitterMs"
 #define GW_WIRE_Q_RTT      "rttMs"
 #define GW_WIRE_Q_BUFFER   "jitterBufferMs"
+#define GW_WIRE_Q_VIDEO    "video" /* of objects, an m-line each */
+#define GW_WIRE_Q_VIDEOS   8       /* of them, at most */
+#define GW_WIRE_Q_MID      "mid"
 
 #define GW_WIRE_P_TYPE   "type"
 #define GW_WIRE_P_TITLE  "title"

@@ -18,16 +18,27 @@
  * may write it, position + 1 once it may be read, position + capacity when
  * it is free for the next lap.
  */
-struct cell {
+struct slot {
 	_Atomic size_t turn;
-	alignas(max_align_t) unsigned char msg[];
+	size_t cell; /* where its message is; who has the turn has this, too */
 };
 
+/*
+ * The order of messages is in the ring, their bytes are in cells apart: were
+ * they in the ring, each lap would touch all of it, and 1,024 messages of 5 kB
+ * would be resident where hardly ever ten are under way.  The lowest cell that
+ * is free is taken, so what was never needed at one time is never touched.
+ *
+ * There are as many cells as slots, and the owner gives a message's cell back
+ * before its slot: who has claimed a slot finds a cell.
+ */
 struct gw_mailbox {
 	size_t msg_size;
 	size_t stride;
 	size_t mask;
+	struct slot *ring;
 	unsigned char *cells;
+	_Atomic uint64_t *free_cells; /* a bit each */
 	int fd;
 	/* Apart, so that posters do not fight the owner for one line. */
 	alignas(CACHE_LINE) _Atomic size_t post_at;
@@ -36,16 +47,46 @@ struct gw_mailbox {
 	alignas(CACHE_LINE) atomic_bool signalled;
 };
 
-static struct cell *cell_at(const struct gw_mailbox *mb, size_t position)
+#define CELLS_A_WORD 64
+
+static struct slot *slot_at(const struct gw_mailbox *mb, size_t position)
 {
-	return (struct cell *)(void *)(mb->cells +
-				       (position & mb->mask) * mb->stride);
+	return &mb->ring[position & mb->mask];
+}
+
+static unsigned char *cell_at(const struct gw_mailbox *mb, size_t cell)
+{
+	return mb->cells + cell * mb->stride;
+}
+
+static size_t words_of(size_t ncell)
+{
+	return (ncell + CELLS_A_WORD - 1) / CELLS_A_WORD;
+}
+
+/* -ENOMEM leaves what there is to gw_mailbox_free(). */
+static int make_cells(struct gw_mailbox *mb, size_t n)
+{
+	mb->ring = calloc(n, sizeof(*mb->ring));
+	mb->free_cells = calloc(words_of(n), sizeof(*mb->free_cells));
+	/* Not calloc(), which may have to touch it. */
+	mb->cells = malloc(n * mb->stride);
+	if (!mb->ring || !mb->free_cells || !mb->cells)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++)
+		atomic_init(&mb->ring[i].turn, i);
+	for (size_t i = 0; i < words_of(n); i++)
+		atomic_init(&mb->free_cells[i], n < CELLS_A_WORD
+							? ((uint64_t)1 << n) - 1
+							: UINT64_MAX);
+	return 0;
 }
 
 int gw_mailbox_new(struct gw_mailbox **out, size_t msg_size, size_t capacity)
 {
 	struct gw_mailbox *mb;
 	size_t n = 2;
+	int err;
 
 	if (!msg_size || msg_size > MAX_MESSAGE || !capacity ||
 	    capacity > MAX_CAPACITY)
@@ -58,23 +99,16 @@ int gw_mailbox_new(struct gw_mailbox **out, size_t msg_size, size_t capacity)
 		return -ENOMEM;
 	memset(mb, 0, sizeof(*mb));
 	mb->msg_size = msg_size;
-	mb->stride =
-		(sizeof(struct cell) + msg_size + alignof(struct cell) - 1) &
-		~(alignof(struct cell) - 1);
+	mb->stride = (msg_size + alignof(max_align_t) - 1) &
+		     ~(alignof(max_align_t) - 1);
 	mb->mask = n - 1;
 	mb->fd = -1;
-	mb->cells = calloc(n, mb->stride);
-	if (!mb->cells) {
-		gw_mailbox_free(mb);
-		return -ENOMEM;
+	err = make_cells(mb, n);
+	if (!err) {
+		mb->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+		err = mb->fd < 0 ? -errno : 0;
 	}
-	for (size_t i = 0; i < n; i++)
-		atomic_init(&cell_at(mb, i)->turn, i);
-
-	mb->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (mb->fd < 0) {
-		int err = -errno;
-
+	if (err) {
 		gw_mailbox_free(mb);
 		return err;
 	}
@@ -88,7 +122,9 @@ void gw_mailbox_free(struct gw_mailbox *mb)
 		return;
 	if (mb->fd >= 0)
 		(void)close(mb->fd);
+	free(mb->ring);
 	free(mb->cells);
+	free((void *)mb->free_cells);
 	free(mb);
 }
 
@@ -98,14 +134,14 @@ int gw_mailbox_fd(const struct gw_mailbox *mb)
 }
 
 /* Takes the next position, or NULL when the ring is full. */
-static struct cell *claim(struct gw_mailbox *mb, size_t *position)
+static struct slot *claim(struct gw_mailbox *mb, size_t *position)
 {
 	size_t at = atomic_load_explicit(&mb->post_at, memory_order_relaxed);
 
 	for (;;) {
-		struct cell *c = cell_at(mb, at);
+		struct slot *s = slot_at(mb, at);
 		size_t turn =
-			atomic_load_explicit(&c->turn, memory_order_acquire);
+			atomic_load_explicit(&s->turn, memory_order_acquire);
 		intptr_t lead = (intptr_t)(turn - at);
 
 		if (lead < 0)
@@ -119,20 +155,54 @@ static struct cell *claim(struct gw_mailbox *mb, size_t *position)
 				   memory_order_relaxed,
 				   memory_order_relaxed)) {
 			*position = at;
-			return c;
+			return s;
 		}
 	}
+}
+
+/*
+ * For who has claimed a slot: one is free, though another poster may be faster
+ * to any that is seen.
+ */
+static size_t take_cell(struct gw_mailbox *mb)
+{
+	for (;;) {
+		for (size_t i = 0; i < words_of(mb->mask + 1); i++) {
+			_Atomic uint64_t *word = &mb->free_cells[i];
+			uint64_t seen = atomic_load_explicit(
+				word, memory_order_relaxed);
+
+			while (seen) {
+				uint64_t bit = seen & -seen;
+
+				/* Acquire: the owner has read what was in. */
+				seen = atomic_fetch_and_explicit(
+					word, ~bit, memory_order_acquire);
+				if (seen & bit)
+					return i * CELLS_A_WORD +
+					       (size_t)__builtin_ctzll(bit);
+			}
+		}
+	}
+}
+
+static void give_cell(struct gw_mailbox *mb, size_t cell)
+{
+	(void)atomic_fetch_or_explicit(&mb->free_cells[cell / CELLS_A_WORD],
+				       (uint64_t)1 << cell % CELLS_A_WORD,
+				       memory_order_release);
 }
 
 int gw_mailbox_post(struct gw_mailbox *mb, const void *msg)
 {
 	size_t at;
-	struct cell *c = claim(mb, &at);
+	struct slot *s = claim(mb, &at);
 
-	if (!c)
+	if (!s)
 		return -EAGAIN;
-	memcpy(c->msg, msg, mb->msg_size);
-	atomic_store_explicit(&c->turn, at + 1, memory_order_release);
+	s->cell = take_cell(mb);
+	memcpy(cell_at(mb, s->cell), msg, mb->msg_size);
+	atomic_store_explicit(&s->turn, at + 1, memory_order_release);
 
 	/* Read-modify-write on both sides: if this one finds the flag still
 	 * up, the owner's later one in gw_mailbox_quiet() reads from it, and
@@ -166,15 +236,16 @@ void gw_mailbox_quiet(struct gw_mailbox *mb)
 
 bool gw_mailbox_take(struct gw_mailbox *mb, void *msg)
 {
-	struct cell *c = cell_at(mb, mb->take_at);
-	size_t turn = atomic_load_explicit(&c->turn, memory_order_acquire);
+	struct slot *s = slot_at(mb, mb->take_at);
+	size_t turn = atomic_load_explicit(&s->turn, memory_order_acquire);
 
 	/* Empty, or claimed by a poster that has not finished copying: that
 	 * one signals after it has. */
 	if (turn != mb->take_at + 1)
 		return false;
-	memcpy(msg, c->msg, mb->msg_size);
-	atomic_store_explicit(&c->turn, mb->take_at + mb->mask + 1,
+	memcpy(msg, cell_at(mb, s->cell), mb->msg_size);
+	give_cell(mb, s->cell);
+	atomic_store_explicit(&s->turn, mb->take_at + mb->mask + 1,
 			      memory_order_release);
 	mb->take_at++;
 	return true;

@@ -4,6 +4,10 @@
  * A bounded ring of fixed-size plain-data messages: many may post, one owner
  * takes.  Messages carry ids, never pointers to live objects; what they name
  * is looked up on arrival, and a name that no longer resolves is dropped.
+ *
+ * No locks: a poster only ever tries again because another one got ahead, the
+ * owner never.  What is resident grows with the messages that are under way at
+ * one time, not with the capacity.
  */
 #ifndef GW_BASE_MAILBOX_H
 #define GW_BASE_MAILBOX_H

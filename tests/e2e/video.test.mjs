@@ -1,19 +1,18 @@
 // Pictures: browsers with a camera through the gateway to each other, to the
-// echo and to a SIP phone that plays back what it sees.  A picture counts when
-// frames are decoded, at the size that was sent, and when it moves.
+// echo and to a SIP phone that plays back what it sees.
 import test, { after, afterEach, before } from 'node:test';
 import assert from 'node:assert/strict';
 import { launchBrowser } from './lib/browser.mjs';
 import { startGateway } from './lib/gateway.mjs';
 import { assertHears, openClient } from './lib/client.mjs';
 import { until } from './lib/process.mjs';
+import { BLUE, GREEN, RED, answersWithCamera, assertSees, callsWithCamera, giveEyes, look,
+	remoteSdp, sent } from './lib/picture.mjs';
 import { mediaOf, startVideoPhone } from './lib/videophone.mjs';
 
 const PORT = 24500;
 const PHONE = PORT + 50;
 const KBPS = 300;
-const WIDTH = 320;
-const HEIGHT = 240;
 let gateway;
 let browser;
 let phone;
@@ -22,6 +21,7 @@ const clients = [];
 before(async () => {
 	gateway = await startGateway({
 		name: 'video', port: PORT, core: `sip:127.0.0.1:${PHONE};transport=udp`,
+		extra: { media: { quality_ms: 2000 } },
 	});
 	phone = await startVideoPhone({ port: PHONE, mediaPort: PORT + 60, kbps: KBPS });
 	browser = await launchBrowser();
@@ -38,121 +38,26 @@ afterEach(async () => {
 		await client.close();
 });
 
-// In the page: cameras, and eyes.
-function instrument({ width, height }) {
-	const { probe } = globalThis;
-	// The page is an image, its elements would be none of HTML.
-	const element = (name) => document.createElementNS('http://www.w3.org/1999/xhtml', name);
-	/** Sound as ever, with Chromium's own moving camera, or one @colour that breathes. */
-	probe.camera = async (colour) => {
-		const stream = probe.microphone().clone();
-		if (!colour) {
-			const video = await navigator.mediaDevices.getUserMedia({
-				video: { width, height, frameRate: 15 },
-			});
-			stream.addTrack(video.getVideoTracks()[0]);
-			return stream;
-		}
-		const canvas = Object.assign(element('canvas'), { width, height });
-		const paint = canvas.getContext('2d');
-		let n = 0;
-		setInterval(() => {
-			paint.fillStyle = colour;
-			paint.fillRect(0, 0, width, height);
-			paint.fillStyle = n++ % 2 ? 'black' : 'white';
-			paint.fillRect(10 * (n % 20), 10, 40, 40);
-		}, 66);
-		stream.addTrack(canvas.captureStream(15).getVideoTracks()[0]);
-		return stream;
-	};
-	const screen = element('video');
-	screen.muted = true;
-	/** What is on the screen: its size, frames decoded, and 16 x 12 pixels. */
-	probe.look = async () => {
-		const pc = globalThis.session?.connection;
-		const receiver = pc?.getReceivers().find(({ track }) => track?.kind === 'video' &&
-			track.readyState === 'live');
-		if (!receiver)
-			return null;
-		if (screen.srcObject?.getVideoTracks()[0] !== receiver.track) {
-			screen.srcObject = new MediaStream([receiver.track]);
-			screen.play().catch(() => {});
-		}
-		const stats = [...(await receiver.getStats()).values()]
-			.find(({ type }) => type === 'inbound-rtp') ?? {};
-		const canvas = Object.assign(element('canvas'), { width: 16, height: 12 });
-		const paint = canvas.getContext('2d', { willReadFrequently: true });
-		paint.drawImage(screen, 0, 0, 16, 12);
-		const { data } = paint.getImageData(0, 0, 16, 12);
-		const mean = [0, 0, 0];
-		for (let i = 0; i < data.length; i += 4)
-			for (let c = 0; c < 3; c++)
-				mean[c] += data[i + c] / (data.length / 4);
-		return {
-			width: screen.videoWidth, height: screen.videoHeight,
-			frames: stats.framesDecoded ?? 0, mean, pixels: [...data],
-		};
-	};
-	/** Of what this page sends: the newest figures of its video. */
-	probe.sent = async () => [...(await globalThis.session.connection.getStats()).values()]
-		.find(({ type, kind }) => type === 'outbound-rtp' && kind === 'video') ?? null;
-}
-
-async function logIn(user, hz) {
-	const client = await openClient(browser, { ...gateway, user, hz, autoAnswer: false });
+async function logIn(user, hz, config = {}) {
+	const client = await openClient(browser, { ...gateway, user, hz, config, autoAnswer: false });
 	clients.push(client);
 	await client.registered();
-	await client.do(instrument, { width: WIDTH, height: HEIGHT });
+	await giveEyes(client);
 	return client;
-}
-
-const look = (client) => client.do(() => probe.look());
-const sent = (client) => client.do(() => probe.sent());
-
-/** Moving pictures at @client, of the size that was sent, and new ones. */
-async function assertSees(client, { colour } = {}) {
-	let first = null;
-	let now = null;
-	await until(async () => {
-		now = await look(client);
-		if (!now?.frames || now.width < 2)
-			return false;
-		first ??= now;
-		return now.frames >= first.frames + 5 &&
-			now.pixels.some((p, i) => Math.abs(p - first.pixels[i]) > 24);
-	}, 'pictures that move', 20_000).catch((error) => {
-		throw new Error(`${error.message}: ${JSON.stringify({ ...now, pixels: undefined })}`);
-	});
-	assert.equal(now.width / now.height, WIDTH / HEIGHT);
-	assert.ok(now.width <= WIDTH && now.width >= WIDTH / 4, `${now.width} wide`);
-	if (colour !== undefined)
-		assert.ok(now.mean.every((c, i) => i === colour || c < now.mean[colour] / 2),
-			`colour ${now.mean.map(Math.round)}`);
-}
-
-async function answersWithCamera(client, colour) {
-	await client.event('newSession');
-	await client.do(async (c) => session.answer({ mediaStream: await probe.camera(c) }), colour);
-}
-
-async function callsWithCamera(client, target, colour) {
-	await client.do(async ([t, c]) => {
-		ua.call(t, { mediaStream: await probe.camera(c) });
-	}, [target, colour]);
 }
 
 test('two browsers see and hear each other', async () => {
 	const alice = await logIn('alice', 440);
 	const bob = await logIn('bob', 700);
 	await callsWithCamera(alice, 'bob');
-	await answersWithCamera(bob, 'rgb(0,200,0)');
+	await answersWithCamera(bob, GREEN);
 	await alice.event('confirmed');
-	await assertSees(alice, { colour: 1 });
+	await assertSees(alice, { colour: GREEN });
 	await assertSees(bob);
 	await assertHears(alice, 700, { not: 440 });
 	await assertHears(bob, 440, { not: 700 });
 	// Nothing that was agreed to is more than the gateway can do.
-	const offer = await bob.do(() => session.connection.remoteDescription.sdp);
+	const offer = await remoteSdp(bob);
 	assert.match(offer, /^a=group:BUNDLE 0 1\r$/m);
 	assert.match(offer, /^a=rtcp-fb:\d+ nack pli\r$/m);
 	assert.doesNotMatch(offer, /rtx|red\/|ulpfec|transport-cc|simulcast/);
@@ -175,7 +80,7 @@ test('video comes and goes in mid-call, and the sound stays', async () => {
 			{ direction: 'sendonly', streams: [stream] });
 		await session.renegotiate();
 	});
-	await assertSees(bob, { colour: 0 });
+	await assertSees(bob, { colour: RED });
 	await assertHears(bob, 440, { not: 700 });
 
 	// Put away for a while: one m-line on hold, the other is not.
@@ -183,21 +88,19 @@ test('video comes and goes in mid-call, and the sound stays', async () => {
 		globalThis.camera.direction = 'inactive';
 		await session.renegotiate();
 	});
-	await until(async () => (await bob.do(() =>
-		session.connection.remoteDescription.sdp)).includes('a=inactive'), 'video on hold');
+	await until(async () => (await remoteSdp(bob)).includes('a=inactive'), 'video on hold');
 	assert.equal(await bob.state(), 'connected');
 	await alice.do(async () => {
 		globalThis.camera.direction = 'sendonly';
 		await session.renegotiate();
 	});
-	await assertSees(bob, { colour: 0 });
+	await assertSees(bob, { colour: RED });
 
 	await alice.do(async () => {
 		globalThis.camera.stop();
 		await session.renegotiate();
 	});
-	await until(async () => /^m=video 0 /m.test(await bob.do(() =>
-		session.connection.remoteDescription.sdp)), 'no video');
+	await until(async () => /^m=video 0 /m.test(await remoteSdp(bob)), 'no video');
 	await assertHears(bob, 440, { not: 700 });
 
 	// And once more: the browser uses the m-line of the one that went.
@@ -207,9 +110,8 @@ test('video comes and goes in mid-call, and the sound stays', async () => {
 			{ direction: 'sendonly', streams: [stream] });
 		await session.renegotiate();
 	});
-	await assertSees(alice, { colour: 1 });
-	assert.equal(mediaOf(await alice.do(() =>
-		session.connection.remoteDescription.sdp)).length, 2);
+	await assertSees(alice, { colour: GREEN });
+	assert.equal(mediaOf(await remoteSdp(alice)).length, 2);
 	await assertHears(alice, 700, { not: 440 });
 	await alice.hangUp();
 	await bob.event('ended');
@@ -226,9 +128,9 @@ test('echo shows the picture back', async () => {
 
 test('a SIP phone gets video, and asks for key frames by INFO', async () => {
 	const alice = await logIn('alice', 440);
-	await callsWithCamera(alice, `sip:phone@127.0.0.1:${PHONE}`, 'rgb(0,0,220)');
+	await callsWithCamera(alice, `sip:phone@127.0.0.1:${PHONE}`, BLUE);
 	await alice.event('confirmed');
-	await assertSees(alice, { colour: 2 }); // what the phone plays back
+	await assertSees(alice, { colour: BLUE }); // what the phone plays back
 	await assertHears(alice, 440);
 
 	const [audio, video] = mediaOf(phone.offer);
@@ -250,10 +152,10 @@ test('a SIP phone gets video, and asks for key frames by INFO', async () => {
 	phone.lose = 60;
 	await until(() => phone.fastUpdates() > asked, 'an INFO to the phone', 20_000);
 	await until(() => phone.lose === 0, 'the loss is over');
-	await assertSees(alice, { colour: 2 });
+	await assertSees(alice, { colour: BLUE });
 
 	// What the phone takes bounds what the browser sends (b=AS, and REMB).
-	const answer = await alice.do(() => session.connection.remoteDescription.sdp);
+	const answer = await remoteSdp(alice);
 	assert.match(answer, new RegExp(`^b=TIAS:${KBPS}000\\r$`, 'm'));
 	const { targetBitrate } = await sent(alice);
 	assert.ok(targetBitrate <= KBPS * 1000, `${targetBitrate} bit/s`);
@@ -266,9 +168,9 @@ test('H.264 passes where the phone has nothing else', async () => {
 	phone.codec = 'H264/90000';
 	phone.requests.length = 0;
 	try {
-		await callsWithCamera(alice, `sip:phone@127.0.0.1:${PHONE}`, 'rgb(0,200,0)');
+		await callsWithCamera(alice, `sip:phone@127.0.0.1:${PHONE}`, GREEN);
 		await alice.event('confirmed');
-		await assertSees(alice, { colour: 1 });
+		await assertSees(alice, { colour: GREEN });
 	} finally {
 		phone.codec = 'VP8/90000';
 	}
@@ -300,13 +202,57 @@ test('a SIP phone adds video and takes it away', async () => {
 		transceiver.direction = 'sendrecv';
 		await session.renegotiate();
 	});
-	await assertSees(alice, { colour: 2 });
+	await assertSees(alice, { colour: BLUE });
 	assert.equal((await phone.change({ video: false })).status, 200);
-	await until(async () => /^m=video 0 /m.test(await alice.do(() =>
-		session.connection.remoteDescription.sdp)), 'no video');
+	await until(async () => /^m=video 0 /m.test(await remoteSdp(alice)), 'no video');
 	await assertHears(alice, 440);
 	await alice.hangUp();
 	await phone.ended();
+});
+
+test('what is lost, asked for and seen of a picture is told to both and recorded', async () => {
+	const config = { qualityInterval: 1000 };
+	const alice = await logIn('alice', 440, config);
+	const bob = await logIn('bob', 700, config);
+	await callsWithCamera(alice, 'bob');
+	await answersWithCamera(bob, GREEN);
+	await alice.event('confirmed');
+	let told = null;
+	await until(async () => {
+		told = (await alice.seen()).filter(([n]) => n === 'quality').at(-1)?.[1].video?.[0];
+		return told?.near.seen?.framesDecoded > 30 && told.far.seen?.framesDecoded > 30 &&
+			[told.near, told.far].every(({ toGateway, fromGateway }) =>
+				toGateway.lossPercent !== null && fromGateway.lossPercent !== null &&
+				toGateway.kbps > 10 && fromGateway.kbps > 10);
+	}, 'the figures of the picture', 20_000).catch((error) => {
+		throw new Error(`${error.message}: ${JSON.stringify(told)}`);
+	});
+	assert.equal(told.mid, '1');
+	assert.equal(told.codec, 'VP8');
+	assert.equal(told.near.seen.width / told.near.seen.height, 4 / 3);
+	assert.ok(told.near.toGateway.lossPercent < 5);
+	assert.ok(told.near.keyFrameRequests >= 0 && told.near.roundTripMs !== null);
+	const [local] = (await alice.do(() => session.getStats())).videos;
+	assert.ok(local.framesDecoded > 30 && local.sentWidth > 100, JSON.stringify(local));
+
+	const frozen = await gateway.metric('isthmus_call_video_frozen_ratio_count');
+	const records = gateway.cdrs().length;
+	await alice.hangUp();
+	await until(() => gateway.cdrs().length > records, 'the record');
+	const record = gateway.cdrs().at(-1);
+	for (const side of [record.a, record.b]) {
+		const [video] = side.video;
+		assert.equal(video.line, 1);
+		assert.equal(video.codec, 'VP8');
+		assert.ok(video.packets_received > 30 && video.packets_sent > 30);
+		assert.ok(video.seen.frames_decoded > 30 && video.seen.key_frames >= 1);
+		assert.ok(video.seen.width >= 80 && video.seen.sent_width >= 80);
+		assert.ok(video.quality.to_gateway.loss_percent < 5);
+		assert.ok(video.quality.kbps_max_to_gateway > 10);
+	}
+	await until(async () => await gateway.metric('isthmus_call_video_frozen_ratio_count') ===
+		frozen + 2, 'both are in the histogram');
+	assert.ok(await gateway.metric('isthmus_call_video_loss_web_ratio_count') >= 2);
 });
 
 test('nothing is left behind', async () => {

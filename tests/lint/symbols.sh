@@ -18,8 +18,10 @@ nm -A -g --defined-only "$build/libisthmus.a" "$build/gateway/main.o" |
 }
 
 bad=0
-# epoll_wait is meant to be in front of the C library's: epoll_shim.c.
-if grep -vE '^(gw_|main |epoll_wait )' "$ours"; then
+# These are meant to be in front of the libraries': epoll_shim.c,
+# dialog_orphan.c.
+meant='epoll_wait|nta_msg_ackbye'
+if grep -vE "^(gw_|main |($meant) )" "$ours"; then
 	echo "^ not prefixed gw_"
 	bad=1
 fi
@@ -32,7 +34,7 @@ ldd "$build/isthmus" | awk '$3 ~ /^\// { print $3 }' |
 	exit 1
 }
 both=$(cut -d' ' -f1 "$ours" | sort -u | comm -12 - "$theirs" |
-	grep -v '^epoll_wait$')
+	grep -vE "^($meant)\$")
 if [ -n "$both" ]; then
 	echo "exported by a library too: $both"
 	bad=1

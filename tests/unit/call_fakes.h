@@ -118,12 +118,16 @@ size_t gw_respect_endpoints(const struct gw_web *web, const char *uri,
 	return 1;
 }
 
+static int respect_error; /* of the next gw_respect_leg_new() */
+
 int gw_respect_leg_new(struct gw_leg **out, struct gw_web *web, const char *uri,
 		       const char *key)
 {
 	(void)key;
 	(void)web;
 	(void)uri;
+	if (respect_error)
+		return respect_error;
 	called = fake_leg(&web_ops);
 	*out = &called->leg;
 	return 0;
@@ -297,6 +301,7 @@ static inline int setup(void **s)
 	ncmd = nserved = restarts = 0;
 	memset(reserved, 0, sizeof(reserved));
 	overloaded = false;
+	respect_error = 0;
 	caller = called = NULL;
 	legs_alive = 0;
 	return 0;

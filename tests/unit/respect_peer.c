@@ -270,6 +270,9 @@ static void on_leg(struct gw_leg *leg, const struct gw_msg *msg, void *arg)
 	if (msg->verb == GW_V_REPORT) {
 		peer.nreport++;
 		peer.report = *msg->report;
+		peer.nvideo = msg->nvideo;
+		memcpy(peer.video, msg->video,
+		       msg->nvideo * sizeof(peer.video[0]));
 		gw_buf_str(msg->quality, "{\"heardHere\":4.10}");
 	}
 	h->verb = msg->verb;

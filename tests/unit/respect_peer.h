@@ -54,6 +54,8 @@ struct peer {
 	char message_from[128], message_to[256], message_text[256];
 	unsigned message_status;
 	struct gw_leg_report report;
+	struct gw_leg_video video[8];
+	unsigned nvideo;
 
 	/* The last user that was asked for elsewhere. */
 	int ask_error; /* what asking returns */

@@ -12,6 +12,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "gateway/base/mailbox.h"
 
@@ -90,6 +91,75 @@ static void sizes_that_make_no_sense_are_refused(void **state)
 	assert_int_equal(-EINVAL, gw_mailbox_new(&mb, SIZE_MAX, 8));
 	assert_null(mb);
 	gw_mailbox_free(NULL);
+}
+
+/* Whatever is posted and taken in between. */
+static void order_and_capacity_stay_what_they_are(void **state)
+{
+	static const size_t capacities[] = { 2, 32, 64, 128, 1024 };
+	struct letter in = { 0 }, out;
+
+	(void)state;
+	for (size_t c = 0; c < sizeof(capacities) / sizeof(*capacities); c++) {
+		struct gw_mailbox *mb;
+		uint32_t put = 0, got = 0, dice = 1;
+
+		assert_int_equal(
+			0, gw_mailbox_new(&mb, sizeof(in), capacities[c]));
+		for (int i = 0; i < 50000; i++) {
+			/* Posts win in one half of the time, takes after. */
+			bool post = (dice = dice * 1103515245u + 12345u) >> 16 &
+				    (i & 4096 ? 1 : 3);
+
+			in.number = put;
+			if (post && put - got < capacities[c]) {
+				assert_int_equal(0, gw_mailbox_post(mb, &in));
+				put++;
+			} else if (post) {
+				assert_int_equal(-EAGAIN,
+						 gw_mailbox_post(mb, &in));
+			} else {
+				assert_int_equal(put != got,
+						 gw_mailbox_take(mb, &out));
+				if (put != got)
+					assert_int_equal(got++, out.number);
+			}
+		}
+		assert_true(got > 10000);
+		gw_mailbox_free(mb);
+	}
+}
+
+static long resident_bytes(void)
+{
+	FILE *f = fopen("/proc/self/statm", "r");
+	long pages = -1;
+
+	assert_non_null(f);
+	assert_int_equal(1, fscanf(f, "%*d %ld", &pages));
+	(void)fclose(f);
+	return pages * sysconf(_SC_PAGESIZE);
+}
+
+static void what_is_never_under_way_at_once_is_not_resident(void **state)
+{
+	static unsigned char page[8192], out[8192];
+	struct gw_mailbox *mb;
+	long before;
+
+	(void)state;
+	assert_int_equal(0, gw_mailbox_new(&mb, sizeof(page), 4096));
+	memset(page, 1, sizeof(page));
+	memset(out, 0, sizeof(out));
+	before = resident_bytes();
+	for (int i = 0; i < 3 * 4096; i++) {
+		assert_int_equal(0, gw_mailbox_post(mb, page));
+		if (i)
+			assert_true(gw_mailbox_take(mb, out));
+	}
+	/* A lap is 32 MB. */
+	assert_true(resident_bytes() - before < 4 << 20);
+	gw_mailbox_free(mb);
 }
 
 #define POSTERS 4
@@ -199,6 +269,9 @@ int main(void)
 		cmocka_unit_test(letters_come_out_as_they_went_in),
 		cmocka_unit_test(a_full_one_refuses_and_loses_nothing),
 		cmocka_unit_test(sizes_that_make_no_sense_are_refused),
+		cmocka_unit_test(order_and_capacity_stay_what_they_are),
+		cmocka_unit_test(
+			what_is_never_under_way_at_once_is_not_resident),
 		cmocka_unit_test(many_may_post_in_order_and_no_wake_up_is_lost),
 		cmocka_unit_test(each_single_letter_wakes_its_owner),
 	};

@@ -317,17 +317,59 @@ static void a_report_is_read_and_answered(void **state)
 	assert_true(peer.report.buffer_ms == GW_LEG_UNKNOWN);
 }
 
+static void a_report_tells_of_each_picture(void **state)
+{
+	struct gw_ws_conn *c = connected();
+
+	(void)state;
+	client_say(
+		c,
+		REQ("quality.isthmus",
+		    "4") "\"mediaSessionId\":\"%s\",\"report\":{\"video\":["
+			 "{\"mid\":\"1\",\"packetsLost\":3,\"framesDecoded\":"
+			 "75,"
+			 "\"framesDropped\":2,\"freezes\":1,\"frozenMs\":400,"
+			 "\"width\":640,\"height\":480,\"colour\":\"red\"},"
+			 "{\"mid\":\"screen\"}]}}",
+		session);
+	has(client_last(c), "\"success\":true");
+	assert_int_equal(2, peer.nvideo);
+	assert_string_equal("1", peer.video[0].mid);
+	assert_int_equal(3, peer.video[0].packets.packets_lost);
+	assert_int_equal(75, peer.video[0].decoded);
+	assert_int_equal(2, peer.video[0].dropped);
+	assert_int_equal(1, peer.video[0].freezes);
+	assert_int_equal(400, peer.video[0].frozen_ms);
+	assert_int_equal(640, peer.video[0].width);
+	assert_int_equal(480, peer.video[0].height);
+	assert_true(peer.video[0].sent_width == GW_LEG_UNKNOWN);
+	assert_string_equal("screen", peer.video[1].mid);
+	assert_true(peer.video[1].decoded == GW_LEG_UNKNOWN);
+}
+
+#define MID   "{\"mid\":\"1\"}"
+#define MID3  MID "," MID "," MID
+#define MID33 "123456789012345678901234567890123"
+
 static void reports_are_bounded(void **state)
 {
 	static const struct {
 		const char *report, *status;
 	} row[] = {
-		{"[]",				      "400"},
-		{ "{\"packetsLost\":-1}",                   "400"},
-		{ "{\"jitterMs\":1.5}",                     "400"},
-		{ "{\"rttMs\":\"long\"}",                   "400"},
-		{ "{\"packetsReceived\":9007199254740992}", ""   },
-		{ "{}",				     "429"},
+		{"[]",					  "400"},
+		{ "{\"packetsLost\":-1}",                       "400"},
+		{ "{\"jitterMs\":1.5}",                         "400"},
+		{ "{\"rttMs\":\"long\"}",                       "400"},
+		{ "{\"video\":{}}",                             "400"},
+		{ "{\"video\":[1]}",                            "400"},
+		{ "{\"video\":[{}]}",                           "400"},
+		{ "{\"video\":[{\"mid\":\"\"}]}",               "400"},
+		{ "{\"video\":[{\"mid\":7}]}",                  "400"},
+		{ "{\"video\":[{\"mid\":\"" MID33 "\"}]}",      "400"},
+		{ "{\"video\":[{\"mid\":\"1\",\"width\":-1}]}", "400"},
+		{ "{\"video\":[" MID3 "," MID3 "," MID3 "]}",   "400"},
+		{ "{\"packetsReceived\":9007199254740992}",     ""   },
+		{ "{}",					 "429"},
 	};
 	struct gw_ws_conn *c = connected();
 	unsigned txn = 4;
@@ -448,6 +490,7 @@ int main(void)
 		T(a_client_that_does_not_answer_gets_no_more),
 		T(the_identity_of_a_private_sender_is_withheld),
 		T(a_report_is_read_and_answered),
+		T(a_report_tells_of_each_picture),
 		T(reports_are_bounded),
 		T(a_session_is_left_to_another_party),
 		T(a_session_is_joined_with_another),

@@ -1,54 +1,16 @@
 /* Before the call is answered: reliable responses, PRACK and UPDATE, in both
  * directions. */
-#include "tests/unit/test_sip_peer.h"
+#include "tests/unit/test_sip_call.h"
 
-#define RELIABLE "Require: 100rel\r\nRSeq: "
-#define ALLOW    "Allow: INVITE, ACK, BYE, CANCEL, PRACK, UPDATE\r\n"
-#define OTHER    "v=0\r\no=- 3 1 IN IP4 192.0.2.3\r\ns=other\r\n"
+#define ALLOW "Allow: INVITE, ACK, BYE, CANCEL, PRACK, UPDATE\r\n"
 
 static int setup(void **state)
 {
-	struct fix *f = calloc(1, sizeof(*f));
+	struct fix *f = fix_new(22141);
 
-	f->port = 22141;
-	fix_listen(f, NULL);
 	f->set.sip.ring_timeout_s = 5;
 	(void)snprintf(f->set.sip.reliable, 12, "supported");
-	fix_start(f);
-	(void)snprintf(f->call_id, sizeof(f->call_id), "%d.%p@early",
-		       (int)getpid(), (void *)state);
-	*state = f;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	fix_stop(*state);
-	free(*state);
-	return 0;
-}
-
-static void dial(struct fix *f, struct packet *inv, const char *sdp)
-{
-	struct gw_msg m = { .verb = GW_V_SETUP };
-
-	m.desc = desc_of(sdp ? GW_DESC_OFFER : GW_DESC_NONE, sdp);
-	m.asserted.uri = "sip:alice@ims.test";
-	m.target.uri = "sip:bob@far.test";
-	assert_int_equal(gw_ims_leg_new(&f->leg, f->sip), 0);
-	f->leg->handler = on_leg;
-	f->leg->arg = f;
-	assert_int_equal(gw_leg_send(f->leg, &m), 0);
-	expect(f, inv, "INVITE ");
-}
-
-static void assert_rack(const struct packet *p, unsigned rseq,
-			const struct packet *inv)
-{
-	char want[64];
-
-	(void)snprintf(want, sizeof(want), "%u %s", rseq, header(inv, "CSeq"));
-	assert_string_equal(header(p, "RAck"), want);
+	return fix_run(f, state);
 }
 
 static int offer_in(struct fix *f, uint32_t branch, const char *sdp)
@@ -60,16 +22,6 @@ static int offer_in(struct fix *f, uint32_t branch, const char *sdp)
 	return gw_leg_send(f->leg, &m);
 }
 
-static void hang_up(struct fix *f)
-{
-	struct packet p;
-
-	release(f, 200);
-	expect(f, &p, "BYE ");
-	reply(f, &p, 200, NULL, NULL, NULL);
-	wait_live(f, 0);
-}
-
 /* ---- calls that we make ---- */
 
 static void reliable_answer_is_acknowledged_and_counts(void **state)
@@ -79,7 +31,7 @@ static void reliable_answer_is_acknowledged_and_counts(void **state)
 	struct packet inv, p;
 
 	dial(f, &inv, OFFER);
-	assert_string_equal(header(&inv, "Supported"), "100rel, replaces");
+	assert_string_equal(header(&inv, "Supported"), "100rel, replaces, 199");
 	assert_non_null(strstr(header(&inv, "Allow"), "PRACK"));
 	reply(f, &inv, 183, "b", RELIABLE "7\r\n", ANSWER);
 	expect(f, &p, "PRACK sip:peer@127.0.0.1:22141");
@@ -92,9 +44,7 @@ static void reliable_answer_is_acknowledged_and_counts(void **state)
 	assert_true(t->firm);
 	/* what comes later only repeats it */
 	reply(f, &inv, 180, "b", RELIABLE "8\r\n", OTHER);
-	expect(f, &p, "PRACK ");
-	assert_rack(&p, 8, &inv);
-	reply(f, &p, 200, NULL, NULL, NULL);
+	expect_prack(f, &p, 8, &inv);
 	t = expect_told(f, GW_V_PROGRESS);
 	assert_int_equal(t->alert, GW_ALERT_RINGING);
 	assert_int_equal(t->role, GW_DESC_NONE);
@@ -113,40 +63,18 @@ static void repeated_and_skipped_responses_are_not_acknowledged(void **state)
 
 	dial(f, &inv, OFFER);
 	reply(f, &inv, 183, "b", RELIABLE "1\r\n", ANSWER);
-	expect(f, &p, "PRACK ");
-	reply(f, &p, 200, NULL, NULL, NULL);
+	expect_prack(f, &p, 1, &inv);
 	(void)expect_told(f, GW_V_PROGRESS);
 	reply(f, &inv, 183, "b", RELIABLE "1\r\nX-Again: 1\r\n", ANSWER);
 	reply(f, &inv, 180, "b", RELIABLE "3\r\n", NULL);
 	expect_silence(f, 60);
 	nothing_told(f);
 	reply(f, &inv, 180, "b", RELIABLE "2\r\n", NULL);
-	expect(f, &p, "PRACK ");
-	assert_rack(&p, 2, &inv);
-	reply(f, &p, 200, NULL, NULL, NULL);
+	expect_prack(f, &p, 2, &inv);
 	(void)expect_told(f, GW_V_PROGRESS);
-	reply(f, &inv, 486, "b", NULL, NULL);
-	expect(f, &p, "ACK ");
+	refuse(f, &inv, 486, "b", NULL);
 	assert_int_equal(expect_told(f, GW_V_RELEASE)->status, 486);
 	wait_live(f, 0);
-}
-
-/* Waits for @n packets that begin with @start, repeated ones too. */
-static void expect_copies(struct fix *f, const char *start, unsigned n)
-{
-	uint64_t end = gw_clock_monotonic_us(NULL) + WAIT_MS * 1000;
-	char text[8192];
-	ssize_t got;
-
-	while (n) {
-		if (gw_clock_monotonic_us(NULL) > end)
-			fail_msg("%u more of %s did not come", n, start);
-		gw_loop_step(f->loop, 5);
-		while ((got = recv(f->fd, text, sizeof(text) - 1, 0)) > 0) {
-			text[got] = '\0';
-			n -= n && !strncmp(text, start, strlen(start));
-		}
-	}
 }
 
 static void prack_is_repeated_until_it_is_answered(void **state)
@@ -182,8 +110,7 @@ static void prack_that_nobody_answers_is_the_peers_to_judge(void **state)
 	reply(f, &p, 481, NULL, NULL, NULL);
 	expect(f, &p, "UPDATE ");
 	/* and it dies with its call */
-	reply(f, &inv, 503, "b", NULL, NULL);
-	expect(f, &p, "ACK ");
+	refuse(f, &inv, 503, "b", NULL);
 	(void)expect_told(f, GW_V_RELEASE);
 	wait_live(f, 0);
 }
@@ -221,7 +148,7 @@ static void forks_count_for_themselves(void **state)
 static void forwarding_and_queueing_are_told(void **state)
 {
 	struct fix *f = *state;
-	struct packet inv, p;
+	struct packet inv;
 
 	dial(f, &inv, OFFER);
 	reply(f, &inv, 181, "b", NULL, NULL);
@@ -232,8 +159,7 @@ static void forwarding_and_queueing_are_told(void **state)
 	reply(f, &inv, 180, "c", NULL, ANSWER);
 	assert_int_equal(expect_told(f, GW_V_PROGRESS)->alert,
 			 GW_ALERT_RINGING);
-	reply(f, &inv, 404, "b", NULL, NULL);
-	expect(f, &p, "ACK ");
+	refuse(f, &inv, 404, "b", NULL);
 	(void)expect_told(f, GW_V_RELEASE);
 }
 
@@ -248,20 +174,20 @@ static void peers_update_is_offered_up_once_its_dialog_is_settled(void **state)
 	(void)expect_told(f, GW_V_PROGRESS);
 	dialog_from_invite(f, &inv, "b");
 	/* RFC 3311 5.2: our own offer has no answer that counts */
-	request(f, "UPDATE", NULL, "application/sdp", OTHER);
+	request_sdp(f, "UPDATE", NULL, OTHER);
 	expect(f, &p, "SIP/2.0 491");
 	reply(f, &inv, 183, "b", RELIABLE "1\r\n", ANSWER);
-	expect(f, &p, "PRACK ");
-	reply(f, &p, 200, NULL, NULL, NULL);
+	expect_prack(f, &p, 1, &inv);
 	assert_true(expect_told(f, GW_V_PROGRESS)->firm);
-	request(f, "UPDATE", NULL, "application/sdp", OTHER);
+	request_sdp(f, "UPDATE", NULL, OTHER);
 	t = expect_told(f, GW_V_OFFER);
 	assert_int_equal(t->branch, 1);
 	assert_string_equal(t->sdp, OTHER);
-	/* while that one waits */
-	request(f, "UPDATE", NULL, "application/sdp", OTHER);
-	expect(f, &p, "SIP/2.0 491");
-	assert_int_equal(say(f, GW_V_ACCEPT, GW_DESC_ANSWER, ANSWER), 0);
+	/* while that one waits (RFC 3311 5.2) */
+	request_sdp(f, "UPDATE", NULL, OTHER);
+	expect(f, &p, "SIP/2.0 500");
+	assert_true(*header(&p, "Retry-After"));
+	accept_offer(f);
 	expect(f, &p, "SIP/2.0 200");
 	assert_string_equal(body(&p), ANSWER);
 	assert_non_null(strstr(header(&p, "CSeq"), "UPDATE"));
@@ -298,7 +224,7 @@ static void our_update_goes_out_in_a_settled_early_dialog(void **state)
 	assert_string_equal(body(&p), OTHER);
 	assert_true(*header(&p, "Contact") != '\0');
 	/* glare */
-	request(f, "UPDATE", NULL, "application/sdp", OFFER);
+	request_sdp(f, "UPDATE", NULL, OFFER);
 	{
 		struct packet q;
 
@@ -337,7 +263,7 @@ static void offer_in_a_response_is_answered_in_its_prack(void **state)
 	struct packet inv, p;
 
 	dial(f, &inv, NULL);
-	assert_string_equal(header(&inv, "Supported"), "100rel, replaces");
+	assert_string_equal(header(&inv, "Supported"), "100rel, replaces, 199");
 	reply(f, &inv, 183, "b", RELIABLE "1\r\n", OFFER);
 	t = expect_told(f, GW_V_PROGRESS);
 	assert_int_equal(t->role, GW_DESC_OFFER);
@@ -372,8 +298,7 @@ static void offer_in_a_response_that_is_refused_ends_the_call(void **state)
 	expect(f, &p, "CANCEL ");
 	reply(f, &p, 200, "b", NULL, NULL);
 	assert_int_equal(expect_told(f, GW_V_RELEASE)->status, 488);
-	reply(f, &inv, 487, "b", NULL, NULL);
-	expect(f, &p, "ACK ");
+	refuse(f, &inv, 487, "b", NULL);
 	wait_live(f, 0);
 }
 
@@ -384,12 +309,11 @@ static void offer_may_still_come_in_the_200(void **state)
 
 	dial(f, &inv, NULL);
 	reply(f, &inv, 180, "b", RELIABLE "1\r\n", NULL);
-	expect(f, &p, "PRACK ");
-	reply(f, &p, 200, NULL, NULL, NULL);
+	expect_prack(f, &p, 1, &inv);
 	(void)expect_told(f, GW_V_PROGRESS);
 	reply(f, &inv, 200, "b", NULL, OFFER);
 	assert_int_equal(expect_told(f, GW_V_ANSWER)->role, GW_DESC_OFFER);
-	assert_int_equal(say(f, GW_V_ACCEPT, GW_DESC_ANSWER, ANSWER), 0);
+	accept_offer(f);
 	expect(f, &p, "ACK ");
 	assert_string_equal(body(&p), ANSWER);
 	hang_up(f);
@@ -403,44 +327,16 @@ static void demanded_extension_is_required(void **state)
 	(void)snprintf(f->set.sip.reliable, 12, "required");
 	dial(f, &inv, OFFER);
 	assert_string_equal(header(&inv, "Require"), "100rel");
-	assert_string_equal(header(&inv, "Supported"), "replaces");
-	reply(f, &inv, 420, "b", "Unsupported: 100rel\r\n", NULL);
-	expect(f, &p, "ACK ");
+	assert_string_equal(header(&inv, "Supported"), "replaces, 199");
+	refuse(f, &inv, 420, "b", "Unsupported: 100rel\r\n");
 	assert_int_equal(expect_told(f, GW_V_RELEASE)->status, 420);
-	f->remote_tag[0] = f->target[0] = '\0';
-	request(f, "INVITE", NULL, "application/sdp", OFFER);
+	new_dialog(f);
+	request_sdp(f, "INVITE", NULL, OFFER);
 	expect(f, &p, "SIP/2.0 421");
 	assert_string_equal(header(&p, "Require"), "100rel");
 }
 
 /* ---- calls that come in ---- */
-
-static void invite(struct fix *f, const char *headers, const char *sdp)
-{
-	struct packet p;
-
-	f->remote_tag[0] = f->target[0] = '\0';
-	request(f, "INVITE", headers, sdp ? "application/sdp" : NULL, sdp);
-	expect(f, &p, "SIP/2.0 100");
-	(void)expect_told(f, GW_V_SETUP);
-}
-
-static int progress(struct fix *f, enum gw_alert alert, const char *sdp)
-{
-	struct gw_msg m = { .verb = GW_V_PROGRESS, .alert = alert };
-
-	m.desc = desc_of(sdp ? GW_DESC_EARLY_ANSWER : GW_DESC_NONE, sdp);
-	return gw_leg_send(f->leg, &m);
-}
-
-static void prack(struct fix *f, const struct packet *p, const char *sdp)
-{
-	char line[96];
-
-	(void)snprintf(line, sizeof(line), "RAck: %s %s\r\n", header(p, "RSeq"),
-		       header(p, "CSeq"));
-	request(f, "PRACK", line, sdp ? "application/sdp" : NULL, sdp);
-}
 
 static void our_answer_is_sent_reliably_and_once(void **state)
 {
@@ -448,7 +344,7 @@ static void our_answer_is_sent_reliably_and_once(void **state)
 	struct packet p, q;
 	unsigned invite_cseq;
 
-	invite(f, "Supported: 100rel\r\n", OFFER);
+	(void)invite(f, "Supported: 100rel\r\n", OFFER);
 	invite_cseq = f->cseq;
 	assert_int_equal(progress(f, GW_ALERT_NO, ANSWER), 0);
 	expect(f, &p, "SIP/2.0 183");
@@ -466,7 +362,7 @@ static void our_answer_is_sent_reliably_and_once(void **state)
 	expect(f, &p, "SIP/2.0 200");
 	assert_string_equal(body(&p), "");
 	f->cseq = invite_cseq;
-	request(f, "ACK", NULL, NULL, NULL);
+	ack(f);
 	f->cseq += 10;
 	hang_up(f);
 }
@@ -476,7 +372,7 @@ static void our_response_is_repeated_until_it_is_acknowledged(void **state)
 	struct fix *f = *state;
 	struct packet p, q;
 
-	invite(f, "Supported: 100rel\r\n", OFFER);
+	(void)invite(f, "Supported: 100rel\r\n", OFFER);
 	assert_int_equal(progress(f, GW_ALERT_NO, ANSWER), 0);
 	expect(f, &p, "SIP/2.0 183");
 	dialog_from_response(f, &p);
@@ -507,7 +403,7 @@ static void answer_waits_for_its_prack(void **state)
 	struct fix *f = *state;
 	struct packet p, q;
 
-	invite(f, "Require: 100rel\r\n", OFFER);
+	(void)invite(f, "Require: 100rel\r\n", OFFER);
 	assert_int_equal(progress(f, GW_ALERT_RINGING, NULL), 0);
 	expect(f, &p, "SIP/2.0 180");
 	assert_true(*header(&p, "RSeq") != '\0');
@@ -525,7 +421,7 @@ static void answer_waits_for_its_prack(void **state)
 	assert_non_null(strstr(header(&q, "CSeq"), "INVITE"));
 	assert_string_equal(body(&q), "");
 	f->cseq = (unsigned)atoi(header(&q, "CSeq"));
-	request(f, "ACK", NULL, NULL, NULL);
+	ack(f);
 	f->cseq += 10;
 	hang_up(f);
 }
@@ -539,7 +435,7 @@ static void response_nobody_acknowledges_fails_the_call(void **state)
 
 	for (int held = 0; held < 2; held++) {
 		(void)snprintf(f->call_id, sizeof(f->call_id), "lost%d", held);
-		invite(f, "Supported: 100rel\r\n", OFFER);
+		(void)invite(f, "Supported: 100rel\r\n", OFFER);
 		assert_int_equal(progress(f, GW_ALERT_NO, ANSWER), 0);
 		expect(f, &p, "SIP/2.0 183");
 		if (held)
@@ -548,7 +444,7 @@ static void response_nobody_acknowledges_fails_the_call(void **state)
 		assert_int_equal(expect_told(f, GW_V_RELEASE)->status, 504);
 		expect(f, &p, "SIP/2.0 504");
 		dialog_from_response(f, &p);
-		request(f, "ACK", NULL, NULL, NULL);
+		ack(f);
 		wait_live(f, 0);
 	}
 	assert_int_equal(metric("isthmus_sip_reliable_total{direction="
@@ -561,7 +457,7 @@ static void cancel_reaches_a_call_whose_answer_is_held(void **state)
 	struct fix *f = *state;
 	struct packet p;
 
-	invite(f, "Supported: 100rel\r\n", OFFER);
+	(void)invite(f, "Supported: 100rel\r\n", OFFER);
 	assert_int_equal(progress(f, GW_ALERT_NO, ANSWER), 0);
 	expect(f, &p, "SIP/2.0 183");
 	assert_int_equal(say(f, GW_V_ANSWER, GW_DESC_ANSWER, ANSWER), 0);
@@ -577,21 +473,21 @@ static void offers_come_in_update_and_prack(void **state)
 	struct fix *f = *state;
 	struct packet p, q;
 
-	invite(f, "Supported: 100rel\r\n", OFFER);
+	(void)invite(f, "Supported: 100rel\r\n", OFFER);
 	assert_int_equal(progress(f, GW_ALERT_NO, ANSWER), 0);
 	expect(f, &p, "SIP/2.0 183");
 	dialog_from_response(f, &p);
 	/* its own offer is not answered for good */
-	request(f, "UPDATE", NULL, "application/sdp", OTHER);
+	request_sdp(f, "UPDATE", NULL, OTHER);
 	expect(f, &q, "SIP/2.0 500");
 	assert_true(*header(&q, "Retry-After") != '\0');
 	prack(f, &p, OTHER);
 	assert_string_equal(expect_told(f, GW_V_OFFER)->sdp, OTHER);
-	assert_int_equal(say(f, GW_V_ACCEPT, GW_DESC_ANSWER, ANSWER), 0);
+	accept_offer(f);
 	expect(f, &q, "SIP/2.0 200");
 	assert_non_null(strstr(header(&q, "CSeq"), "PRACK"));
 	assert_string_equal(body(&q), ANSWER);
-	request(f, "UPDATE", NULL, "application/sdp", OFFER);
+	request_sdp(f, "UPDATE", NULL, OFFER);
 	(void)expect_told(f, GW_V_OFFER);
 	{
 		const struct gw_msg no = { .verb = GW_V_REFUSE,
@@ -600,7 +496,7 @@ static void offers_come_in_update_and_prack(void **state)
 		assert_int_equal(gw_leg_send(f->leg, &no), 0);
 	}
 	expect(f, &q, "SIP/2.0 488");
-	request(f, "INVITE", NULL, "application/sdp", OFFER);
+	request_sdp(f, "INVITE", NULL, OFFER);
 	expect(f, &q, "SIP/2.0 500");
 	release(f, 486);
 	do
@@ -615,10 +511,7 @@ static void call_without_offer_gets_ours_in_a_reliable_183(void **state)
 	const struct told *t;
 	struct packet p, q;
 
-	f->remote_tag[0] = f->target[0] = '\0';
-	request(f, "INVITE", "Require: 100rel\r\n", NULL, NULL);
-	expect(f, &p, "SIP/2.0 100");
-	t = expect_told(f, GW_V_SETUP);
+	t = invite(f, "Require: 100rel\r\n", NULL);
 	assert_int_equal(t->role, GW_DESC_NONE);
 	assert_true(t->may_ask);
 	/* the first reliable one has to carry the offer */
@@ -637,7 +530,7 @@ static void call_without_offer_gets_ours_in_a_reliable_183(void **state)
 	expect(f, &q, "SIP/2.0 200");
 	assert_string_equal(body(&q), "");
 	f->cseq = (unsigned)atoi(header(&q, "CSeq"));
-	request(f, "ACK", NULL, NULL, NULL);
+	ack(f);
 	f->cseq += 10;
 	hang_up(f);
 }
@@ -647,10 +540,7 @@ static void prack_without_the_answer_ends_the_call(void **state)
 	struct fix *f = *state;
 	struct packet p;
 
-	f->remote_tag[0] = f->target[0] = '\0';
-	request(f, "INVITE", "Require: 100rel\r\n", NULL, NULL);
-	expect(f, &p, "SIP/2.0 100");
-	(void)expect_told(f, GW_V_SETUP);
+	(void)invite(f, "Require: 100rel\r\n", NULL);
 	assert_int_equal(say(f, GW_V_OFFER, GW_DESC_OFFER, OFFER), 0);
 	expect(f, &p, "SIP/2.0 183");
 	dialog_from_response(f, &p);
@@ -668,12 +558,12 @@ static void without_the_setting_nothing_is_reliable(void **state)
 	struct packet p;
 
 	(void)snprintf(f->set.sip.reliable, 12, "off");
-	f->remote_tag[0] = f->target[0] = '\0';
-	request(f, "INVITE", "Require: 100rel\r\n", "application/sdp", OFFER);
+	new_dialog(f);
+	request_sdp(f, "INVITE", "Require: 100rel\r\n", OFFER);
 	expect(f, &p, "SIP/2.0 420");
 	assert_string_equal(header(&p, "Unsupported"), "100rel");
 	(void)snprintf(f->call_id, sizeof(f->call_id), "second");
-	invite(f, "Supported: 100rel\r\n", OFFER);
+	(void)invite(f, "Supported: 100rel\r\n", OFFER);
 	assert_int_equal(progress(f, GW_ALERT_NO, ANSWER), 0);
 	expect(f, &p, "SIP/2.0 183");
 	assert_string_equal(header(&p, "RSeq"), "");
@@ -681,163 +571,7 @@ static void without_the_setting_nothing_is_reliable(void **state)
 	wait_live(f, 0);
 }
 
-/* ---- anything, in any order ---- */
-
-static uint32_t seed;
-
-static unsigned roll(unsigned n)
-{
-	seed = seed * 1103515245u + 12345u;
-	return (seed >> 16) % n;
-}
-
-static void some_response(struct fix *f, const struct packet *inv)
-{
-	static const int status[] = { 180, 181, 183, 183, 183, 199, 200, 486 };
-	static const char *const tags[] = { "one", "two", "three" };
-	char headers[128] = "";
-
-	if (roll(3))
-		(void)snprintf(headers, sizeof(headers),
-			       RELIABLE "%u\r\n" ALLOW, 1 + roll(4));
-	reply(f, inv, status[roll(roll(4) ? 6 : 8)], tags[roll(3)],
-	      *headers ? headers : NULL,
-	      roll(2)   ? NULL
-	      : roll(2) ? ANSWER
-			: OTHER);
-}
-
-static void some_request(struct fix *f, const struct packet *inv)
-{
-	static const char *const methods[] = { "UPDATE", "PRACK", "INVITE",
-					       "BYE",    "INFO",  "OPTIONS" };
-	static const char *const tags[] = { "one", "two", "nobody" };
-	bool sdp = roll(2);
-
-	dialog_from_invite(f, inv, tags[roll(3)]);
-	request(f, methods[roll(roll(3) ? 2 : 6)], "RAck: 1 1 INVITE\r\n",
-		sdp ? "application/sdp" : NULL, sdp ? OTHER : NULL);
-}
-
-/* What the call may do at this moment; most of it is refused. */
-static void some_verb(struct fix *f)
-{
-	static const enum gw_verb verbs[] = { GW_V_OFFER, GW_V_ACCEPT,
-					      GW_V_REFUSE };
-	struct gw_msg m = { .verb = verbs[roll(3)], .branch = roll(4) };
-
-	m.cause.status = 488;
-	m.desc = desc_of(m.verb == GW_V_OFFER ? GW_DESC_OFFER : GW_DESC_ANSWER,
-			 OTHER);
-	if (f->leg)
-		(void)gw_leg_send(f->leg, &m);
-}
-
-static void answer_what_came(struct fix *f)
-{
-	struct packet p;
-
-	while (poll_packet(f, &p)) {
-		if (!strncmp(p.text, "SIP/2.0", 7) ||
-		    !strncmp(p.text, "ACK ", 4) ||
-		    !strncmp(p.text, "INVITE ", 7))
-			continue;
-		reply(f, &p, roll(4) ? 200 : 500, NULL, NULL,
-		      roll(2) ? ANSWER : NULL);
-	}
-}
-
-static void random_peers_leave_nothing_behind(void **state)
-{
-	struct fix *f = *state;
-	struct packet inv;
-
-	gw_log_setup(GW_LOG_TEXT, GW_ERROR, 2);
-	for (unsigned run = 0; run < 200; run++) {
-		seed = run;
-		f->ntold = f->taken = 0;
-		dial(f, &inv, roll(8) ? OFFER : NULL);
-		for (unsigned i = 0; i < 12; i++) {
-			switch (roll(5)) {
-			case 0:
-				some_request(f, &inv);
-				break;
-			case 1:
-				some_verb(f);
-				break;
-			default:
-				some_response(f, &inv);
-			}
-			gw_loop_step(f->loop, 1);
-			answer_what_came(f);
-		}
-		if (f->leg)
-			release(f, 200);
-		answer_what_came(f);
-	}
-	/* CANCELs and BYEs that nobody answers end by themselves */
-	wait_live(f, 0);
-}
-
-static void random_callers_leave_nothing_behind(void **state)
-{
-	struct fix *f = *state;
-	struct packet p, last = { "" };
-	bool sdp;
-
-	gw_log_setup(GW_LOG_TEXT, GW_ERROR, 2);
-	for (unsigned run = 0; run < 200; run++) {
-		seed = run;
-		f->ntold = f->taken = 0;
-		f->remote_tag[0] = f->target[0] = '\0';
-		(void)snprintf(f->call_id, sizeof(f->call_id), "any%u", run);
-		sdp = roll(4);
-		request(f, "INVITE",
-			sdp && roll(2) ? "Supported: 100rel, timer\r\n"
-				       : "Require: 100rel\r\n",
-			sdp ? "application/sdp" : NULL, sdp ? OFFER : NULL);
-		(void)expect_told(f, GW_V_SETUP);
-		for (unsigned i = 0; i < 14; i++) {
-			gw_loop_step(f->loop, 1);
-			while (poll_packet(f, &p)) {
-				if (*header(&p, "RSeq"))
-					last = p;
-				if (strstr(header(&p, "To"), ";tag=") &&
-				    !strncmp(p.text, "SIP/2.0", 7))
-					dialog_from_response(f, &p);
-			}
-			if (!f->leg)
-				break;
-			switch (roll(6)) {
-			case 0:
-				(void)progress(f, GW_ALERT_NO, ANSWER);
-				break;
-			case 1:
-				(void)progress(f, GW_ALERT_RINGING, NULL);
-				break;
-			case 2:
-				some_verb(f);
-				break;
-			case 3:
-				prack(f, &last, roll(3) ? NULL : OTHER);
-				break;
-			case 4:
-				request(f, roll(3) ? "UPDATE" : "CANCEL", NULL,
-					"application/sdp", OTHER);
-				break;
-			default:
-				if (!roll(3))
-					(void)say(f, GW_V_ANSWER,
-						  GW_DESC_ANSWER, ANSWER);
-			}
-		}
-		if (f->leg)
-			release(f, 486);
-	}
-	wait_live(f, 0);
-}
-
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, fix_end)
 
 int main(void)
 {
@@ -863,8 +597,6 @@ int main(void)
 		T(call_without_offer_gets_ours_in_a_reliable_183),
 		T(prack_without_the_answer_ends_the_call),
 		T(without_the_setting_nothing_is_reliable),
-		T(random_peers_leave_nothing_behind),
-		T(random_callers_leave_nothing_behind),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,39 +1,11 @@
 /* REFER within a dialog and its NOTIFYs, and INVITEs that replace a dialog. */
-#include "tests/unit/test_sip_peer.h"
+#include "tests/unit/test_sip_call.h"
 
 static int setup(void **state)
 {
-	struct fix *f = calloc(1, sizeof(*f));
+	struct fix *f = fix_new(22441);
 
-	f->port = 22441;
-	fix_listen(f, NULL);
-	fix_start(f);
-	(void)snprintf(f->call_id, sizeof(f->call_id), "%d.%p@refer",
-		       (int)getpid(), (void *)f);
-	*state = f;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	fix_stop(*state);
-	free(*state);
-	return 0;
-}
-
-/* A call of the peer that is up. */
-static void talk(struct fix *f)
-{
-	struct packet p;
-
-	request(f, "INVITE", NULL, "application/sdp", OFFER);
-	expect(f, &p, "SIP/2.0 100");
-	(void)expect_told(f, GW_V_SETUP);
-	assert_int_equal(say(f, GW_V_ANSWER, GW_DESC_ANSWER, ANSWER), 0);
-	expect(f, &p, "SIP/2.0 200");
-	assert_non_null(strstr(header(&p, "Allow"), "REFER"));
-	dialog_from_response(f, &p);
-	request(f, "ACK", NULL, NULL, NULL);
+	return fix_run(f, state);
 }
 
 static void becomes(struct fix *f, uint16_t status)
@@ -83,7 +55,7 @@ static void a_refer_is_accepted_and_its_progress_told(void **state)
 	const struct told *t;
 	struct packet p;
 
-	talk(f);
+	connect_in(f);
 	f->leg->handler = on_asked;
 	at_once = 100;
 	request(f, "REFER", "Refer-To: <sip:third@ims.test;user=phone>\r\n",
@@ -111,8 +83,7 @@ static void a_refer_is_accepted_and_its_progress_told(void **state)
 	becomes(f, 486);
 	expect_notify(f, "SIP/2.0 486 Busy Here\r\n", "terminated");
 	release(f, 200);
-	expect(f, &p, "BYE ");
-	reply(f, &p, 200, NULL, NULL, NULL);
+	expect_bye(f, &p);
 }
 
 static void the_replaces_of_an_attended_transfer_is_taken_along(void **state)
@@ -121,7 +92,7 @@ static void the_replaces_of_an_attended_transfer_is_taken_along(void **state)
 	const struct told *t;
 	struct packet p;
 
-	talk(f);
+	connect_in(f);
 	f->leg->handler = on_asked;
 	at_once = 100;
 	request(f, "REFER",
@@ -140,7 +111,7 @@ static void without_a_subscription_nothing_is_notified(void **state)
 	struct fix *f = *state;
 	struct packet p;
 
-	talk(f);
+	connect_in(f);
 	f->leg->handler = on_asked;
 	at_once = 100;
 	request(f, "REFER",
@@ -171,7 +142,7 @@ static void refers_that_make_no_sense_are_refused(void **state)
 	struct fix *f = *state;
 	struct packet p;
 
-	talk(f);
+	connect_in(f);
 	for (unsigned i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
 		request(f, "REFER", row[i].headers, NULL, NULL);
 		expect(f, &p, row[i].start);
@@ -267,7 +238,7 @@ static void replaces_finds_its_dialog_or_is_refused(void **state)
 	gw_sip_free(f->sip);
 	assert_int_equal(
 		gw_sip_new(&f->sip, f->loop, &f->set, take_newcomer, f), 0);
-	talk(f);
+	connect_in(f);
 	expect_refused(f, "Replaces: none@x;to-tag=1;from-tag=2\r\n",
 		       "SIP/2.0 481");
 	(void)snprintf(line, sizeof(line),
@@ -313,10 +284,7 @@ static void replaces_of_our_call_needs_both_tags(void **state)
 	gw_sip_free(f->sip);
 	assert_int_equal(
 		gw_sip_new(&f->sip, f->loop, &f->set, take_newcomer, f), 0);
-	assert_int_equal(gw_ims_leg_new(&f->leg, f->sip), 0);
-	f->leg->handler = on_leg;
-	f->leg->arg = f;
-	assert_int_equal(gw_leg_send(f->leg, &m), 0);
+	call_out(f, &m);
 	expect(f, &p, "INVITE sip:bob@ims.test");
 	dialog_from_invite(f, &p, "bob");
 	reply(f, &p, 200, "bob", NULL, ANSWER);
@@ -339,8 +307,7 @@ static void replaces_of_our_call_needs_both_tags(void **state)
 	get_packet(f, &p);
 	assert_int_equal(strncmp(p.text, "SIP/2.0 503", 11), 0);
 	release(f, 200);
-	expect(f, &p, "BYE ");
-	reply(f, &p, 200, NULL, NULL, NULL);
+	expect_bye(f, &p);
 }
 
 static void a_call_that_rings_is_not_replaced(void **state)
@@ -349,9 +316,7 @@ static void a_call_that_rings_is_not_replaced(void **state)
 	char line[400];
 	struct packet p;
 
-	request(f, "INVITE", NULL, "application/sdp", OFFER);
-	expect(f, &p, "SIP/2.0 100");
-	(void)expect_told(f, GW_V_SETUP);
+	(void)invite(f, NULL, OFFER);
 	assert_int_equal(
 		gw_leg_send(f->leg,
 			    &(struct gw_msg){ .verb = GW_V_PROGRESS,
@@ -377,19 +342,15 @@ static void our_invite_takes_replaces_along(void **state)
 	};
 	struct packet p;
 
-	assert_int_equal(gw_ims_leg_new(&f->leg, f->sip), 0);
-	f->leg->handler = on_leg;
-	f->leg->arg = f;
-	assert_int_equal(gw_leg_send(f->leg, &m), 0);
+	call_out(f, &m);
 	expect(f, &p, "INVITE sip:third@ims.test");
 	assert_string_equal(header(&p, "Replaces"),
 			    "abc@x;to-tag=1;from-tag=2");
-	reply(f, &p, 481, "x", NULL, NULL);
-	expect(f, &p, "ACK ");
+	refuse(f, &p, 481, "x", NULL);
 	(void)expect_told(f, GW_V_RELEASE);
 }
 
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, fix_end)
 
 int main(void)
 {

@@ -29,7 +29,8 @@ static void options_say_what_is_served(void **state)
 	request(f, "OPTIONS", NULL, NULL, NULL);
 	expect(f, &p, "SIP/2.0 200");
 	assert_non_null(strstr(header(&p, "Allow"), "UPDATE"));
-	assert_string_equal(header(&p, "Accept"), "application/sdp");
+	assert_string_equal(header(&p, "Accept"),
+			    "application/sdp, multipart/mixed");
 	assert_string_equal(header(&p, "Server"), "test");
 }
 

@@ -1,67 +1,28 @@
 /* Session timers (RFC 4028): both roles, in calls of both directions. */
-#include "tests/unit/test_sip_peer.h"
+#include "tests/unit/test_sip_call.h"
 
 #define ALLOW "Allow: INVITE, ACK, BYE, CANCEL, UPDATE\r\n"
 
 static int setup(void **state)
 {
-	struct fix *f = calloc(1, sizeof(*f));
+	struct fix *f = fix_new(22151);
 
-	f->port = 22151;
-	fix_listen(f, NULL);
 	/* The least that whole seconds allow; the settings have 90. */
 	f->set.sip.session_expires_s = 2;
 	f->set.sip.min_se_s = 1;
-	fix_start(f);
-	(void)snprintf(f->call_id, sizeof(f->call_id), "%d.%p@timer",
-		       (int)getpid(), (void *)state);
-	*state = f;
-	return 0;
+	return fix_run(f, state);
 }
 
-static int teardown(void **state)
+/* A call of ours that is up; its INVITE asks for a timer. */
+static void timed(struct fix *f, const char *headers)
 {
-	fix_stop(*state);
-	free(*state);
-	return 0;
-}
+	struct packet inv;
 
-static void dial(struct fix *f, struct packet *inv)
-{
-	struct gw_msg m = { .verb = GW_V_SETUP };
-
-	m.desc = desc_of(GW_DESC_OFFER, OFFER);
-	m.asserted.uri = "sip:alice@ims.test";
-	m.target.uri = "sip:bob@far.test";
-	assert_int_equal(gw_ims_leg_new(&f->leg, f->sip), 0);
-	f->leg->handler = on_leg;
-	f->leg->arg = f;
-	assert_int_equal(gw_leg_send(f->leg, &m), 0);
-	expect(f, inv, "INVITE ");
-}
-
-static void established(struct fix *f, const char *headers)
-{
-	struct packet inv, p;
-
-	dial(f, &inv);
-	assert_string_equal(header(&inv, "Supported"), "timer, replaces");
+	dial(f, &inv, OFFER);
+	assert_string_equal(header(&inv, "Supported"), "timer, replaces, 199");
 	assert_string_equal(header(&inv, "Session-Expires"), "2");
 	assert_string_equal(header(&inv, "Min-SE"), "1");
-	dialog_from_invite(f, &inv, "b");
-	reply(f, &inv, 200, "b", headers, ANSWER);
-	expect(f, &p, "ACK ");
-	(void)expect_told(f, GW_V_ANSWER);
-}
-
-static void hang_up(struct fix *f)
-{
-	struct packet p;
-
-	release(f, 200);
-	expect(f, &p, "BYE ");
-	reply(f, &p, 200, NULL, NULL, NULL);
-	wait_live(f, 0);
+	pick_up(f, &inv, headers);
 }
 
 static void we_refresh_by_update_and_the_call_hears_nothing(void **state)
@@ -70,8 +31,8 @@ static void we_refresh_by_update_and_the_call_hears_nothing(void **state)
 	struct packet p;
 	uint64_t at = gw_clock_monotonic_us(NULL);
 
-	established(f, ALLOW "Require: timer\r\n"
-			     "Session-Expires: 2;refresher=uac\r\n");
+	timed(f, ALLOW "Require: timer\r\n"
+		       "Session-Expires: 2;refresher=uac\r\n");
 	expect(f, &p, "UPDATE sip:peer@");
 	assert_in_range((gw_clock_monotonic_us(NULL) - at) / 1000, 900, 1900);
 	assert_string_equal(body(&p), "");
@@ -90,7 +51,7 @@ static void we_refresh_by_reinvite_where_update_is_unknown(void **state)
 	struct packet p;
 
 	f->answers = OFFER;
-	established(f, "Session-Expires: 2;refresher=uac\r\n");
+	timed(f, "Session-Expires: 2;refresher=uac\r\n");
 	t = expect_told(f, GW_V_OFFER);
 	assert_int_equal(t->role, GW_DESC_NONE);
 	expect(f, &p, "INVITE sip:peer@");
@@ -108,7 +69,7 @@ static void session_that_the_peer_does_not_refresh_ends(void **state)
 	const struct told *t;
 	struct packet p;
 
-	established(f, "Session-Expires: 2;refresher=uas\r\n");
+	timed(f, "Session-Expires: 2;refresher=uas\r\n");
 	request(f, "UPDATE",
 		"Session-Expires: 1;refresher=uac\r\n"
 		"Supported: timer\r\n",
@@ -119,9 +80,8 @@ static void session_that_the_peer_does_not_refresh_ends(void **state)
 	t = expect_told(f, GW_V_RELEASE);
 	assert_int_equal(t->status, 408);
 	assert_string_equal(t->text, "session timer expired");
-	expect(f, &p, "BYE ");
+	expect_bye(f, &p);
 	assert_non_null(strstr(header(&p, "Reason"), "cause=408"));
-	reply(f, &p, 200, NULL, NULL, NULL);
 	wait_live(f, 0);
 }
 
@@ -130,12 +90,11 @@ static void refresh_that_fails_is_repeated_until_the_end(void **state)
 	struct fix *f = *state;
 	struct packet p;
 
-	established(f, ALLOW "Session-Expires: 2;refresher=uac\r\n");
+	timed(f, ALLOW "Session-Expires: 2;refresher=uac\r\n");
 	expect(f, &p, "UPDATE ");
 	reply(f, &p, 500, NULL, NULL, NULL);
 	assert_int_equal(expect_told(f, GW_V_RELEASE)->status, 408);
-	expect(f, &p, "BYE ");
-	reply(f, &p, 200, NULL, NULL, NULL);
+	expect_bye(f, &p);
 	wait_live(f, 0);
 }
 
@@ -144,7 +103,7 @@ static void refresh_answered_481_ends_the_session(void **state)
 	struct fix *f = *state;
 	struct packet p;
 
-	established(f, ALLOW "Session-Expires: 2;refresher=uac\r\n");
+	timed(f, ALLOW "Session-Expires: 2;refresher=uac\r\n");
 	expect(f, &p, "UPDATE ");
 	reply(f, &p, 481, NULL, NULL, NULL);
 	assert_int_equal(expect_told(f, GW_V_RELEASE)->status, 481);
@@ -154,32 +113,19 @@ static void refresh_answered_481_ends_the_session(void **state)
 static void interval_too_small_for_the_peer_is_raised(void **state)
 {
 	struct fix *f = *state;
-	struct packet inv, again, p;
+	struct packet inv, again;
 
-	dial(f, &inv);
-	reply(f, &inv, 422, "x", "Min-SE: 30\r\n", NULL);
-	expect(f, &p, "ACK ");
+	dial(f, &inv, OFFER);
+	refuse(f, &inv, 422, "x", "Min-SE: 30\r\n");
 	expect(f, &again, "INVITE ");
 	assert_string_equal(header(&again, "Session-Expires"), "30");
 	assert_string_equal(header(&again, "Min-SE"), "30");
 	assert_string_equal(header(&again, "Call-ID"), header(&inv, "Call-ID"));
 	assert_string_equal(body(&again), OFFER);
 	/* the same again is nonsense */
-	reply(f, &again, 422, "y", "Min-SE: 30\r\n", NULL);
-	expect(f, &p, "ACK ");
+	refuse(f, &again, 422, "y", "Min-SE: 30\r\n");
 	assert_int_equal(expect_told(f, GW_V_RELEASE)->status, 422);
 	wait_live(f, 0);
-}
-
-static void invite(struct fix *f, const char *headers)
-{
-	struct packet p;
-
-	f->remote_tag[0] = f->target[0] = '\0';
-	request(f, "INVITE", headers, "application/sdp", OFFER);
-	expect(f, &p, "SIP/2.0 100");
-	(void)expect_told(f, GW_V_SETUP);
-	assert_int_equal(say(f, GW_V_ANSWER, GW_DESC_ANSWER, ANSWER), 0);
 }
 
 static void called_side_names_the_refresher(void **state)
@@ -203,13 +149,12 @@ static void called_side_names_the_refresher(void **state)
 
 	for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
 		(void)snprintf(f->call_id, sizeof(f->call_id), "role%zu", i);
-		invite(f, row[i].asked);
-		expect(f, &p, "SIP/2.0 200");
+		(void)invite(f, row[i].asked, OFFER);
+		answer(f, &p, GW_DESC_ANSWER, ANSWER);
 		assert_string_equal(header(&p, "Session-Expires"), row[i].told);
 		assert_string_equal(header(&p, "Require"),
 				    row[i].require ? "timer" : "");
-		dialog_from_response(f, &p);
-		request(f, "ACK", NULL, NULL, NULL);
+		ack(f);
 		hang_up(f);
 	}
 }
@@ -219,10 +164,9 @@ static void called_side_refreshes_for_who_cannot(void **state)
 	struct fix *f = *state;
 	struct packet p;
 
-	invite(f, ALLOW);
-	expect(f, &p, "SIP/2.0 200");
-	dialog_from_response(f, &p);
-	request(f, "ACK", NULL, NULL, NULL);
+	(void)invite(f, ALLOW, OFFER);
+	answer(f, &p, GW_DESC_ANSWER, ANSWER);
+	ack(f);
 	expect(f, &p, "UPDATE ");
 	/* now our request, so that uac is us */
 	assert_string_equal(header(&p, "Session-Expires"), "2;refresher=uac");
@@ -237,28 +181,27 @@ static void interval_too_small_for_us_is_422(void **state)
 	struct packet p;
 
 	f->set.sip.min_se_s = 90;
-	f->remote_tag[0] = f->target[0] = '\0';
-	request(f, "INVITE", "Supported: timer\r\nSession-Expires: 30\r\n",
-		"application/sdp", OFFER);
+	new_dialog(f);
+	request_sdp(f, "INVITE", "Supported: timer\r\nSession-Expires: 30\r\n",
+		    OFFER);
 	expect(f, &p, "SIP/2.0 422");
 	assert_string_equal(header(&p, "Min-SE"), "90");
 	nothing_told(f);
 	(void)snprintf(f->call_id, sizeof(f->call_id), "good");
-	invite(f, "Supported: timer\r\nSession-Expires: 90\r\n");
-	expect(f, &p, "SIP/2.0 200");
-	dialog_from_response(f, &p);
-	request(f, "ACK", NULL, NULL, NULL);
+	(void)invite(f, "Supported: timer\r\nSession-Expires: 90\r\n", OFFER);
+	answer(f, &p, GW_DESC_ANSWER, ANSWER);
+	ack(f);
 	request(f, "UPDATE", "Supported: timer\r\nSession-Expires: 30\r\n",
 		NULL, NULL);
 	expect(f, &p, "SIP/2.0 422");
-	request(f, "INVITE", "Supported: timer\r\nSession-Expires: 30\r\n",
-		"application/sdp", OFFER);
+	request_sdp(f, "INVITE", "Supported: timer\r\nSession-Expires: 30\r\n",
+		    OFFER);
 	expect(f, &p, "SIP/2.0 422");
-	request(f, "ACK", NULL, NULL, NULL);
+	ack(f);
 	hang_up(f);
 }
 
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, fix_end)
 
 int main(void)
 {

@@ -1,53 +1,14 @@
 /* Calls that the gateway makes towards the core. */
-#include "tests/unit/test_sip_peer.h"
+#include "tests/unit/test_sip_call.h"
 
 static int setup(void **state)
 {
-	struct fix *f = calloc(1, sizeof(*f));
+	struct fix *f = fix_new(22101);
 
-	f->port = 22101;
-	fix_listen(f, NULL);
 	f->set.sip.ring_timeout_s = 1;
 	(void)snprintf(f->set.sip.username, 64, "gw");
 	(void)snprintf(f->set.sip.password, 64, "secret");
-	fix_start(f);
-	*state = f;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	fix_stop(*state);
-	free(*state);
-	return 0;
-}
-
-static void dial(struct fix *f, struct packet *inv, const char *sdp)
-{
-	struct gw_msg m = { .verb = GW_V_SETUP };
-
-	m.desc = desc_of(sdp ? GW_DESC_OFFER : GW_DESC_NONE, sdp);
-	m.asserted.uri = "sip:alice@ims.test";
-	m.asserted.display = "Alice \"A\" \\";
-	m.target.uri = "sip:bob@far.test;user=phone";
-	assert_int_equal(gw_ims_leg_new(&f->leg, f->sip), 0);
-	f->leg->handler = on_leg;
-	f->leg->arg = f;
-	(void)snprintf(f->leg->call_id, GW_CALL_ID_SIZE, "test");
-	assert_int_equal(gw_leg_send(f->leg, &m), 0);
-	expect(f, inv, "INVITE ");
-}
-
-/* Answered by the fork "b". */
-static void established(struct fix *f, struct packet *inv)
-{
-	struct packet p;
-
-	dial(f, inv, OFFER);
-	dialog_from_invite(f, inv, "b");
-	reply(f, inv, 200, "b", NULL, ANSWER);
-	expect(f, &p, "ACK ");
-	assert_int_equal(expect_told(f, GW_V_ANSWER)->role, GW_DESC_ANSWER);
+	return fix_run(f, state);
 }
 
 static void call_is_made_answered_and_hung_up_by_the_peer(void **state)
@@ -92,17 +53,11 @@ static void repeated_200_is_acknowledged_again(void **state)
 {
 	struct fix *f = *state;
 	struct packet inv;
-	char again[8192];
-	ssize_t n = -1;
 
-	established(f, &inv);
+	dial(f, &inv, OFFER);
+	pick_up(f, &inv, NULL);
 	reply(f, &inv, 200, "b", NULL, ANSWER);
-	for (int i = 0; i < 100 && n <= 0; i++) {
-		gw_loop_step(f->loop, 5);
-		n = recv(f->fd, again, sizeof(again), 0);
-	}
-	assert_true(n > 4);
-	assert_memory_equal(again, "ACK ", 4);
+	expect_copies(f, "ACK ", 1);
 	nothing_told(f);
 	release(f, 200);
 }
@@ -116,10 +71,7 @@ static void privacy_makes_from_anonymous(void **state)
 	m.desc = desc_of(GW_DESC_OFFER, OFFER);
 	m.asserted.uri = "sip:alice@ims.test";
 	m.target.uri = "tel:+15550100";
-	assert_int_equal(gw_ims_leg_new(&f->leg, f->sip), 0);
-	f->leg->handler = on_leg;
-	f->leg->arg = f;
-	assert_int_equal(gw_leg_send(f->leg, &m), 0);
+	call_out(f, &m);
 	expect(f, &inv, "INVITE tel:+15550100 ");
 	assert_non_null(strstr(header(&inv, "From"), "anonymous.invalid"));
 	assert_null(strstr(header(&inv, "From"), "alice"));
@@ -136,10 +88,7 @@ static void target_with_headers_is_refused(void **state)
 	struct gw_msg m = { .verb = GW_V_SETUP };
 
 	m.target.uri = "sip:bob@far.test?P-Asserted-Identity=%3csip:eve%3e";
-	assert_int_equal(gw_ims_leg_new(&f->leg, f->sip), 0);
-	f->leg->handler = on_leg;
-	f->leg->arg = f;
-	assert_int_equal(gw_leg_send(f->leg, &m), 0);
+	call_out(f, &m);
 	nothing_told(f); /* never from inside send() */
 	assert_int_equal(expect_told(f, GW_V_RELEASE)->status, 484);
 	expect_silence(f, 50);
@@ -153,10 +102,7 @@ static void secure_target_does_not_go_out_in_clear(void **state)
 	const struct told *t;
 
 	m.target.uri = "sips:bob@far.test";
-	assert_int_equal(gw_ims_leg_new(&f->leg, f->sip), 0);
-	f->leg->handler = on_leg;
-	f->leg->arg = f;
-	assert_int_equal(gw_leg_send(f->leg, &m), 0);
+	call_out(f, &m);
 	t = expect_told(f, GW_V_RELEASE);
 	assert_int_equal(t->status, 480);
 	assert_string_equal(t->text, "SIPS Not Allowed");
@@ -209,14 +155,12 @@ static void release_while_ringing_cancels(void **state)
 	struct packet inv, p;
 
 	dial(f, &inv, OFFER);
-	reply(f, &inv, 180, "b", NULL, NULL);
-	(void)expect_told(f, GW_V_PROGRESS);
+	ring(f, &inv);
 	release(f, 200);
 	expect(f, &p, "CANCEL sip:bob@far.test");
 	assert_string_equal(header(&p, "Via"), header(&inv, "Via"));
 	reply(f, &p, 200, "b", NULL, NULL);
-	reply(f, &inv, 487, "b", NULL, NULL);
-	expect(f, &p, "ACK ");
+	refuse(f, &inv, 487, "b", NULL);
 	wait_live(f, 0);
 }
 
@@ -241,8 +185,7 @@ static void answer_crossing_cancel_is_acknowledged_and_hung_up(void **state)
 	struct packet inv, p;
 
 	dial(f, &inv, OFFER);
-	reply(f, &inv, 180, "b", NULL, NULL);
-	(void)expect_told(f, GW_V_PROGRESS);
+	ring(f, &inv);
 	release(f, 200);
 	expect(f, &p, "CANCEL ");
 	reply(f, &inv, 200, "b", NULL, ANSWER);
@@ -260,8 +203,7 @@ static void cancel_that_changes_nothing_ends_after_64_t1(void **state)
 	struct packet inv, p;
 
 	dial(f, &inv, OFFER);
-	reply(f, &inv, 180, "b", NULL, NULL);
-	(void)expect_told(f, GW_V_PROGRESS);
+	ring(f, &inv);
 	release(f, 200);
 	expect(f, &p, "CANCEL ");
 	reply(f, &p, 200, "b", NULL, NULL);
@@ -274,8 +216,7 @@ static void ring_timeout_cancels_with_408(void **state)
 	struct packet inv, p;
 
 	dial(f, &inv, OFFER);
-	reply(f, &inv, 180, "b", NULL, NULL);
-	(void)expect_told(f, GW_V_PROGRESS);
+	ring(f, &inv);
 	assert_int_equal(expect_told(f, GW_V_RELEASE)->status, 408);
 	expect(f, &p, "CANCEL ");
 	assert_non_null(strstr(header(&p, "Reason"), "cause=408"));
@@ -307,19 +248,16 @@ static void forks_have_branches_and_the_loser_is_hung_up(void **state)
 	reply(f, &inv, 200, "one", NULL, ANSWER);
 	expect(f, &p, "ACK ");
 	assert_non_null(strstr(header(&p, "To"), "tag=one"));
-	expect(f, &p, "BYE ");
+	expect_bye(f, &p);
 	assert_non_null(strstr(header(&p, "To"), "tag=one"));
-	reply(f, &p, 200, NULL, NULL, NULL);
 	reply(f, &inv, 200, "three", NULL, ANSWER);
 	expect(f, &p, "ACK ");
 	assert_non_null(strstr(header(&p, "To"), "tag=three"));
-	expect(f, &p, "BYE ");
-	reply(f, &p, 200, NULL, NULL, NULL);
+	expect_bye(f, &p);
 	nothing_told(f);
 	release(f, 200);
-	expect(f, &p, "BYE ");
+	expect_bye(f, &p);
 	assert_non_null(strstr(header(&p, "To"), "tag=two"));
-	reply(f, &p, 200, NULL, NULL, NULL);
 	wait_live(f, 0);
 }
 
@@ -340,9 +278,8 @@ static void losing_forks_are_forgotten_after_64_t1(void **state)
 	request(f, "OPTIONS", NULL, NULL, NULL);
 	expect(f, &p, "SIP/2.0 200");
 	release(f, 200);
-	expect(f, &p, "BYE ");
+	expect_bye(f, &p);
 	assert_non_null(strstr(header(&p, "To"), "tag=two"));
-	reply(f, &p, 200, NULL, NULL, NULL);
 	wait_live(f, 0);
 }
 
@@ -354,19 +291,15 @@ static void late_offer_is_answered_in_the_ack(void **state)
 
 	dial(f, &inv, NULL);
 	assert_string_equal(body(&inv), "");
-	reply(f, &inv, 180, "b", NULL, NULL);
-	(void)expect_told(f, GW_V_PROGRESS);
+	ring(f, &inv);
 	reply(f, &inv, 200, "b", NULL, OFFER);
 	t = expect_told(f, GW_V_ANSWER);
 	assert_int_equal(t->role, GW_DESC_OFFER);
 	expect_silence(f, 80);
-	assert_int_equal(say(f, GW_V_ACCEPT, GW_DESC_ANSWER, ANSWER), 0);
+	accept_offer(f);
 	expect(f, &p, "ACK ");
 	assert_string_equal(body(&p), ANSWER);
-	release(f, 200);
-	expect(f, &p, "BYE ");
-	reply(f, &p, 200, NULL, NULL, NULL);
-	wait_live(f, 0);
+	hang_up(f);
 }
 
 static void late_call_released_before_its_answer_is_acknowledged(void **state)
@@ -379,9 +312,8 @@ static void late_call_released_before_its_answer_is_acknowledged(void **state)
 	(void)expect_told(f, GW_V_ANSWER);
 	release(f, 488);
 	expect(f, &p, "ACK ");
-	expect(f, &p, "BYE ");
+	expect_bye(f, &p);
 	assert_non_null(strstr(header(&p, "Reason"), "cause=488"));
-	reply(f, &p, 200, NULL, NULL, NULL);
 	wait_live(f, 0);
 }
 
@@ -395,8 +327,7 @@ static void challenge_is_answered_once(void **state)
 	struct packet inv, again, p;
 
 	dial(f, &inv, OFFER);
-	reply(f, &inv, 401, "x", CHALLENGE("WWW-Authenticate", "n1", ""), NULL);
-	expect(f, &p, "ACK ");
+	refuse(f, &inv, 401, "x", CHALLENGE("WWW-Authenticate", "n1", ""));
 	expect(f, &again, "INVITE ");
 	assert_string_equal(header(&again, "Call-ID"), header(&inv, "Call-ID"));
 	assert_string_equal(header(&again, "From"), header(&inv, "From"));
@@ -412,9 +343,8 @@ static void challenge_is_answered_once(void **state)
 			    header(&again, "Authorization"));
 	(void)expect_told(f, GW_V_ANSWER);
 	release(f, 200);
-	expect(f, &p, "BYE ");
+	expect_bye(f, &p);
 	assert_non_null(strstr(header(&p, "Authorization"), "nc=00000002"));
-	reply(f, &p, 200, NULL, NULL, NULL);
 	wait_live(f, 0);
 }
 
@@ -424,9 +354,7 @@ static void stale_nonce_is_tried_again_and_refusal_is_403(void **state)
 	struct packet inv, p;
 
 	dial(f, &inv, OFFER);
-	reply(f, &inv, 407, "x", CHALLENGE("Proxy-Authenticate", "n1", ""),
-	      NULL);
-	expect(f, &p, "ACK ");
+	refuse(f, &inv, 407, "x", CHALLENGE("Proxy-Authenticate", "n1", ""));
 	expect(f, &inv, "INVITE ");
 	assert_non_null(strstr(header(&inv, "Proxy-Authorization"), "n1"));
 	reply(f, &inv, 407, "y",
@@ -434,9 +362,7 @@ static void stale_nonce_is_tried_again_and_refusal_is_403(void **state)
 	expect(f, &p, "ACK ");
 	expect(f, &inv, "INVITE ");
 	assert_non_null(strstr(header(&inv, "Proxy-Authorization"), "n2"));
-	reply(f, &inv, 407, "z", CHALLENGE("Proxy-Authenticate", "n3", ""),
-	      NULL);
-	expect(f, &p, "ACK ");
+	refuse(f, &inv, 407, "z", CHALLENGE("Proxy-Authenticate", "n3", ""));
 	assert_int_equal(expect_told(f, GW_V_RELEASE)->status, 403);
 	wait_live(f, 0);
 }
@@ -444,11 +370,10 @@ static void stale_nonce_is_tried_again_and_refusal_is_403(void **state)
 static void challenge_without_header_is_403(void **state)
 {
 	struct fix *f = *state;
-	struct packet inv, p;
+	struct packet inv;
 
 	dial(f, &inv, OFFER);
-	reply(f, &inv, 401, "x", NULL, NULL);
-	expect(f, &p, "ACK ");
+	refuse(f, &inv, 401, "x", NULL);
 	assert_int_equal(expect_told(f, GW_V_RELEASE)->status, 403);
 	wait_live(f, 0);
 }
@@ -477,20 +402,18 @@ static void offer_refused_leaves_the_session_up(void **state)
 {
 	struct fix *f = *state;
 	const struct told *t;
-	struct packet inv, p;
+	struct packet p;
 
-	established(f, &inv);
+	connect_out(f);
 	assert_int_equal(say(f, GW_V_OFFER, GW_DESC_OFFER, OFFER), 0);
 	assert_int_equal(say(f, GW_V_OFFER, GW_DESC_OFFER, OFFER), -EPROTO);
 	expect(f, &p, "INVITE sip:peer@");
 	assert_string_equal(body(&p), OFFER);
-	reply(f, &p, 488, NULL, "Warning: 305 x \"no codec\"\r\n", NULL);
-	expect(f, &p, "ACK ");
+	refuse(f, &p, 488, NULL, "Warning: 305 x \"no codec\"\r\n");
 	t = expect_told(f, GW_V_REFUSE);
 	assert_int_equal(t->status, 488);
 	assert_string_equal(t->text, "no codec");
-	assert_int_equal(say(f, GW_V_OFFER, GW_DESC_OFFER, OFFER), 0);
-	expect(f, &p, "INVITE ");
+	reinvite(f, &p);
 	reply(f, &p, 200, NULL, NULL, ANSWER);
 	expect(f, &p, "ACK ");
 	t = expect_told(f, GW_V_ACCEPT);
@@ -501,19 +424,16 @@ static void offer_refused_leaves_the_session_up(void **state)
 static void offer_answered_481_or_408_ends_the_session(void **state)
 {
 	struct fix *f = *state;
-	struct packet inv, p;
+	struct packet p;
 
-	established(f, &inv);
-	assert_int_equal(say(f, GW_V_OFFER, GW_DESC_OFFER, OFFER), 0);
-	expect(f, &p, "INVITE ");
-	reply(f, &p, 481, NULL, NULL, NULL);
-	expect(f, &p, "ACK ");
+	connect_out(f);
+	reinvite(f, &p);
+	refuse(f, &p, 481, NULL, NULL);
 	assert_int_equal(expect_told(f, GW_V_RELEASE)->status, 481);
 	wait_live(f, 0);
 
-	established(f, &inv);
-	assert_int_equal(say(f, GW_V_OFFER, GW_DESC_OFFER, OFFER), 0);
-	expect(f, &p, "INVITE ");
+	connect_out(f);
+	reinvite(f, &p);
 	assert_int_equal(expect_told(f, GW_V_RELEASE)->status, 408);
 	expect(f, &p, "BYE ");
 	reply(f, &p, 481, NULL, NULL, NULL);
@@ -523,9 +443,9 @@ static void offer_answered_481_or_408_ends_the_session(void **state)
 static void late_offer_inside_the_session_is_answered_in_the_ack(void **state)
 {
 	struct fix *f = *state;
-	struct packet inv, p;
+	struct packet p;
 
-	established(f, &inv);
+	connect_out(f);
 	assert_int_equal(say(f, GW_V_OFFER, GW_DESC_NONE, NULL), 0);
 	expect(f, &p, "INVITE ");
 	assert_string_equal(body(&p), "");
@@ -533,10 +453,10 @@ static void late_offer_inside_the_session_is_answered_in_the_ack(void **state)
 	assert_int_equal(expect_told(f, GW_V_ACCEPT)->role, GW_DESC_OFFER);
 	expect_silence(f, 50);
 	/* glare while the answer is thought about */
-	request(f, "INVITE", NULL, "application/sdp", OFFER);
+	request_sdp(f, "INVITE", NULL, OFFER);
 	expect(f, &p, "SIP/2.0 491");
-	request(f, "ACK", NULL, NULL, NULL);
-	assert_int_equal(say(f, GW_V_ACCEPT, GW_DESC_ANSWER, ANSWER), 0);
+	ack(f);
+	accept_offer(f);
 	expect(f, &p, "ACK ");
 	assert_string_equal(body(&p), ANSWER);
 	release(f, 200);
@@ -545,22 +465,18 @@ static void late_offer_inside_the_session_is_answered_in_the_ack(void **state)
 static void offer_refused_with_491_is_repeated_by_the_owner(void **state)
 {
 	struct fix *f = *state;
-	struct packet inv, p;
+	struct packet p;
 	uint64_t at;
 
-	established(f, &inv);
-	assert_int_equal(say(f, GW_V_OFFER, GW_DESC_OFFER, OFFER), 0);
-	expect(f, &p, "INVITE ");
-	reply(f, &p, 491, NULL, NULL, NULL);
-	expect(f, &p, "ACK ");
+	connect_out(f);
+	reinvite(f, &p);
+	refuse(f, &p, 491, NULL, NULL);
 	at = gw_clock_monotonic_us(NULL);
 	expect(f, &p, "INVITE ");
 	/* RFC 3261 14.1: we own the Call-ID */
 	assert_in_range((gw_clock_monotonic_us(NULL) - at) / 1000, 2050, 4200);
 	assert_string_equal(body(&p), OFFER);
-	reply(f, &p, 200, NULL, NULL, ANSWER);
-	expect(f, &p, "ACK ");
-	(void)expect_told(f, GW_V_ACCEPT);
+	accepted(f, &p);
 	nothing_told(f);
 	release(f, 200);
 }
@@ -568,61 +484,52 @@ static void offer_refused_with_491_is_repeated_by_the_owner(void **state)
 static void offer_never_answered_is_cancelled_and_refused(void **state)
 {
 	struct fix *f = *state;
-	struct packet inv, re, p;
+	struct packet re, p;
 
-	established(f, &inv);
-	assert_int_equal(say(f, GW_V_OFFER, GW_DESC_OFFER, OFFER), 0);
-	expect(f, &re, "INVITE ");
+	connect_out(f);
+	reinvite(f, &re);
 	reply(f, &re, 100, NULL, NULL, NULL);
 	expect(f, &p, "CANCEL ");
 	reply(f, &p, 200, NULL, NULL, NULL);
-	reply(f, &re, 487, NULL, NULL, NULL);
-	expect(f, &p, "ACK ");
+	refuse(f, &re, 487, NULL, NULL);
 	assert_int_equal(expect_told(f, GW_V_REFUSE)->status, 504);
 	/* The session goes on, and another offer may go out. */
-	assert_int_equal(say(f, GW_V_OFFER, GW_DESC_OFFER, OFFER), 0);
-	expect(f, &re, "INVITE ");
-	reply(f, &re, 200, NULL, NULL, ANSWER);
-	expect(f, &p, "ACK ");
-	(void)expect_told(f, GW_V_ACCEPT);
+	reinvite(f, &re);
+	accepted(f, &re);
 	release(f, 200);
 }
 
 static void offer_never_answered_even_when_cancelled_ends_it(void **state)
 {
 	struct fix *f = *state;
-	struct packet inv, re, p;
+	struct packet re, p;
 
-	established(f, &inv);
-	assert_int_equal(say(f, GW_V_OFFER, GW_DESC_OFFER, OFFER), 0);
-	expect(f, &re, "INVITE ");
+	connect_out(f);
+	reinvite(f, &re);
 	reply(f, &re, 100, NULL, NULL, NULL);
 	expect(f, &p, "CANCEL ");
 	reply(f, &p, 200, NULL, NULL, NULL);
-	expect(f, &p, "BYE ");
-	reply(f, &p, 200, NULL, NULL, NULL);
+	expect_bye(f, &p);
 	assert_int_equal(expect_told(f, GW_V_RELEASE)->status, 408);
 }
 
 static void peers_offer_gives_a_waiting_one_back(void **state)
 {
 	struct fix *f = *state;
-	struct packet inv, p;
+	struct packet p;
 
-	established(f, &inv);
-	assert_int_equal(say(f, GW_V_OFFER, GW_DESC_OFFER, OFFER), 0);
-	expect(f, &p, "INVITE ");
-	reply(f, &p, 491, NULL, NULL, NULL);
-	expect(f, &p, "ACK ");
-	request(f, "INVITE", NULL, "application/sdp", OFFER);
+	connect_out(f);
+	reinvite(f, &p);
+	refuse(f, &p, 491, NULL, NULL);
+	request_sdp(f, "INVITE", NULL, OFFER);
 	assert_int_equal(expect_told(f, GW_V_REFUSE)->status, 491);
 	assert_int_equal(expect_told(f, GW_V_OFFER)->role, GW_DESC_OFFER);
 	assert_int_equal(say(f, GW_V_OFFER, GW_DESC_OFFER, OFFER), -EAGAIN);
-	assert_int_equal(say(f, GW_V_ACCEPT, GW_DESC_ANSWER, ANSWER), 0);
+	accept_offer(f);
 	expect(f, &p, "SIP/2.0 100");
 	expect(f, &p, "SIP/2.0 200");
 	assert_string_equal(body(&p), ANSWER);
-	request(f, "ACK", NULL, NULL, NULL);
+	ack(f);
 	expect_silence(f, 50);
 	release(f, 200);
 }
@@ -630,51 +537,27 @@ static void peers_offer_gives_a_waiting_one_back(void **state)
 static void offer_crossing_ours_gets_491(void **state)
 {
 	struct fix *f = *state;
-	struct packet inv, mine, p;
+	struct packet mine, p;
 
-	established(f, &inv);
-	assert_int_equal(say(f, GW_V_OFFER, GW_DESC_OFFER, OFFER), 0);
-	expect(f, &mine, "INVITE ");
-	request(f, "INVITE", NULL, "application/sdp", OFFER);
+	connect_out(f);
+	reinvite(f, &mine);
+	request_sdp(f, "INVITE", NULL, OFFER);
 	expect(f, &p, "SIP/2.0 491");
-	request(f, "ACK", NULL, NULL, NULL);
-	request(f, "UPDATE", NULL, "application/sdp", OFFER);
+	ack(f);
+	request_sdp(f, "UPDATE", NULL, OFFER);
 	expect(f, &p, "SIP/2.0 491");
 	nothing_told(f);
-	reply(f, &mine, 200, NULL, NULL, ANSWER);
-	expect(f, &p, "ACK ");
-	(void)expect_told(f, GW_V_ACCEPT);
+	accepted(f, &mine);
 	release(f, 200);
-}
-
-static void answer_that_comes_after_its_bye_makes_no_call(void **state)
-{
-	struct fix *f = *state;
-	struct packet inv, p;
-
-	dial(f, &inv, OFFER);
-	reply(f, &inv, 180, "b", NULL, NULL);
-	(void)expect_told(f, GW_V_PROGRESS);
-	dialog_from_invite(f, &inv, "b");
-	request(f, "BYE", NULL, NULL, NULL);
-	expect(f, &p, "SIP/2.0 200");
-	nothing_told(f);
-	reply(f, &inv, 200, "b", NULL, ANSWER);
-	expect(f, &p, "ACK ");
-	assert_int_equal(expect_told(f, GW_V_RELEASE)->status, 480);
-	expect(f, &p, "BYE ");
-	reply(f, &p, 481, NULL, NULL, NULL);
-	wait_live(f, 0);
 }
 
 static void offer_overtaken_by_a_bye_is_acknowledged(void **state)
 {
 	struct fix *f = *state;
-	struct packet inv, mine, p;
+	struct packet mine, p;
 
-	established(f, &inv);
-	assert_int_equal(say(f, GW_V_OFFER, GW_DESC_OFFER, OFFER), 0);
-	expect(f, &mine, "INVITE ");
+	connect_out(f);
+	reinvite(f, &mine);
 	request(f, "BYE", NULL, NULL, NULL);
 	expect(f, &p, "SIP/2.0 200");
 	(void)expect_told(f, GW_V_RELEASE);
@@ -688,9 +571,9 @@ static void offer_overtaken_by_a_bye_is_acknowledged(void **state)
 static void leg_freed_in_a_call_hangs_up(void **state)
 {
 	struct fix *f = *state;
-	struct packet inv, p;
+	struct packet p;
 
-	established(f, &inv);
+	connect_out(f);
 	gw_leg_free(f->leg);
 	f->leg = NULL;
 	expect(f, &p, "BYE ");
@@ -702,9 +585,9 @@ static void leg_freed_in_a_call_hangs_up(void **state)
 static void bye_that_nobody_answers_ends_by_itself(void **state)
 {
 	struct fix *f = *state;
-	struct packet inv, p;
+	struct packet p;
 
-	established(f, &inv);
+	connect_out(f);
 	release(f, 200);
 	expect(f, &p, "BYE ");
 	wait_live(f, 0);
@@ -721,12 +604,12 @@ static void bye_with_a_reason_tells_it(void **state)
 		{ "Reason: Q.850;cause=16;text=\"bearer lost\"\r\n", 200},
 	};
 	struct fix *f = *state;
-	struct packet inv, p;
+	struct packet p;
 
 	for (size_t i = 0; i < 3; i++) {
 		const struct told *t;
 
-		established(f, &inv);
+		connect_out(f);
 		request(f, "BYE", row[i].reason, NULL, NULL);
 		expect(f, &p, "SIP/2.0 200");
 		t = expect_told(f, GW_V_RELEASE);
@@ -762,9 +645,9 @@ static void private_callee_stays_in_the_trust_domain(void **state)
 static void byes_that_cross_end_the_session(void **state)
 {
 	struct fix *f = *state;
-	struct packet inv, p;
+	struct packet p;
 
-	established(f, &inv);
+	connect_out(f);
 	release(f, 200);
 	expect(f, &p, "BYE ");
 	request(f, "BYE", NULL, NULL, NULL);
@@ -782,7 +665,7 @@ static void unused_leg_leaves_nothing(void **state)
 	assert_int_equal(gw_sip_live_legs(f->sip), 0);
 }
 
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, fix_end)
 
 int main(void)
 {
@@ -815,7 +698,6 @@ int main(void)
 		T(offer_never_answered_even_when_cancelled_ends_it),
 		T(peers_offer_gives_a_waiting_one_back),
 		T(offer_crossing_ours_gets_491),
-		T(answer_that_comes_after_its_bye_makes_no_call),
 		T(offer_overtaken_by_a_bye_is_acknowledged),
 		T(leg_freed_in_a_call_hangs_up),
 		T(bye_that_nobody_answers_ends_by_itself),

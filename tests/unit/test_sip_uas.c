@@ -1,59 +1,12 @@
 /* Calls that the core makes towards the gateway. */
-#include "tests/unit/test_sip_peer.h"
+#include "tests/unit/test_sip_call.h"
 
 static int setup(void **state)
 {
-	struct fix *f = calloc(1, sizeof(*f));
+	struct fix *f = fix_new(22111);
 
-	f->port = 22111;
-	fix_listen(f, NULL);
 	f->set.sip.ring_timeout_s = 1;
-	fix_start(f);
-	(void)snprintf(f->call_id, sizeof(f->call_id), "%d.%p@peer",
-		       (int)getpid(), (void *)state);
-	*state = f;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	fix_stop(*state);
-	free(*state);
-	return 0;
-}
-
-static void invite(struct fix *f, const char *headers, const char *sdp)
-{
-	struct packet p;
-
-	f->remote_tag[0] = f->target[0] = '\0';
-	request(f, "INVITE", headers, sdp ? "application/sdp" : NULL, sdp);
-	expect(f, &p, "SIP/2.0 100");
-}
-
-static void established(struct fix *f)
-{
-	struct packet p;
-
-	invite(f, NULL, OFFER);
-	(void)expect_told(f, GW_V_SETUP);
-	assert_int_equal(say(f, GW_V_ANSWER, GW_DESC_ANSWER, ANSWER), 0);
-	expect(f, &p, "SIP/2.0 200");
-	dialog_from_response(f, &p);
-	request(f, "ACK", NULL, NULL, NULL);
-	/* the ACK must have been seen: a message behind it is answered */
-	request(f, "OPTIONS", NULL, NULL, NULL);
-	expect(f, &p, "SIP/2.0 200");
-}
-
-static void hang_up(struct fix *f)
-{
-	struct packet p;
-
-	release(f, 200);
-	expect(f, &p, "BYE ");
-	reply(f, &p, 200, NULL, NULL, NULL);
-	wait_live(f, 0);
+	return fix_run(f, state);
 }
 
 static void call_is_rung_answered_and_hung_up(void **state)
@@ -63,11 +16,11 @@ static void call_is_rung_answered_and_hung_up(void **state)
 	const struct told *t;
 	struct packet p;
 
-	invite(f,
-	       "P-Asserted-Identity: \"Al \\\"X\\\"\" <sip:al@ims.test;p=1>, "
-	       "<tel:+1>\r\nRecord-Route: <sip:127.0.0.1:22111;lr;id=1>\r\n",
-	       OFFER);
-	t = expect_told(f, GW_V_SETUP);
+	t = invite(
+		f,
+		"P-Asserted-Identity: \"Al \\\"X\\\"\" <sip:al@ims.test;p=1>, "
+		"<tel:+1>\r\nRecord-Route: <sip:127.0.0.1:22111;lr;id=1>\r\n",
+		OFFER);
 	assert_int_equal(t->role, GW_DESC_OFFER);
 	assert_string_equal(t->sdp, OFFER);
 	assert_string_equal(t->asserted, "sip:al@ims.test");
@@ -81,12 +34,10 @@ static void call_is_rung_answered_and_hung_up(void **state)
 			    "<sip:alice@ims.test>");
 	assert_string_equal(header(&p, "Record-Route"),
 			    "<sip:127.0.0.1:22111;lr;id=1>");
-	assert_int_equal(say(f, GW_V_ANSWER, GW_DESC_ANSWER, ANSWER), 0);
-	expect(f, &p, "SIP/2.0 200");
+	answer(f, &p, GW_DESC_ANSWER, ANSWER);
 	assert_string_equal(body(&p), ANSWER);
 	assert_non_null(strstr(header(&p, "Contact"), "127.0.0.1:22110"));
-	dialog_from_response(f, &p);
-	request(f, "ACK", NULL, NULL, NULL);
+	ack(f);
 	release(f, 200);
 	expect(f, &p, "BYE sip:peer@127.0.0.1:22111");
 	assert_string_equal(header(&p, "Route"),
@@ -100,9 +51,8 @@ static void caller_without_assertion_is_from_or_nobody(void **state)
 	struct fix *f = *state;
 	const struct told *t;
 
-	invite(f, "Privacy: id\r\nP-Called-Party-ID: <sip:al@ims.test>\r\n",
-	       OFFER);
-	t = expect_told(f, GW_V_SETUP);
+	t = invite(f, "Privacy: id\r\nP-Called-Party-ID: <sip:al@ims.test>\r\n",
+		   OFFER);
 	assert_string_equal(t->asserted, "sip:peer@ims.test");
 	assert_string_equal(t->display, "Peer \"P\"");
 	assert_string_equal(t->target, "sip:al@ims.test");
@@ -117,18 +67,15 @@ static void early_description_is_repeated_in_the_200(void **state)
 	struct gw_msg m = { .verb = GW_V_PROGRESS, .early_media = true };
 	struct packet p;
 
-	invite(f, "P-Early-Media: supported\r\n", OFFER);
-	(void)expect_told(f, GW_V_SETUP);
+	(void)invite(f, "P-Early-Media: supported\r\n", OFFER);
 	m.desc = desc_of(GW_DESC_EARLY_ANSWER, ANSWER);
 	assert_int_equal(gw_leg_send(f->leg, &m), 0);
 	expect(f, &p, "SIP/2.0 183");
 	assert_string_equal(body(&p), ANSWER);
 	assert_string_equal(header(&p, "P-Early-Media"), "sendrecv");
-	assert_int_equal(say(f, GW_V_ANSWER, GW_DESC_NONE, NULL), 0);
-	expect(f, &p, "SIP/2.0 200");
+	answer(f, &p, GW_DESC_NONE, NULL);
 	assert_string_equal(body(&p), ANSWER);
-	dialog_from_response(f, &p);
-	request(f, "ACK", NULL, NULL, NULL);
+	ack(f);
 	hang_up(f);
 }
 
@@ -138,14 +85,14 @@ static void refusal_carries_its_cause(void **state)
 	struct packet p;
 
 	f->refuse_at_once = true;
-	f->remote_tag[0] = f->target[0] = '\0';
-	request(f, "INVITE", NULL, "application/sdp", OFFER);
+	new_dialog(f);
+	request_sdp(f, "INVITE", NULL, OFFER);
 	expect(f, &p, "SIP/2.0 100");
 	expect(f, &p, "SIP/2.0 486");
 	assert_string_equal(header(&p, "Warning"),
 			    "399 isthmus \"the \\\"line\\\" is busy\"");
 	dialog_from_response(f, &p);
-	request(f, "ACK", NULL, NULL, NULL);
+	ack(f);
 	wait_live(f, 0);
 }
 
@@ -155,8 +102,7 @@ static void cancel_is_told_as_487(void **state)
 	const struct told *t;
 	struct packet p;
 
-	invite(f, NULL, OFFER);
-	(void)expect_told(f, GW_V_SETUP);
+	(void)invite(f, NULL, OFFER);
 	request(f, "CANCEL",
 		"Reason: SIP;cause=200;text=\"Call completed elsewhere\"\r\n",
 		NULL, NULL);
@@ -173,8 +119,7 @@ static void cancel_after_the_answer_changes_nothing(void **state)
 	struct fix *f = *state;
 	struct packet p;
 
-	invite(f, NULL, OFFER);
-	(void)expect_told(f, GW_V_SETUP);
+	(void)invite(f, NULL, OFFER);
 	assert_int_equal(say(f, GW_V_ANSWER, GW_DESC_ANSWER, ANSWER), 0);
 	expect(f, &p, "SIP/2.0 200");
 	request(f, "CANCEL", NULL, NULL, NULL);
@@ -189,8 +134,7 @@ static void unanswered_call_ends_with_408(void **state)
 	struct fix *f = *state;
 	struct packet p;
 
-	invite(f, NULL, OFFER);
-	(void)expect_told(f, GW_V_SETUP);
+	(void)invite(f, NULL, OFFER);
 	assert_int_equal(expect_told(f, GW_V_RELEASE)->status, 408);
 	expect(f, &p, "SIP/2.0 408");
 	wait_live(f, 0);
@@ -202,16 +146,13 @@ static void late_offer_is_ours_and_its_answer_is_in_the_ack(void **state)
 	const struct told *t;
 	struct packet p;
 
-	invite(f, NULL, NULL);
-	assert_int_equal(expect_told(f, GW_V_SETUP)->role, GW_DESC_NONE);
-	assert_int_equal(say(f, GW_V_ANSWER, GW_DESC_OFFER, OFFER), 0);
-	expect(f, &p, "SIP/2.0 200");
+	assert_int_equal(invite(f, NULL, NULL)->role, GW_DESC_NONE);
+	answer(f, &p, GW_DESC_OFFER, OFFER);
 	assert_string_equal(body(&p), OFFER);
-	dialog_from_response(f, &p);
-	request(f, "UPDATE", NULL, "application/sdp", OFFER);
+	request_sdp(f, "UPDATE", NULL, OFFER);
 	expect(f, &p, "SIP/2.0 491");
 	f->cseq--;
-	request(f, "ACK", NULL, "application/sdp", ANSWER);
+	request_sdp(f, "ACK", NULL, ANSWER);
 	t = expect_told(f, GW_V_ACCEPT);
 	assert_int_equal(t->role, GW_DESC_ANSWER);
 	assert_string_equal(t->sdp, ANSWER);
@@ -224,15 +165,11 @@ static void ack_without_the_answer_ends_the_call(void **state)
 	struct fix *f = *state;
 	struct packet p;
 
-	invite(f, NULL, NULL);
-	(void)expect_told(f, GW_V_SETUP);
-	assert_int_equal(say(f, GW_V_ANSWER, GW_DESC_OFFER, OFFER), 0);
-	expect(f, &p, "SIP/2.0 200");
-	dialog_from_response(f, &p);
-	request(f, "ACK", NULL, NULL, NULL);
+	(void)invite(f, NULL, NULL);
+	answer(f, &p, GW_DESC_OFFER, OFFER);
+	ack(f);
 	assert_int_equal(expect_told(f, GW_V_RELEASE)->status, 488);
-	expect(f, &p, "BYE ");
-	reply(f, &p, 200, NULL, NULL, NULL);
+	expect_bye(f, &p);
 	wait_live(f, 0);
 }
 
@@ -240,20 +177,12 @@ static void missing_ack_repeats_the_200_and_then_hangs_up(void **state)
 {
 	struct fix *f = *state;
 	struct packet p;
-	unsigned repeats = 0;
-	char raw[8192];
 
-	invite(f, NULL, OFFER);
-	(void)expect_told(f, GW_V_SETUP);
+	(void)invite(f, NULL, OFFER);
 	assert_int_equal(say(f, GW_V_ANSWER, GW_DESC_ANSWER, ANSWER), 0);
 	expect(f, &p, "SIP/2.0 200");
-	while (f->taken == f->ntold) {
-		gw_loop_step(f->loop, 5);
-		if (recv(f->fd, raw, sizeof(raw), 0) > 0 &&
-		    !strncmp(raw, "SIP/2.0 200", 11))
-			repeats++;
-	}
-	assert_true(repeats >= 2);
+	expect_copies(f, "SIP/2.0 200", 2);
+	nothing_told(f);
 	assert_int_equal(expect_told(f, GW_V_RELEASE)->status, 408);
 	wait_live(f, 0); /* the BYE's own end */
 }
@@ -263,17 +192,13 @@ static void release_before_the_ack_waits_for_it(void **state)
 	struct fix *f = *state;
 	struct packet p;
 
-	invite(f, NULL, OFFER);
-	(void)expect_told(f, GW_V_SETUP);
-	assert_int_equal(say(f, GW_V_ANSWER, GW_DESC_ANSWER, ANSWER), 0);
-	expect(f, &p, "SIP/2.0 200");
-	dialog_from_response(f, &p);
+	(void)invite(f, NULL, OFFER);
+	answer(f, &p, GW_DESC_ANSWER, ANSWER);
 	release(f, 500);
 	expect_silence(f, 100);
-	request(f, "ACK", NULL, NULL, NULL);
-	expect(f, &p, "BYE ");
+	ack(f);
+	expect_bye(f, &p);
 	assert_non_null(strstr(header(&p, "Reason"), "cause=500"));
-	reply(f, &p, 200, NULL, NULL, NULL);
 	wait_live(f, 0);
 }
 
@@ -283,22 +208,18 @@ static void peers_offer_is_accepted_or_refused(void **state)
 	struct gw_msg no = { .verb = GW_V_REFUSE };
 	struct packet p;
 
-	established(f);
-	request(f, "INVITE", NULL, "application/sdp", OFFER);
-	assert_string_equal(expect_told(f, GW_V_OFFER)->sdp, OFFER);
-	expect(f, &p, "SIP/2.0 100");
-	assert_int_equal(say(f, GW_V_ACCEPT, GW_DESC_ANSWER, ANSWER), 0);
+	connect_in(f);
+	assert_string_equal(offered(f, OFFER)->sdp, OFFER);
+	accept_offer(f);
 	expect(f, &p, "SIP/2.0 200");
 	assert_string_equal(body(&p), ANSWER);
-	request(f, "ACK", NULL, NULL, NULL);
+	ack(f);
 
-	request(f, "INVITE", NULL, "application/sdp", OFFER);
-	(void)expect_told(f, GW_V_OFFER);
-	expect(f, &p, "SIP/2.0 100");
+	(void)offered(f, OFFER);
 	no.cause.status = 481; /* would end the dialog */
 	assert_int_equal(gw_leg_send(f->leg, &no), 0);
 	expect(f, &p, "SIP/2.0 488");
-	request(f, "ACK", NULL, NULL, NULL);
+	ack(f);
 	assert_int_equal(say(f, GW_V_ACCEPT, GW_DESC_ANSWER, ANSWER), -EPROTO);
 	hang_up(f);
 }
@@ -308,15 +229,13 @@ static void reinvite_without_offer_gets_ours(void **state)
 	struct fix *f = *state;
 	struct packet p;
 
-	established(f);
-	request(f, "INVITE", NULL, NULL, NULL);
-	assert_int_equal(expect_told(f, GW_V_OFFER)->role, GW_DESC_NONE);
-	expect(f, &p, "SIP/2.0 100");
+	connect_in(f);
+	assert_int_equal(offered(f, NULL)->role, GW_DESC_NONE);
 	assert_int_equal(say(f, GW_V_ACCEPT, GW_DESC_OFFER, OFFER), 0);
 	expect(f, &p, "SIP/2.0 200");
 	assert_string_equal(body(&p), OFFER);
 	assert_int_equal(say(f, GW_V_OFFER, GW_DESC_OFFER, OFFER), -EAGAIN);
-	request(f, "ACK", NULL, "application/sdp", ANSWER);
+	request_sdp(f, "ACK", NULL, ANSWER);
 	assert_int_equal(expect_told(f, GW_V_ACCEPT)->role, GW_DESC_ANSWER);
 	hang_up(f);
 }
@@ -326,14 +245,12 @@ static void cancelled_reinvite_leaves_the_session_up(void **state)
 	struct fix *f = *state;
 	struct packet p;
 
-	established(f);
-	request(f, "INVITE", NULL, "application/sdp", OFFER);
-	(void)expect_told(f, GW_V_OFFER);
-	expect(f, &p, "SIP/2.0 100");
+	connect_in(f);
+	(void)offered(f, OFFER);
 	request(f, "CANCEL", NULL, NULL, NULL);
 	expect(f, &p, "SIP/2.0 ");
 	expect(f, &p, "SIP/2.0 ");
-	request(f, "ACK", NULL, NULL, NULL);
+	ack(f);
 	assert_int_equal(say(f, GW_V_ACCEPT, GW_DESC_ANSWER, ANSWER), -EPROTO);
 	nothing_told(f);
 	hang_up(f);
@@ -344,16 +261,16 @@ static void update_is_offered_up_or_answered_here(void **state)
 	struct fix *f = *state;
 	struct packet p;
 
-	established(f);
+	connect_in(f);
 	request(f, "UPDATE", NULL, NULL, NULL);
 	expect(f, &p, "SIP/2.0 200");
 	nothing_told(f);
-	request(f, "UPDATE", NULL, "application/sdp", OFFER);
+	request_sdp(f, "UPDATE", NULL, OFFER);
 	assert_int_equal(expect_told(f, GW_V_OFFER)->role, GW_DESC_OFFER);
-	request(f, "UPDATE", NULL, "application/sdp", OFFER);
+	request_sdp(f, "UPDATE", NULL, OFFER);
 	expect(f, &p, "SIP/2.0 500");
 	assert_true(*header(&p, "Retry-After") != '\0');
-	assert_int_equal(say(f, GW_V_ACCEPT, GW_DESC_ANSWER, ANSWER), 0);
+	accept_offer(f);
 	expect(f, &p, "SIP/2.0 200");
 	assert_string_equal(body(&p), ANSWER);
 	hang_up(f);
@@ -364,16 +281,15 @@ static void second_invite_before_the_answer_gets_500(void **state)
 	struct fix *f = *state;
 	struct packet p;
 
-	invite(f, NULL, OFFER);
-	(void)expect_told(f, GW_V_SETUP);
+	(void)invite(f, NULL, OFFER);
 	assert_int_equal(say(f, GW_V_PROGRESS, GW_DESC_NONE, NULL), 0);
 	expect(f, &p, "SIP/2.0 183");
 	dialog_from_response(f, &p);
-	request(f, "INVITE", NULL, "application/sdp", OFFER);
+	request_sdp(f, "INVITE", NULL, OFFER);
 	expect(f, &p, "SIP/2.0 500");
 	assert_true(*header(&p, "Retry-After") != '\0');
-	request(f, "ACK", NULL, NULL, NULL);
-	request(f, "UPDATE", NULL, "application/sdp", OFFER);
+	ack(f);
+	request_sdp(f, "UPDATE", NULL, OFFER);
 	expect(f, &p, "SIP/2.0 500");
 	nothing_told(f);
 	request(f, "BYE", NULL, NULL, NULL);
@@ -388,18 +304,13 @@ static void offer_made_before_the_ack_goes_out_after_it(void **state)
 	struct fix *f = *state;
 	struct packet p;
 
-	invite(f, NULL, OFFER);
-	(void)expect_told(f, GW_V_SETUP);
-	assert_int_equal(say(f, GW_V_ANSWER, GW_DESC_ANSWER, ANSWER), 0);
-	expect(f, &p, "SIP/2.0 200");
-	dialog_from_response(f, &p);
+	(void)invite(f, NULL, OFFER);
+	answer(f, &p, GW_DESC_ANSWER, ANSWER);
 	assert_int_equal(say(f, GW_V_OFFER, GW_DESC_OFFER, OFFER), 0);
 	expect_silence(f, 60);
-	request(f, "ACK", NULL, NULL, NULL);
+	ack(f);
 	expect(f, &p, "INVITE ");
-	reply(f, &p, 200, NULL, NULL, ANSWER);
-	expect(f, &p, "ACK ");
-	(void)expect_told(f, GW_V_ACCEPT);
+	accepted(f, &p);
 	hang_up(f);
 }
 
@@ -409,17 +320,13 @@ static void callee_repeats_a_refused_offer_sooner(void **state)
 	struct packet p;
 	uint64_t at;
 
-	established(f);
-	assert_int_equal(say(f, GW_V_OFFER, GW_DESC_OFFER, OFFER), 0);
-	expect(f, &p, "INVITE ");
-	reply(f, &p, 491, NULL, NULL, NULL);
-	expect(f, &p, "ACK ");
+	connect_in(f);
+	reinvite(f, &p);
+	refuse(f, &p, 491, NULL, NULL);
 	at = gw_clock_monotonic_us(NULL);
 	expect(f, &p, "INVITE ");
 	assert_in_range((gw_clock_monotonic_us(NULL) - at) / 1000, 0, 2100);
-	reply(f, &p, 200, NULL, NULL, ANSWER);
-	expect(f, &p, "ACK ");
-	(void)expect_told(f, GW_V_ACCEPT);
+	accepted(f, &p);
 	hang_up(f);
 }
 
@@ -434,7 +341,7 @@ static void info_carries_dtmf_both_ways(void **state)
 	const struct told *t;
 	struct packet p;
 
-	established(f);
+	connect_in(f);
 	request(f, "INFO", NULL, "application/dtmf-relay", digit);
 	expect(f, &p, "SIP/2.0 200");
 	t = expect_told(f, GW_V_INFO);
@@ -477,7 +384,7 @@ static void info_asks_for_a_key_frame_both_ways(void **state)
 	const struct told *t;
 	struct packet p;
 
-	established(f);
+	connect_in(f);
 	request(f, "INFO", NULL, "application/media_control+xml", ask);
 	expect(f, &p, "SIP/2.0 200");
 	t = expect_told(f, GW_V_INFO);
@@ -511,7 +418,7 @@ static void info_that_makes_no_sense_is_refused_and_counted(void **state)
 	struct packet p;
 	int64_t before = metric("isthmus_sip_rejected_total{reason=\"info\"}");
 
-	established(f);
+	connect_in(f);
 	for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
 		request(f, "INFO", row[i].headers, row[i].type, row[i].body);
 		expect(f, &p, row[i].start);
@@ -530,7 +437,7 @@ static void methods_without_a_place_get_405(void **state)
 	struct fix *f = *state;
 	struct packet p;
 
-	established(f);
+	connect_in(f);
 	request(f, "REGISTER", NULL, NULL, NULL);
 	expect(f, &p, "SIP/2.0 405");
 	assert_true(*header(&p, "Allow") != '\0');
@@ -547,10 +454,8 @@ static void bye_ends_what_is_pending(void **state)
 	struct fix *f = *state;
 	struct packet p, q;
 
-	established(f);
-	request(f, "INVITE", NULL, "application/sdp", OFFER);
-	(void)expect_told(f, GW_V_OFFER);
-	expect(f, &p, "SIP/2.0 100");
+	connect_in(f);
+	(void)offered(f, OFFER);
 	request(f, "BYE", NULL, NULL, NULL);
 	expect(f, &p, "SIP/2.0 200");
 	expect(f, &q, "SIP/2.0 487");
@@ -558,7 +463,7 @@ static void bye_ends_what_is_pending(void **state)
 	wait_live(f, 0);
 }
 
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, fix_end)
 
 int main(void)
 {

@@ -20,6 +20,36 @@ function newExchange(offer) {
 	return exchange;
 }
 
+// Senders of several encodings (simulcast), with the best of these.
+function sendersOfSeveral(pc) {
+	return pc.getSenders().map((sender) => {
+		const { encodings = [] } = sender.getParameters();
+		const [best] = [...encodings].sort((a, b) =>
+			(a.scaleResolutionDownBy ?? 1) - (b.scaleResolutionDownBy ?? 1));
+		return { sender, several: encodings.length > 1, best };
+	}).filter(({ several }) => several);
+}
+
+// The gateway takes one stream.  A browser whose simulcast is not taken (RFC
+// 8853 5.3.2) keeps its first encoding, which as a rule is the smallest.
+async function sendBest(senders) {
+	for (const { sender, best } of senders) {
+		const parameters = sender.getParameters();
+		if (parameters.encodings?.length !== 1)
+			continue;
+		const [only] = parameters.encodings;
+		only.scaleResolutionDownBy = best.scaleResolutionDownBy ?? 1;
+		for (const name of ['active', 'maxBitrate', 'maxFramerate']) {
+			if (best[name] === undefined)
+				delete only[name];
+			else
+				only[name] = best[name];
+		}
+		// What cannot be changed is sent as it is.
+		await sender.setParameters(parameters).catch(() => {});
+	}
+}
+
 export class Negotiation {
 	#owner;
 	#gatherTimeout;
@@ -162,8 +192,7 @@ export class Negotiation {
 		if (this.#exchange) {
 			const exchange = this.#exchange;
 			try {
-				await pc.setLocalDescription(exchange.offer);
-				await pc.setRemoteDescription({ type: 'answer', sdp });
+				await this.#setBoth(exchange.offer, sdp);
 				this.#owner.agreed(sdp);
 				exchange.resolve();
 			} catch (error) {
@@ -180,9 +209,16 @@ export class Negotiation {
 		// (docs/protocol.md), and Firefox has no provisional ones.
 		const offer = this.#preOffer;
 		this.#preOffer = null;
+		await this.#setBoth(offer, sdp);
+		this.#owner.agreed(sdp);
+	}
+
+	async #setBoth(offer, sdp) {
+		const pc = this.#pc;
+		const several = sendersOfSeveral(pc);
 		await pc.setLocalDescription(offer);
 		await pc.setRemoteDescription({ type: 'answer', sdp });
-		this.#owner.agreed(sdp);
+		await sendBest(several);
 	}
 
 	async #offerOnce(options) {

@@ -2,20 +2,24 @@
 // the application what the gateway makes of it and of its own counters.
 import { Method } from './protocol.js';
 
+const MAX_VIDEOS = 8; // m-lines of a report
+
+// What is known, in whole numbers; RFC 3550 A.3: duplicates make losses negative.
+function wholeNumbers(stats) {
+	const known = Object.entries(stats).filter(([, value]) => Number.isFinite(value));
+	return Object.fromEntries(known.map(([name, value]) =>
+		[name, Math.max(0, Math.round(value))]));
+}
+
 // What the gateway takes (docs/protocol.md, quality.isthmus).
-function reportOf(stats) {
-	const whole = (value) => value >= 0 && value !== null ?
-		Math.round(value) : undefined;
-	const report = {
-		packetsSent: whole(stats.packetsSent),
-		packetsReceived: whole(stats.packetsReceived),
-		// RFC 3550 A.3: duplicates make it negative
-		packetsLost: Math.max(0, Math.round(stats.packetsLost)),
-		jitterMs: whole(stats.jitterMs), rttMs: whole(stats.rttMs),
-		jitterBufferMs: whole(stats.jitterBufferMs),
-	};
-	return Object.fromEntries(Object.entries(report).filter(
-		([, value]) => typeof value === 'number'));
+function reportOf({ packetsSent, packetsReceived, packetsLost, jitterMs, rttMs,
+	jitterBufferMs, videos }) {
+	const report = wholeNumbers({ packetsSent, packetsReceived, packetsLost, jitterMs,
+		rttMs, jitterBufferMs });
+	if (videos.length)
+		report.video = videos.slice(0, MAX_VIDEOS).map(({ mid, ...video }) =>
+			({ mid, ...wholeNumbers({ ...video, rttMs }) }));
+	return report;
 }
 
 export class QualityReporter {

@@ -291,7 +291,8 @@ export class Session extends Emitter {
 
 	/** One flat summary of RTCPeerConnection.getStats(). */
 	async getStats() {
-		return summarize(await this.connection?.getStats() ?? null);
+		return summarize(await this.connection?.getStats() ?? null,
+			this.connection?.getTransceivers());
 	}
 
 	// -- what UA does --

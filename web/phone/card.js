@@ -287,15 +287,18 @@ class CallCard {
 		this.#q('.quality').textContent = this.#stats;
 	}
 
-	#showQuality({ heardHere, heardThere, near, far }) {
+	#showQuality({ heardHere, heardThere, near, far, video = [] }) {
 		const mos = (value) => value === null ? '' : ` ${goodness(value)} (${value.toFixed(1)})`;
 		const loss = Math.max(near.toGateway.lossPercent ?? 0, near.fromGateway.lossPercent ?? 0);
 		const beyond = Math.max(far.toGateway.lossPercent ?? 0, far.fromGateway.lossPercent ?? 0);
+		const unseen = Math.max(0, ...video.map((line) =>
+			line.near.fromGateway.lossPercent ?? 0));
 		this.#opinion = [
 			...heardHere === null ? [] : [`You hear${mos(heardHere)}`],
 			...heardThere === null ? [] : [`they hear${mos(heardThere)}`],
 			...loss >= 0.5 ? [`${loss.toFixed(1)} % lost on your side`] : [],
 			...beyond >= 0.5 ? [`${beyond.toFixed(1)} % lost beyond`] : [],
+			...unseen >= 0.5 ? [`${unseen.toFixed(1)} % of the picture lost`] : [],
 		].join(' \u00b7 ');
 		this.#q('.opinion').textContent = this.#opinion;
 	}

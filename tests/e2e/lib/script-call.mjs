@@ -53,10 +53,8 @@ export function plan(seed) {
 	const final = random.number();
 	if (final < 0.65)
 		script.steps.push({ at: last, answers: true, tag: `t${random.int(0, 2)}` });
-	if (final < 0.1) { // NTA says ACK and BYE to a late fork once, not again when lost
+	if (final < 0.1)
 		script.steps.push({ at: last + random.int(0, 60), answers: true, tag: 't3' });
-		script.loss = 0;
-	}
 	if (final > 0.8)
 		script.steps.push({ at: last, refuses: any(REFUSALS) });
 	for (let i = random.int(0, 7); i > 0; i--)

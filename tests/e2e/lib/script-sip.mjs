@@ -146,13 +146,9 @@ export class Leg {
 		const wait = { acked: false, status, cseq: request.cseq[0] };
 		(entry.finals ??= []).push(wait);
 		const text = this.respond(request, status, { ...options, keep: true });
-		// A phone waits for no ACK of a change to what is over.
-		const dialog = this.#dialogOf(request);
-		const over = () => status < 300 && request !== this.request &&
-			dialog?.state === 'ended';
-		this.#repeat(text, () => wait.acked || over());
+		this.#repeat(text, () => wait.acked);
 		wait.tag = options.tag;
-		this.#owed(() => wait.acked || over(), `ACK to ${status}`);
+		this.#owed(() => wait.acked, `ACK to ${status}`);
 	}
 
 	/** The gateway owes us @what until @done. */
@@ -282,9 +278,9 @@ export class Leg {
 
 	// ---- both ----
 
-	/** Who was called waits for the ACK (RFC 3261 15). */
+	/** A phone that was called should wait for the ACK (RFC 3261 15); ours need not. */
 	bye(dialog, headers = []) {
-		if (dialog.state === 'ended' || (this.uas && !dialog.acked))
+		if (dialog.state === 'ended')
 			return;
 		dialog.state = 'ended';
 		this.ask('BYE', dialog, { headers });

@@ -24,6 +24,24 @@ export function mediaOf(sdp) {
 	});
 }
 
+/** Ids of the header extensions of an RTP packet (RFC 8285, the one-byte form). */
+function extensionsOf(packet) {
+	const ids = [];
+	let at = 12 + 4 * (packet[0] & 0x0f);
+	if (!(packet[0] & 0x10) || packet.readUInt16BE(at) !== 0xbede)
+		return ids;
+	const end = at + 4 + 4 * packet.readUInt16BE(at + 2);
+	for (at += 4; at < end;) {
+		if (!packet[at]) { // padding
+			at++;
+			continue;
+		}
+		ids.push(packet[at] >> 4);
+		at += 2 + (packet[at] & 0x0f);
+	}
+	return ids;
+}
+
 const isFastUpdate = ({ body }) => body.includes('picture_fast_update');
 
 class VideoPhone {
@@ -33,6 +51,9 @@ class VideoPhone {
 	lose = 0; // of the video packets to come
 	wantsVideo = true;
 	codec = 'VP8/90000';
+	fmtp = null; // its own parameters, of a variant with the same profile
+	takesOrientation = true; // urn:3gpp:video-orientation
+	extensions = new Set(); // ids of header extensions that came
 	#sip = dgram.createSocket('udp4');
 	#media = []; // per m-line: { rtp, rtcp, kind, to }
 	#dialog = null;
@@ -65,6 +86,8 @@ class VideoPhone {
 	#played(line, packet) {
 		if (packet.length < 12 || packet[1] >= 192 && packet[1] <= 223 || !line.to)
 			return;
+		for (const id of extensionsOf(packet))
+			this.extensions.add(id);
 		const counts = this[line.kind];
 		counts.got++;
 		if (line.kind === 'video' && this.lose > 0) {
@@ -85,9 +108,12 @@ class VideoPhone {
 		mediaOf(sdp).forEach((m, i) => {
 			const codec = m.kind === 'audio' ? 'PCMU/8000' : this.codec;
 			const fmtp = (pt) => m.lines.filter((l) => l.startsWith(`a=fmtp:${pt} `));
+			const own = m.kind === 'video' ? this.fmtp : null;
+			const profile = /profile-level-id=..../.exec(own)?.[0] ?? '';
 			const map = m.lines.map((line) => /^a=rtpmap:(\d+) (\S+)/.exec(line))
 				.find((found) => found?.[2] === codec && (!codec.startsWith('H264') ||
-					fmtp(found[1]).join().includes('packetization-mode=1')));
+					fmtp(found[1]).join().includes('packetization-mode=1')) &&
+					fmtp(found[1]).join().includes(profile));
 			const line = this.#media[i];
 			const live = m.port && map && line && (m.kind === 'audio' || this.wantsVideo);
 			if (line)
@@ -96,8 +122,10 @@ class VideoPhone {
 				map?.[1] ?? m.formats[0]}`);
 			if (live)
 				lines.push(`b=AS:${m.kind === 'video' ? this.kbps : 80}`,
-					`a=rtpmap:${map[1]} ${codec}`, ...fmtp(map[1]),
-					...m.lines.filter((l) => l.includes('urn:3gpp:video-orientation')));
+					`a=rtpmap:${map[1]} ${codec}`,
+					...own ? [`a=fmtp:${map[1]} ${own}`] : fmtp(map[1]),
+					...m.lines.filter((l) => this.takesOrientation &&
+						l.includes('urn:3gpp:video-orientation')));
 		});
 		return `${lines.join('\r\n')}\r\n`;
 	}

@@ -1,0 +1,353 @@
+/*
+ * What still comes of INVITEs of ours when the call has another end: 2xx of
+ * losing forks, of dialogs that are over, and BYEs that overtake their 200.
+ */
+#include "tests/unit/test_sip_peer.h"
+
+static int setup(void **state)
+{
+	struct fix *f = calloc(1, sizeof(*f));
+
+	f->port = 22251;
+	fix_listen(f, NULL);
+	f->set.sip.t1x64_ms = 1500;
+	fix_start(f);
+	*state = f;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	fix_stop(*state);
+	free(*state);
+	return 0;
+}
+
+static void dial(struct fix *f, struct packet *inv)
+{
+	struct gw_msg m = { .verb = GW_V_SETUP };
+
+	m.desc = desc_of(GW_DESC_OFFER, OFFER);
+	m.asserted.uri = "sip:alice@ims.test";
+	m.target.uri = "sip:bob@far.test;user=phone";
+	assert_int_equal(gw_ims_leg_new(&f->leg, f->sip), 0);
+	f->leg->handler = on_leg;
+	f->leg->arg = f;
+	(void)snprintf(f->leg->call_id, GW_CALL_ID_SIZE, "test");
+	assert_int_equal(gw_leg_send(f->leg, &m), 0);
+	expect(f, inv, "INVITE ");
+}
+
+/* Answered by the fork "b". */
+static void established(struct fix *f, struct packet *inv)
+{
+	struct packet p;
+
+	dial(f, inv);
+	dialog_from_invite(f, inv, "b");
+	reply(f, inv, 200, "b", NULL, ANSWER);
+	expect(f, &p, "ACK ");
+	(void)expect_told(f, GW_V_ANSWER);
+}
+
+/* @p comes once more, byte for byte, whatever else does. */
+static void expect_again(struct fix *f, const struct packet *p)
+{
+	uint64_t end = gw_clock_monotonic_us(NULL) + WAIT_MS * 1000;
+	char text[sizeof(p->text)];
+	ssize_t n;
+
+	for (;;) {
+		n = recv(f->fd, text, sizeof(text) - 1, 0);
+		if (n > 0) {
+			text[n] = '\0';
+			if (!strcmp(text, p->text))
+				return;
+			continue;
+		}
+		if (gw_clock_monotonic_us(NULL) > end)
+			fail_msg("was not repeated: %s", p->text);
+		gw_loop_step(f->loop, 5);
+	}
+}
+
+/* A 200 in a dialog of its own: ACK and BYE, which go on until answered. */
+static void fork_is_hung_up(struct fix *f, const struct packet *inv)
+{
+	static const char rr[] =
+		"Record-Route: <sip:p1@127.0.0.1:22251;lr>\r\n";
+	struct packet ack, bye;
+
+	reply(f, inv, 200, "c", rr, ANSWER);
+	expect(f, &ack, "ACK sip:peer@127.0.0.1:22251 ");
+	assert_non_null(strstr(header(&ack, "To"), ";tag=c"));
+	assert_string_equal(header(&ack, "Route"),
+			    "<sip:p1@127.0.0.1:22251;lr>");
+	expect(f, &bye, "BYE sip:peer@127.0.0.1:22251 ");
+	assert_non_null(strstr(header(&bye, "To"), ";tag=c"));
+	assert_string_equal(header(&bye, "Route"),
+			    "<sip:p1@127.0.0.1:22251;lr>");
+	/* both lost */
+	reply(f, inv, 200, "c", rr, ANSWER);
+	expect_again(f, &ack);
+	expect_again(f, &bye);
+	expect_again(f, &bye);
+	reply(f, &bye, 200, NULL, NULL, NULL);
+	expect_silence(f, 200);
+}
+
+static void bye_of_an_unknown_fork_is_repeated(void **state)
+{
+	struct fix *f = *state;
+	struct packet inv, p;
+	int64_t late = metric("isthmus_sip_late_answers_total");
+
+	established(f, &inv);
+	fork_is_hung_up(f, &inv);
+	assert_int_equal(metric("isthmus_sip_late_answers_total"), late + 1);
+	nothing_told(f);
+	release(f, 200);
+	expect(f, &p, "BYE ");
+	reply(f, &p, 200, NULL, NULL, NULL);
+	wait_live(f, 0);
+}
+
+static void fork_that_answers_after_the_call_is_hung_up(void **state)
+{
+	struct fix *f = *state;
+	struct packet inv, p;
+
+	established(f, &inv);
+	release(f, 200);
+	expect(f, &p, "BYE ");
+	reply(f, &p, 200, NULL, NULL, NULL);
+	wait_live(f, 0);
+	fork_is_hung_up(f, &inv);
+}
+
+static void fork_that_answers_after_cancel_is_hung_up(void **state)
+{
+	struct fix *f = *state;
+	struct packet inv, cancel, p;
+
+	dial(f, &inv);
+	reply(f, &inv, 180, "b", NULL, NULL);
+	(void)expect_told(f, GW_V_PROGRESS);
+	release(f, 200);
+	expect(f, &cancel, "CANCEL ");
+	reply(f, &cancel, 200, NULL, NULL, NULL);
+	reply(f, &inv, 487, "b", NULL, NULL);
+	expect(f, &p, "ACK ");
+	wait_live(f, 0);
+	fork_is_hung_up(f, &inv);
+}
+
+static void change_accepted_after_the_end_is_acknowledged(void **state)
+{
+	struct fix *f = *state;
+	struct packet inv, mine, p, bye;
+
+	established(f, &inv);
+	assert_int_equal(say(f, GW_V_OFFER, GW_DESC_OFFER, OFFER), 0);
+	expect(f, &mine, "INVITE ");
+	request(f, "BYE", NULL, NULL, NULL);
+	expect(f, &p, "SIP/2.0 200");
+	(void)expect_told(f, GW_V_RELEASE);
+	wait_live(f, 0);
+	reply(f, &mine, 200, NULL, NULL, ANSWER);
+	expect(f, &p, "ACK sip:peer@127.0.0.1:22251 ");
+	assert_int_equal(atoi(header(&p, "CSeq")), atoi(header(&mine, "CSeq")));
+	assert_string_equal(header(&p, "To"), header(&mine, "To"));
+	assert_string_equal(header(&p, "From"), header(&mine, "From"));
+	reply(f, &mine, 200, NULL, NULL, ANSWER);
+	expect_again(f, &p);
+	/* it has ended: no BYE */
+	expect_silence(f, 200);
+
+	/* the same, hung up by us */
+	established(f, &inv);
+	assert_int_equal(say(f, GW_V_OFFER, GW_DESC_OFFER, OFFER), 0);
+	expect(f, &mine, "INVITE ");
+	release(f, 200);
+	expect(f, &bye, "BYE ");
+	reply(f, &bye, 200, NULL, NULL, NULL);
+	wait_live(f, 0);
+	reply(f, &mine, 200, NULL, NULL, ANSWER);
+	expect(f, &p, "ACK ");
+	assert_int_equal(atoi(header(&p, "CSeq")), atoi(header(&mine, "CSeq")));
+	expect_silence(f, 200);
+}
+
+/* The ACK of what is over goes the way of its INVITE. */
+static void late_ack_keeps_the_route(void **state)
+{
+	static const char rr[] =
+		"Record-Route: <sip:p1@127.0.0.1:22251;lr>\r\n";
+	struct fix *f = *state;
+	struct packet inv, mine, p;
+
+	dial(f, &inv);
+	dialog_from_invite(f, &inv, "b");
+	reply(f, &inv, 200, "b", rr, ANSWER);
+	expect(f, &p, "ACK ");
+	(void)expect_told(f, GW_V_ANSWER);
+	assert_int_equal(say(f, GW_V_OFFER, GW_DESC_OFFER, OFFER), 0);
+	expect(f, &mine, "INVITE ");
+	assert_string_equal(header(&mine, "Route"),
+			    "<sip:p1@127.0.0.1:22251;lr>");
+	request(f, "BYE", NULL, NULL, NULL);
+	expect(f, &p, "SIP/2.0 200");
+	(void)expect_told(f, GW_V_RELEASE);
+	wait_live(f, 0);
+	reply(f, &mine, 200, NULL, NULL, ANSWER);
+	expect(f, &p, "ACK ");
+	assert_string_equal(header(&p, "Route"), "<sip:p1@127.0.0.1:22251;lr>");
+}
+
+/* An offer in the 200 to our re-INVITE, which the call has not answered when the
+ * peer hangs up: no answer, but an ACK. */
+static void late_offer_overtaken_by_a_bye_is_acknowledged(void **state)
+{
+	struct fix *f = *state;
+	struct packet inv, mine, p;
+
+	established(f, &inv);
+	assert_int_equal(say(f, GW_V_OFFER, GW_DESC_NONE, NULL), 0);
+	expect(f, &mine, "INVITE ");
+	reply(f, &mine, 200, NULL, NULL, OFFER);
+	assert_int_equal(expect_told(f, GW_V_ACCEPT)->role, GW_DESC_OFFER);
+	request(f, "BYE", NULL, NULL, NULL);
+	expect(f, &p, "SIP/2.0 200");
+	expect(f, &p, "ACK ");
+	assert_int_equal(atoi(header(&p, "CSeq")), atoi(header(&mine, "CSeq")));
+	(void)expect_told(f, GW_V_RELEASE);
+	wait_live(f, 0);
+	reply(f, &mine, 200, NULL, NULL, OFFER);
+	expect_again(f, &p);
+	expect_silence(f, 200);
+}
+
+/* The peer's BYE for "b" came before anything else of it: the call is over,
+ * and its 200 makes none. */
+static void bye_ends_the_call(struct fix *f, const struct packet *inv,
+			      const char *answer)
+{
+	struct packet p;
+
+	dialog_from_invite(f, inv, "b");
+	request(f, "BYE", NULL, NULL, NULL);
+	expect(f, &p, answer);
+	assert_int_equal(expect_told(f, GW_V_RELEASE)->status, 480);
+	reply(f, inv, 200, "b", NULL, ANSWER);
+	do
+		get_packet(f, &p);
+	while (!strncmp(p.text, "CANCEL ", 7));
+	assert_memory_equal(p.text, "ACK ", 4);
+	expect(f, &p, "BYE ");
+	reply(f, &p, 481, NULL, NULL, NULL);
+	wait_live(f, 0);
+	nothing_told(f);
+}
+
+static void bye_in_an_early_dialog_ends_the_call(void **state)
+{
+	struct fix *f = *state;
+	struct packet inv;
+
+	dial(f, &inv);
+	reply(f, &inv, 180, "b", NULL, NULL);
+	(void)expect_told(f, GW_V_PROGRESS);
+	bye_ends_the_call(f, &inv, "SIP/2.0 200");
+}
+
+static void bye_of_a_dialog_never_heard_of_ends_the_call(void **state)
+{
+	struct fix *f = *state;
+	struct packet inv;
+
+	dial(f, &inv);
+	bye_ends_the_call(f, &inv, "SIP/2.0 481");
+}
+
+/* One fork hangs up, the other goes on. */
+static void bye_of_one_fork_ends_it_alone(void **state)
+{
+	struct fix *f = *state;
+	struct packet inv, p;
+
+	dial(f, &inv);
+	reply(f, &inv, 180, "b", NULL, NULL);
+	(void)expect_told(f, GW_V_PROGRESS);
+	reply(f, &inv, 180, "c", NULL, NULL);
+	(void)expect_told(f, GW_V_PROGRESS);
+	dialog_from_invite(f, &inv, "b");
+	request(f, "BYE", NULL, NULL, NULL);
+	expect(f, &p, "SIP/2.0 200");
+	assert_int_equal(expect_told(f, GW_V_PROGRESS)->alert, GW_ALERT_ENDED);
+	(void)snprintf(f->local_tag, sizeof(f->local_tag), "d");
+	request(f, "BYE", NULL, NULL, NULL);
+	expect(f, &p, "SIP/2.0 481");
+	nothing_told(f);
+	reply(f, &inv, 200, "c", NULL, ANSWER);
+	expect(f, &p, "ACK ");
+	(void)expect_told(f, GW_V_ANSWER);
+	/* and the 200s that were overtaken make nothing */
+	reply(f, &inv, 200, "b", NULL, ANSWER);
+	expect(f, &p, "ACK ");
+	expect(f, &p, "BYE ");
+	reply(f, &p, 481, NULL, NULL, NULL);
+	reply(f, &inv, 200, "d", NULL, ANSWER);
+	expect(f, &p, "ACK ");
+	expect(f, &p, "BYE ");
+	reply(f, &p, 481, NULL, NULL, NULL);
+	nothing_told(f);
+	release(f, 200);
+	expect(f, &p, "BYE ");
+	reply(f, &p, 200, NULL, NULL, NULL);
+	wait_live(f, 0);
+}
+
+/* A flood of BYEs under ever new tags costs no more than forks may. */
+static void byes_of_many_tags_are_bounded(void **state)
+{
+	struct fix *f = *state;
+	struct packet inv, p;
+
+	dial(f, &inv);
+	reply(f, &inv, 180, "b", NULL, NULL);
+	(void)expect_told(f, GW_V_PROGRESS);
+	dialog_from_invite(f, &inv, "b");
+	for (unsigned i = 0; i < 40; i++) {
+		(void)snprintf(f->local_tag, sizeof(f->local_tag), "x%u", i);
+		request(f, "BYE", NULL, NULL, NULL);
+		expect(f, &p, "SIP/2.0 481");
+	}
+	nothing_told(f);
+	reply(f, &inv, 200, "b", NULL, ANSWER);
+	expect(f, &p, "ACK ");
+	(void)expect_told(f, GW_V_ANSWER);
+	release(f, 200);
+	expect(f, &p, "BYE ");
+	reply(f, &p, 200, NULL, NULL, NULL);
+	wait_live(f, 0);
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(bye_of_an_unknown_fork_is_repeated),
+		T(fork_that_answers_after_the_call_is_hung_up),
+		T(fork_that_answers_after_cancel_is_hung_up),
+		T(change_accepted_after_the_end_is_acknowledged),
+		T(late_ack_keeps_the_route),
+		T(late_offer_overtaken_by_a_bye_is_acknowledged),
+		T(bye_in_an_early_dialog_ends_the_call),
+		T(bye_of_a_dialog_never_heard_of_ends_the_call),
+		T(bye_of_one_fork_ends_it_alone),
+		T(byes_of_many_tags_are_bounded),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
