@@ -449,6 +449,16 @@ static void set_up_of(struct gw_call *call, struct gw_msg *setup)
 		setup->registration = call->registration;
 }
 
+/* A browser rings for as long as nobody says otherwise. */
+static void on_ring(struct gw_timer *timer, void *arg)
+{
+	struct gw_call *call = arg;
+
+	(void)timer;
+	GW_CHECK(call, CALL_MAGIC);
+	give_up(call, 408, "no answer in time");
+}
+
 int gw_call_newcomer_call(struct gw_call *call)
 {
 	struct transfer *t = &call->transfer;
@@ -459,5 +469,8 @@ int gw_call_newcomer_call(struct gw_call *call)
 	t->leg->arg = call;
 	(void)snprintf(t->leg->call_id, sizeof(t->leg->call_id), "%s",
 		       call->id);
+	gw_timer_init(&t->ring, on_ring, call);
+	gw_timer_start_ms(gw_loop_timers(call->core->loop), &t->ring,
+			  1000ull * call->core->set->sip.ring_timeout_s + 2000);
 	return gw_leg_send(t->leg, &setup);
 }

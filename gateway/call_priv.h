@@ -96,11 +96,12 @@ struct update {
 
 /* Another party on its way in place of one: gateway/call_transfer.c. */
 struct transfer {
-	struct side *out;    /* whose party is replaced; NULL: none is */
-	bool asked_by_out;   /* by itself, else by the one that stays */
-	bool incoming;       /* the new one called: nobody asked */
-	struct gw_leg *leg;  /* of the new one */
-	struct side *in;     /* its own termination, the spare; NULL: it will
+	struct side *out;     /* whose party is replaced; NULL: none is */
+	bool asked_by_out;    /* by itself, else by the one that stays */
+	bool incoming;        /* the new one called: nobody asked */
+	struct gw_leg *leg;   /* of the new one */
+	struct gw_timer ring; /* patience with it */
+	struct side *in;      /* its own termination, the spare; NULL: it will
 				 have out's */
 	struct side *taking; /* whose place media gives the spare; NULL: none */
 	uint32_t take_serial; /* ... as was asked */

@@ -41,6 +41,7 @@ void gw_call_transfer_reset(struct gw_call *call)
 	gw_call_keep(&t->early, NULL);
 	gw_call_keep(&t->replaces, NULL);
 	gw_call_keep(&t->referred_by, NULL);
+	gw_timer_stop(&t->ring);
 	gw_call_spare_drop(call);
 	t->out = NULL;
 	t->leg = NULL;
@@ -264,9 +265,9 @@ static uint16_t join(struct gw_call *call, const struct gw_msg *msg,
 	return 0;
 }
 
-/* A SIP user is who the core says; a web client is known here. */
-static void note_request(struct gw_call *call, const struct side *x,
-			 const struct gw_msg *msg)
+/* A SIP user is who the core says; a web client is known here.  0 or -ENOMEM. */
+static int note_request(struct gw_call *call, const struct side *x,
+			const struct gw_msg *msg)
 {
 	struct transfer *t = &call->transfer;
 	bool withheld = x == &call->a && !x->who && call->privacy;
@@ -274,10 +275,14 @@ static void note_request(struct gw_call *call, const struct side *x,
 
 	if (!by && x->profile == GW_PROFILE_WEB && !withheld)
 		by = gw_call_who(call, x);
-	if (msg->replaces && !msg->joins)
+	if (msg->replaces && !msg->joins) {
 		t->replaces = strdup(msg->replaces);
+		if (!t->replaces)
+			return -ENOMEM; /* without it another phone would ring */
+	}
 	if (by && *by)
 		t->referred_by = strdup(by);
+	return 0;
 }
 
 /* Who calls for help hands nobody on, and nobody is handed on for help; those
@@ -324,10 +329,11 @@ static uint16_t begin(struct gw_call *call, struct side *x, struct side *out,
 		return status;
 	t->out = out;
 	t->asked_by_out = out == x;
-	note_request(call, x, msg);
-	err = gw_call_newcomer_fits(out, t->leg->ops->profile)
-		      ? gw_call_newcomer_offer(call)
-		      : gw_call_newcomer_reserve(call);
+	err = note_request(call, x, msg);
+	if (!err)
+		err = gw_call_newcomer_fits(out, t->leg->ops->profile)
+			      ? gw_call_newcomer_offer(call)
+			      : gw_call_newcomer_reserve(call);
 	if (err) {
 		gw_leg_free(t->leg);
 		gw_call_transfer_reset(call);
