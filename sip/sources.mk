@@ -10,4 +10,4 @@ sip_TESTS := test_sip_session_fsm test_sip_challenge test_sip_uac test_sip_uas t
 	test_sip_regn test_sip_regn_auth test_sip_regn_call test_sip_regn_fsm test_milenage \
 	test_reginfo test_sip_regn_event test_sip_regn_core test_sip_message test_sip_refer test_sip_orphan test_sip_stream test_sip_refer_more \
 	test_sip_emergency test_sip_info
-sip_FUZZ := fuzz_reginfo fuzz_multipart fuzz_call_info 
+sip_FUZZ := fuzz_reginfo fuzz_multipart fuzz_call_info
