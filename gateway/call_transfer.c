@@ -250,6 +250,9 @@ static uint16_t join(struct gw_call *call, const struct gw_msg *msg,
 	*why = "it is this call";
 	if (other == call)
 		return 488;
+	*why = "emergency calls are not handed over";
+	if (other->emergency)
+		return 403;
 	*why = "another change of the other call is under way";
 	if (other->fsm.state != GW_CALL_UP || other->upd.state != UPD_IDLE ||
 	    gw_call_transferring(other))
@@ -282,14 +285,31 @@ static int note_request(struct gw_call *call, const struct side *x,
 	return 0;
 }
 
+/* Who calls for help hands nobody on, and nobody is handed on for help; those
+ * who answer may. */
+static bool is_emergency(const struct gw_call *call, const struct side *x,
+			 const struct gw_msg *msg)
+{
+	const struct gw_set_emergency *set = &call->core->set->emergency;
+	char urn[GW_EMERGENCY_URN_SIZE];
+
+	return (call->emergency && x == &call->a) ||
+	       (!msg->joins && gw_emergency_find(urn, set->number, set->nnumber,
+						 msg->target.uri));
+}
+
 static uint16_t begin(struct gw_call *call, struct side *x, struct side *out,
 		      const struct gw_msg *msg, const char **why)
 {
 	struct transfer *t = &call->transfer;
 	enum gw_route_leg kind;
-	uint16_t status = check(call, why);
+	uint16_t status;
 	int err;
 
+	*why = "emergency calls are not handed over";
+	if (is_emergency(call, x, msg))
+		return 403;
+	status = check(call, why);
 	if (status)
 		return status;
 	if (msg->joins) {

@@ -81,6 +81,17 @@ static void keep_y(struct update *u)
 	u->y->answered = true;
 }
 
+/* Media of @s as its descriptions are. */
+static void follow(struct gw_call *call, struct side *s)
+{
+	struct gw_sess local, remote;
+
+	gw_call_reread(s, s->local, &local);
+	gw_call_reread(s, s->remote, &remote);
+	(void)gw_call_configure(call, s, &local, &remote);
+	gw_call_set_gates(call, s, &local, &remote, GW_GATE_BOTH);
+}
+
 static void refuse_because(struct gw_call *call, const struct gw_cause *cause)
 {
 	struct update *u = &call->upd;
@@ -91,8 +102,10 @@ static void refuse_because(struct gw_call *call, const struct gw_cause *cause)
 	keep_y(u);
 	gw_call_update_reset(u);
 	gw_call_update_deny(call, x, cause);
-	if (in_vain)
+	if (in_vain) {
+		follow(call, y);
 		gw_call_update_restore(call, y);
+	}
 }
 
 static void refuse_pending(struct gw_call *call, uint16_t status,
@@ -134,10 +147,7 @@ static void apply_y(struct gw_call *call)
 		return;
 	}
 	keep_y(u);
-	gw_call_reread(u->y, u->y->local, &local);
-	gw_call_reread(u->y, u->y->remote, &remote);
-	(void)gw_call_configure(call, u->y, &local, &remote);
-	gw_call_set_gates(call, u->y, &local, &remote, GW_GATE_BOTH);
+	follow(call, u->y);
 }
 
 /* x cannot be answered any more: the session stays as it was, for y too. */
@@ -150,8 +160,10 @@ static void given_up(struct gw_call *call)
 	gw_info(&call->log, "%s leg gave its offer up", x->kind);
 	(void)gw_oa_event(&x->oa, GW_OA_WE_REFUSE);
 	gw_call_update_reset(u);
-	if (asked)
+	if (asked) {
+		follow(call, y);
 		gw_call_update_restore(call, y);
+	}
 }
 
 /* Everything is known: commit both sides, answer x. */

@@ -78,6 +78,54 @@ void gw_call_update_late(struct gw_call *call, struct side *x)
 	gw_call_keep(&x->pending, text);
 }
 
+/* ---- whose turn it is ---- */
+
+static void want(struct gw_call *call, struct side *s)
+{
+	struct update *u = &call->upd;
+
+	u->wanted = true;
+	u->narrow = s;
+	u->tries = 0;
+	gw_timer_start_us(gw_loop_timers(call->core->loop), &u->retry, 0);
+}
+
+/* One of ours is done with: the other side may wait for one, too. */
+static void next_owed(struct gw_call *call)
+{
+	if (call->upd.wanted)
+		return;
+	if (call->a.owed)
+		want(call, &call->a);
+	else if (call->b.owed)
+		want(call, &call->b);
+}
+
+static void give_up(struct gw_call *call)
+{
+	call->upd.wanted = false;
+	call->upd.narrow->owed = false;
+	next_owed(call);
+}
+
+static void wait_and_retry(struct gw_call *call)
+{
+	call->upd.wanted = true;
+	gw_timer_start_ms(gw_loop_timers(call->core->loop), &call->upd.retry,
+			  NARROW_RETRY_MS);
+}
+
+static void retry_own(struct gw_call *call)
+{
+	if (++call->upd.tries <= NARROW_TRIES) {
+		wait_and_retry(call);
+		return;
+	}
+	gw_warn(&call->log, "%s leg never took our offer",
+		call->upd.narrow->kind);
+	give_up(call);
+}
+
 /* ---- what x says to it ---- */
 
 void gw_call_update_own_accept(struct gw_call *call, const struct gw_msg *msg)
@@ -92,6 +140,7 @@ void gw_call_update_own_accept(struct gw_call *call, const struct gw_msg *msg)
 		(void)gw_oa_event(&x->oa, GW_OA_PEER_REFUSES);
 		gw_call_keep(&x->pending, NULL);
 		gw_call_update_reset(u);
+		next_owed(call);
 		return;
 	}
 	(void)gw_oa_event(&x->oa, GW_OA_PEER_ANSWERS);
@@ -128,21 +177,7 @@ void gw_call_update_own_accept(struct gw_call *call, const struct gw_msg *msg)
 	 * one must hear of it. */
 	if (late && dir_changed)
 		gw_call_update_restore(call, y);
-}
-
-static void retry_own(struct gw_call *call)
-{
-	struct update *u = &call->upd;
-
-	if (++u->tries > NARROW_TRIES) {
-		gw_warn(&call->log, "%s leg never took our offer",
-			u->narrow->kind);
-		u->wanted = false;
-		return;
-	}
-	u->wanted = true;
-	gw_timer_start_ms(gw_loop_timers(call->core->loop), &u->retry,
-			  NARROW_RETRY_MS);
+	next_owed(call);
 }
 
 void gw_call_update_own_refuse(struct gw_call *call, const struct gw_msg *msg)
@@ -159,6 +194,7 @@ void gw_call_update_own_refuse(struct gw_call *call, const struct gw_msg *msg)
 	else if (own)
 		gw_warn(&call->log, "%s leg refused our offer: %u", x->kind,
 			msg->cause.status);
+	next_owed(call);
 }
 
 /* ---- on our own account ---- */
@@ -175,7 +211,7 @@ static void own_offer(struct gw_call *call)
 	if (call->fsm.state != GW_CALL_UP || !x->leg || !u->wanted)
 		return;
 	if (u->state != UPD_IDLE) {
-		retry_own(call);
+		wait_and_retry(call); /* somebody else's, which ends */
 		return;
 	}
 	if (y->profile == GW_PROFILE_RESOURCE) {
@@ -185,7 +221,7 @@ static void own_offer(struct gw_call *call)
 	gw_call_reread(x, x->local, &previous);
 	gw_call_reread(y, y->remote, &from);
 	if (gw_call_relay_offer(x, &content, &from, &previous)) {
-		u->wanted = false;
+		give_up(call);
 		return;
 	}
 	text = gw_call_print(call, x, &content, NULL);
@@ -203,7 +239,7 @@ static void own_offer(struct gw_call *call)
 		retry_own(call);
 		return;
 	}
-	u->wanted = false;
+	u->wanted = x->owed = false;
 	u->state = UPD_OWN;
 	u->x = x;
 	u->y = y;
@@ -220,12 +256,8 @@ static void on_retry(struct gw_timer *t, void *arg)
 
 void gw_call_update_restore(struct gw_call *call, struct side *s)
 {
-	struct update *u = &call->upd;
-
-	u->wanted = true;
-	u->narrow = s;
-	u->tries = 0;
-	gw_timer_start_us(gw_loop_timers(call->core->loop), &u->retry, 0);
+	s->owed = true;
+	next_owed(call);
 }
 
 void gw_call_update_narrow(struct gw_call *call)

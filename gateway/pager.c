@@ -190,8 +190,13 @@ static struct page *new_page(struct gw_pager *p, uint64_t ask, bool from_sip)
 static unsigned choose(struct gw_core *core, const struct gw_message *m,
 		       bool from_sip, bool *to_core, const char **why)
 {
+	const struct gw_set_emergency *set = &core->set->emergency;
+	char urn[GW_EMERGENCY_URN_SIZE];
 	struct gw_route route;
 
+	*why = "the emergency services read no messages";
+	if (m->to && gw_emergency_find(urn, set->number, set->nnumber, m->to))
+		return 403;
 	*why = NULL;
 	if (core->draining || !core->web) {
 		*why = "the gateway is going down";

@@ -374,6 +374,16 @@ static void set_rate(struct gw_police *p, uint32_t bandwidth_bps, bool video)
 	*p = (struct gw_police){ .rate_bps = (uint32_t)rate, .burst = burst };
 }
 
+/* A forked call goes from one phone to another, and may come back. */
+static void note_move(struct gw_term_side *t, unsigned i,
+		      const struct gw_stream *remote)
+{
+	struct gw_flow *f = gw_context_from(t, i);
+
+	if (f && !gw_addr_equal(&t->stream[i]->remote.rtp, &remote->rtp))
+		gw_flow_moved(f);
+}
+
 static void configure_stream(struct gw_ctx_stream *st,
 			     const struct gw_stream *remote, bool newcomer)
 {
@@ -406,9 +416,11 @@ static int configure(struct gw_term_side *t, const struct gw_media_cmd *cmd)
 		if (err)
 			return err;
 	}
-	for (unsigned i = 0; i < t->nstream && i < cmd->end.nstream; i++)
+	for (unsigned i = 0; i < t->nstream && i < cmd->end.nstream; i++) {
+		note_move(t, i, &cmd->end.stream[i]);
 		configure_stream(t->stream[i], &cmd->end.stream[i],
 				 cmd->end.newcomer);
+	}
 	t->configured = true;
 	gw_context_reroute(t->ctx);
 	gw_context_report_start(t);

@@ -281,7 +281,10 @@ int gw_refer_replaces(struct gw_sip *sip, const sip_t *request,
 	*instead_of = NULL;
 	if (!join && !r)
 		return 0;
-	if (join)
+	if (join && r)
+		status =
+			400; /* RFC 3891 3, RFC 3911 4: it is one or the other */
+	else if (join)
 		status = 488; /* RFC 3911 4: nobody joins a call here */
 	else if (!s)
 		status = 481;

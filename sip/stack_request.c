@@ -108,6 +108,12 @@ static int refuse(struct gw_sip *sip, nta_incoming_t *irq, int status,
 	return status;
 }
 
+int gw_stack_refuse(struct gw_sip *sip, nta_incoming_t *irq, int status,
+		    const char *headers, struct gw_metric *why)
+{
+	return refuse(sip, irq, status, headers, why);
+}
+
 int gw_stack_refuse_method(struct gw_sip *sip, nta_incoming_t *irq,
 			   const sip_t *request)
 {
@@ -238,6 +244,10 @@ int gw_stack_on_request(void *arg, nta_leg_t *leg, nta_incoming_t *irq,
 	/* NTA cannot stay silent: 403 is no longer than what came. */
 	if (!source_allowed(sip, irq))
 		return refuse(sip, irq, 403, NULL, &m_source);
+	/* Before anything else that could be wrong with it. */
+	if (method == sip_method_invite && !request->sip_to->a_tag &&
+	    gw_stack_is_emergency(sip, request))
+		return gw_stack_refuse_emergency(sip, irq);
 	status = gw_stack_check(sip, irq, request);
 	if (status)
 		return status;

@@ -9,6 +9,9 @@ import { startRelay } from './lib/relay.mjs';
 import { answerOverTls, callOverTls, isTurnedAway, listenOverTls, makeCertificate,
 	makeCertificates, shownCertificate, useCertificate } from './lib/tls_peer.mjs';
 import { answer, description } from './lib/web.mjs';
+import * as emergency from './emergency_cases.mjs';
+import { cases as info } from './info_cases.mjs';
+import { lossyLate, lossyOrig, lossyTerm } from './lossy_cases.mjs';
 import { more, overLossy } from './more_cases.mjs';
 import { groups as registering } from './reg_cases.mjs';
 import { transfers } from './transfer_cases.mjs';
@@ -256,8 +259,13 @@ export const groups = [
 		cases: named([
 			{ scenario: 'orig_late_offer', web: answerLateOffer },
 			{ scenario: 'orig_offer_183', web: answerLateOffer },
+			...lossyLate,
 		]),
 	},
+	...[['lossy_orig', lossyOrig], ['lossy_term', lossyTerm]].map(([name, cases]) => ({
+		name, cases, apart: true,
+		options: { core: core(PORT.peer, ';transport=udp') },
+	})),
 	{
 		// As an IMS core and its phones do it, message by message.
 		name: 'traces',
@@ -281,6 +289,15 @@ export const groups = [
 			} },
 			{ scenario: 'orig_early_update', web: callCalmly('early') },
 			{ scenario: 'orig_580', web: failsWith(580) },
+			{ scenario: 'orig_ivr', async web(web) {
+				const id = await web.call(BOB);
+
+				await web.state(id, 'early');
+				await web.update(id, { userData: { dtmf: { signal: '5', duration: 160 } } });
+				await web.state(id, 'connected');
+				await pause(100);
+				await web.hangUp(id);
+			} },
 			{ scenario: 'term_volte', web: acceptAndWait },
 			{ scenario: 'term_late_prack', web: acceptAndWait },
 			{ scenario: 'term_interval', web: acceptAndWait },
@@ -292,6 +309,22 @@ export const groups = [
 		options: { core: core(PORT.peer, ';transport=udp'),
 			more: 'routes: [ { match: echo, leg: echo } ]\n' },
 		cases: named([...more, ...transfers]),
+	},
+	{
+		name: 'emergency',
+		options: { core: core(PORT.peer, ';transport=udp'), more: emergency.section },
+		cases: emergency.routed,
+	},
+	{
+		name: 'emergency_refused',
+		options: { core: core(PORT.peer, ';transport=udp') },
+		cases: emergency.refused,
+	},
+	{
+		name: 'info',
+		options: { core: core(PORT.peer, ';transport=udp'), calls: ', client_names: true',
+			sip: '  precondition: supported\n  precondition_confirm: true\n' },
+		cases: info,
 	},
 	{
 		name: 'tcp',

@@ -1,4 +1,5 @@
-// run.mjs BINARY [NAME...] - every case, one after the other.
+// run.mjs BINARY [NAME...] - every case, one after the other.  SIPP_GROUP: those of
+// one group alone; "shared": of all that need no network of their own.
 import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
@@ -51,7 +52,10 @@ async function runCase(test, gateway, web) {
 	}
 }
 
-for (const group of groups) {
+const chosen = process.env.SIPP_GROUP;
+
+for (const group of groups.filter(({ name, apart }) =>
+	!chosen || chosen === name || (chosen === 'shared' && !apart))) {
 	const cases = group.cases.filter((test) => !only.length || only.includes(test.name));
 
 	if (!cases.length)

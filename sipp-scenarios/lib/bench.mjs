@@ -41,7 +41,7 @@ ims:
   domain: ims.example
 ${Object.entries(ims).map(([key, value]) => `  ${key}: ${JSON.stringify(value)}\n`).join('')}`;
 
-function configuration(dir, { core, noOffer = 'gateway_offer', tls = false, core6 = false, ims, sip = '', more = '' }) {
+function configuration(dir, { core, noOffer = 'gateway_offer', tls = false, core6 = false, ims, sip = '', calls = '', more = '' }) {
 	return `state_dir: ${dir}
 log: { level: debug }
 web:
@@ -71,7 +71,7 @@ ${sip}media:
   core_address: 127.0.0.1
   port_min: ${PORT.media}
   port_max: ${PORT.media + 99}
-calls: { drain_s: 1, no_offer: ${noOffer}, cdr_file: ${dir}/cdr.json }
+calls: { drain_s: 1, no_offer: ${noOffer}, cdr_file: ${dir}/cdr.json${calls} }
 admin: { listen: "127.0.0.1:${PORT.admin}" }
 users:
   - { id: "sip:alice@sipp.example", password: "${HASH}", name: Alice }
@@ -151,15 +151,16 @@ export async function startGateway(binary, name, options, prepare) {
 /**
  * SIPp's @calls of a scenario (one; with more, a Call-ID may come again);
  * done() resolves when they went as written.  @keys: what stands for [key] in
- * the scenario, and for @key@ where SIPp wants to know it beforehand.
+ * the scenario, and for @key@ where SIPp wants to know it beforehand.  @xml: the
+ * scenario itself, where it is of no file.
  */
 export function sipp(dir, scenario, { name = scenario, transport = 'u1', port = PORT.peer,
 	host = '127.0.0.1', remote = PORT.sip, remoteHost, timeout = 20, calls = 1, keys = {},
-	control = 22990 } = {}) {
+	control = 22990, xml: written } = {}) {
 	const calling = scenario.startsWith('term_');
 	const base = path.join(dir, `${name}.${transport}`);
 	const where = host.includes(':') ? `[${host}]` : host;
-	const xml = fs.readFileSync(path.join(HERE, `${scenario}.xml`), 'utf8')
+	const xml = written ?? fs.readFileSync(path.join(HERE, `${scenario}.xml`), 'utf8')
 		.replace(/@([a-z]+)@/g, (all, key) => keys[key] ?? all);
 	fs.writeFileSync(`${base}.xml`, xml);
 	const args = ['-sf', `${base}.xml`, '-m', `${calls}`, '-i', where,

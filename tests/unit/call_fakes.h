@@ -48,7 +48,8 @@ struct fake_leg {
 	char text[4096]; /* the last description it got */
 	char cause_text[160];
 	char target[512];
-	int refuse; /* error that send() returns for an OFFER */
+	int refuse;     /* error that send() returns for an OFFER */
+	bool cancelled; /* its own OFFER was taken back: the reply is dropped */
 };
 
 static struct fake_leg *caller, *called;
@@ -60,6 +61,12 @@ static inline int leg_send(struct gw_leg *leg, const struct gw_msg *msg)
 
 	if (msg->verb == GW_V_OFFER && f->refuse)
 		return f->refuse;
+	if (f->cancelled && msg->verb != GW_V_RELEASE) {
+		f->cancelled = msg->verb == GW_V_OFFER;
+		return msg->verb == GW_V_OFFER    ? -EAGAIN
+		       : msg->verb == GW_V_ACCEPT ? -EPROTO
+						  : 0;
+	}
 	if (f->nsaid < 64)
 		f->said[f->nsaid++] = msg->verb;
 	f->last = *msg;

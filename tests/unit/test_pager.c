@@ -302,6 +302,20 @@ static void so_many_are_under_way_at_most(void **state)
 	assert_int_equal(2, web.nanswer);
 }
 
+static void the_emergency_services_read_none(void **state)
+{
+	(void)state;
+	core.draining = true;
+	from_web(1, "tel:112", NULL);
+	assert_int_equal(403, web.status);
+	from_web(2, "urn:service:sos", NULL);
+	assert_int_equal(2, web.nanswer);
+	assert_int_equal(403, web.status);
+	assert_int_equal(0, sip.nsent);
+	from_web(3, "tel:113", NULL);
+	assert_int_equal(503, web.status);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -314,6 +328,7 @@ int main(void)
 		T(what_nobody_answers_times_out),
 		T(who_cannot_take_it_now_is_said),
 		T(so_many_are_under_way_at_most),
+		T(the_emergency_services_read_none),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
