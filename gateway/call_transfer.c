@@ -321,6 +321,11 @@ static uint16_t begin(struct gw_call *call, struct side *x, struct side *out,
 		(void)snprintf(t->target, sizeof(t->target), "%s",
 			       msg->target.uri);
 		status = find_target(call, x, out, &kind, why);
+		/* RFC 3891 3: of ours it would be joined. */
+		if (!status && msg->replaces && kind != GW_ROUTE_CORE) {
+			*why = "there is no such dialog";
+			status = 481;
+		}
 		err = status ? 0 : gw_call_newcomer_leg(call, kind);
 		if (err)
 			status = status_of(err, why);

@@ -261,6 +261,10 @@ static void a_dialog_to_be_replaced_goes_with_the_call(void **state)
 {
 	(void)state;
 	talk();
+	/* A browser's would be one of ours. */
+	ask(old, false, "sip:alice@home", "abc@x;to-tag=1;from-tag=2");
+	assert_int_equal(481, outcome(old));
+	assert_null(called);
 	ask(old, false, "sip:third@far", "abc@x;to-tag=1;from-tag=2");
 	assert_string_equal("abc@x;to-tag=1;from-tag=2", called->last.replaces);
 }
