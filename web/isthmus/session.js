@@ -47,7 +47,7 @@ export class Session extends Emitter {
 	#transfer = null;
 	#resumed = null;
 	#recovering = false;
-	#doubting = false;
+	#doubts = 0; // looks at the media path that are still to come
 	#statsTimer = 0;
 	#iceTimer = 0;
 
@@ -394,20 +394,28 @@ export class Session extends Emitter {
 	}
 
 	// The network may be another one.  A browser takes seconds to see that
-	// its path is gone; that nothing comes shows sooner.
+	// its path is gone; that nothing comes shows sooner.  Looked at twice
+	// after the last hint: some may still have come at the time of it.
 	async _doubtPath() {
-		if (!this.#accepted || this.isEnded() || this.#doubting || !this.connection)
+		if (!this.#accepted || this.isEnded() || !this.connection)
 			return;
-		this.#doubting = true;
+		const looking = this.#doubts > 0;
+		this.#doubts = 2;
+		if (looking)
+			return;
 		try {
-			const before = heard(await this.connection.getStats());
-			await sleep(DOUBT_MS);
-			if (!this.isEnded() &&
-			    heard(await this.connection.getStats()) === before)
+			for (; this.#doubts > 0; this.#doubts--) {
+				const before = heard(await this.connection.getStats());
+				await sleep(DOUBT_MS);
+				if (this.isEnded() ||
+				    heard(await this.connection.getStats()) !== before)
+					continue;
 				this.#recover();
+				break;
+			}
 		} catch { // closed meanwhile
 		} finally {
-			this.#doubting = false;
+			this.#doubts = 0;
 		}
 	}
 
