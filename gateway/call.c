@@ -32,6 +32,10 @@ GW_COUNTER(m_refused, "isthmus_calls_total", "Calls that ended, by result",
 GW_COUNTER(m_failed, "isthmus_calls_total", "Calls that ended, by result",
 	   "result=\"failed\"");
 
+GW_COUNTER(m_emergency, "isthmus_emergency_calls_total",
+	   "Calls to emergency services, by what became of them",
+	   "result=\"routed\"");
+
 int gw_call_because(struct gw_call *call, uint16_t status, const char *text)
 {
 	if (!call->cause.status) {
@@ -164,6 +168,7 @@ static void bury(struct gw_call *call)
 		.codec = call->codec,
 		.charging_id = call->charging_id,
 		.transferred_to = call->transfer.done,
+		.emergency = call->emergency,
 		.stats = call->stats,
 		.quality = &call->quality,
 	};
@@ -182,6 +187,7 @@ static void bury(struct gw_call *call)
 	gw_call_side_fini(&call->a);
 	gw_call_side_fini(&call->b);
 	free(call->carried);
+	free(call->info);
 	gw_quality_fini(&call->quality);
 	call->magic = 0;
 	gw_core_bury(call->core, call);
@@ -327,8 +333,7 @@ static void on_info(struct gw_call *call, struct side *s,
 
 	if (gw_call_video_info(call, s, msg))
 		return;
-	if (to->leg && call->fsm.state == GW_CALL_UP &&
-	    !gw_leg_send(to->leg, &out))
+	if (!gw_call_inform(call, to, &out))
 		return;
 	gw_metric_add(&m_info_lost, 1);
 	gw_info(&call->log, "information from the %s leg was not passed on",
@@ -455,11 +460,14 @@ void gw_call_take_leg(struct gw_call *call, struct side *s)
 static int find_b(struct gw_call *call)
 {
 	bool from_core = call->a.profile == GW_PROFILE_CORE;
-	struct gw_route route =
-		gw_route_find(call->core->set, call->core->web, call->to,
-			      from_core, registration_of(call));
+	struct gw_route route = { .leg = GW_ROUTE_CORE };
 	int err;
 
+	/* No route of the configuration bars an emergency call. */
+	if (!call->emergency)
+		route = gw_route_find(call->core->set, call->core->web,
+				      call->to, from_core,
+				      registration_of(call));
 	if (route.leg == GW_ROUTE_REFUSE)
 		return gw_call_because(call, route.status, route.why);
 	err = make_b(call, &route);
@@ -498,13 +506,20 @@ static int begin(struct gw_call *call, const struct gw_msg *setup)
 	struct gw_cause cause;
 	int err;
 
-	if (call->core->draining) {
+	if (call->core->draining && !call->emergency) {
 		call->cause.retry_after_s = 30;
 		return gw_call_because(call, 503, "the gateway is going down");
 	}
-	if (call->core->ncalls > call->core->set->calls.max) {
+	if (call->core->ncalls > call->core->set->calls.max &&
+	    !call->emergency) {
 		call->cause.retry_after_s = 5;
 		return gw_call_because(call, 503, "too many calls");
+	}
+	if (setup->call_info) {
+		call->info = malloc(sizeof(*call->info));
+		if (!call->info)
+			return gw_call_because(call, 500, "out of memory");
+		*call->info = *setup->call_info;
 	}
 	/* A part of an address is another address. */
 	if (setup->target.uri && strlen(setup->target.uri) >= sizeof(call->to))
@@ -561,6 +576,7 @@ int gw_call_new(struct gw_core *core, struct gw_leg *a,
 	(void)snprintf(call->from_name, sizeof(call->from_name), "%s",
 		       setup->asserted.display ? setup->asserted.display : "");
 	call->privacy = setup->privacy;
+	call->emergency = setup->emergency;
 	call->may_ask = setup->may_ask;
 	if (setup->registration)
 		(void)snprintf(call->registration, sizeof(call->registration),
@@ -571,6 +587,12 @@ int gw_call_new(struct gw_core *core, struct gw_leg *a,
 	gw_metric_add(&m_live, 1);
 	gw_info(&call->log, "%s leg calls %s%s", call->a.kind, call->to,
 		setup->desc.text ? "" : " without an offer");
+
+	if (call->emergency) {
+		gw_metric_add(&m_emergency, 1);
+		gw_warn(&call->log, "emergency call from %s to %s", call->from,
+			call->to);
+	}
 
 	if (begin(call, setup)) {
 		call->gone = !call->a.serial && !call->b.serial;

@@ -56,6 +56,11 @@ struct early *gw_call_early_find(struct gw_call *call, uint32_t branch)
 	return NULL;
 }
 
+const struct early *gw_call_early_heard(const struct gw_call *call)
+{
+	return call->heard ? &call->early[call->heard - 1] : NULL;
+}
+
 static unsigned number(const struct gw_call *call, const struct early *e)
 {
 	return (unsigned)(e - call->early) + 1;
@@ -162,7 +167,21 @@ static void close_gates(struct gw_call *call)
 		gw_call_open_gates(call, GW_GATE_CLOSED, GW_GATE_CLOSED);
 }
 
-/* A hears what this early dialog sends, and is not yet heard there. */
+/* Who calls is heard before the answer only where the network wants it so
+ * (RFC 5009 8, sendrecv): a service that asks before it answers. */
+static void open_early(struct gw_call *call)
+{
+	const struct early *e = gw_call_early_heard(call);
+
+	if (!e || !call->a.local || !call->a.remote)
+		return;
+	if (e->both)
+		gw_call_open_gates(call, GW_GATE_BOTH, GW_GATE_BOTH);
+	else
+		gw_call_open_gates(call, GW_GATE_OUT, GW_GATE_IN);
+}
+
+/* A hears what this early dialog sends. */
 static int hear(struct gw_call *call, const struct early *e, struct gw_msg *out)
 {
 	struct side *a = &call->a;
@@ -183,8 +202,7 @@ static int hear(struct gw_call *call, const struct early *e, struct gw_msg *out)
 		out->desc = (struct gw_desc){ GW_DESC_EARLY_ANSWER, a->local,
 					      strlen(a->local) };
 	}
-	if (a->local && a->remote)
-		gw_call_open_gates(call, GW_GATE_OUT, GW_GATE_IN);
+	open_early(call);
 	return 0;
 }
 
@@ -230,6 +248,8 @@ static struct early *note(struct gw_call *call, const struct gw_msg *said,
 		e->authorised = true;
 	else if (said->no_early_media)
 		e->authorised = false;
+	if (said->early_media || said->no_early_media)
+		e->both = said->early_both;
 	e->ended |= said->alert == GW_ALERT_ENDED;
 	if (said->desc.role == GW_DESC_EARLY_ANSWER && said->desc.text &&
 	    !e->firm)
@@ -332,6 +352,7 @@ int gw_call_progress(struct gw_call *call)
 		.verb = GW_V_PROGRESS,
 		.asserted = said->asserted,
 		.alert = said->alert,
+		.call_info = said->call_info,
 	};
 	bool fresh, heard;
 	struct early *e;
@@ -344,6 +365,8 @@ int gw_call_progress(struct gw_call *call)
 	if (e && audible(call, e)) {
 		if (fresh || !heard)
 			try_to_hear(call, e, &msg);
+		else if (said->early_media)
+			open_early(call);
 	} else if (heard) {
 		fall_silent(call, &msg);
 	} else if (fresh) {
@@ -441,8 +464,7 @@ void gw_call_early_commit(struct gw_call *call, struct side *s, struct early *e,
 			gw_warn(&call->log, "media worker overloaded: a change "
 					    "is not in force");
 	}
-	if (call->heard && call->a.local && call->a.remote)
-		gw_call_open_gates(call, GW_GATE_OUT, GW_GATE_IN);
+	open_early(call);
 }
 
 static void refuse(struct gw_call *call, struct side *s, uint32_t branch,

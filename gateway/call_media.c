@@ -192,6 +192,20 @@ static bool carries_events(const struct side *s)
 	return has_events(s, s->local) && has_events(s, s->remote);
 }
 
+int gw_call_inform(struct gw_call *call, struct side *to, struct gw_msg *msg)
+{
+	const struct early *e = gw_call_early_heard(call);
+
+	if (!to->leg)
+		return -ENOTCONN;
+	if (call->fsm.state != GW_CALL_UP) {
+		if (to != &call->b || !e)
+			return -ENOTCONN;
+		msg->branch = e->branch;
+	}
+	return gw_leg_send(to->leg, msg);
+}
+
 /* A digit in media that the other side's media cannot carry becomes INFO. */
 static void on_dtmf(struct gw_call *call, struct side *s,
 		    const struct gw_media_event *ev)
@@ -210,12 +224,11 @@ static void on_dtmf(struct gw_call *call, struct side *s,
 		return;
 	gw_info(&call->log, "%s leg: a digit, %u ms", s->kind,
 		ev->dtmf.duration_ms);
-	if (!to->leg || to->profile == GW_PROFILE_RESOURCE ||
-	    call->fsm.state != GW_CALL_UP || carries_events(to))
+	if (to->profile == GW_PROFILE_RESOURCE || carries_events(to))
 		return;
 	d.signal = digits[ev->dtmf.digit];
 	msg.content_len = gw_dtmf_relay_print(text, &d);
-	if (gw_leg_send(to->leg, &msg))
+	if (gw_call_inform(call, to, &msg))
 		gw_info(&call->log, "%s leg did not take a digit", to->kind);
 }
 

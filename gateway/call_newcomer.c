@@ -224,9 +224,12 @@ int gw_call_newcomer_takes_over(struct gw_call *call, char *local_text,
 				char *remote_text, const struct gw_sess *local,
 				const struct gw_sess *remote)
 {
-	struct side *out = call->transfer.out;
-	int err = gw_call_configure(call, newcomer(call), local, remote);
+	struct side *out = call->transfer.out, *s = newcomer(call);
+	int err;
 
+	s->newcomer = true;
+	err = gw_call_configure(call, s, local, remote);
+	s->newcomer = false;
 	if (!err && call->transfer.in)
 		err = move_in(call);
 	if (err)
@@ -435,6 +438,7 @@ static void set_up_of(struct gw_call *call, struct gw_msg *setup)
 		.asserted = { *who ? who : NULL, NULL},
 		.privacy = caller && call->privacy,
 		.replaces = t->replaces,
+		.referred_by = t->referred_by,
 	};
 	if (caller && call->from_name[0])
 		setup->asserted.display = call->from_name;
@@ -443,6 +447,16 @@ static void set_up_of(struct gw_call *call, struct gw_msg *setup)
 						strlen(t->offer) };
 	if (call->registration[0] && t->leg->ops->profile == GW_PROFILE_CORE)
 		setup->registration = call->registration;
+}
+
+/* A browser rings for as long as nobody says otherwise. */
+static void on_ring(struct gw_timer *timer, void *arg)
+{
+	struct gw_call *call = arg;
+
+	(void)timer;
+	GW_CHECK(call, CALL_MAGIC);
+	give_up(call, 408, "no answer in time");
 }
 
 int gw_call_newcomer_call(struct gw_call *call)
@@ -455,5 +469,8 @@ int gw_call_newcomer_call(struct gw_call *call)
 	t->leg->arg = call;
 	(void)snprintf(t->leg->call_id, sizeof(t->leg->call_id), "%s",
 		       call->id);
+	gw_timer_init(&t->ring, on_ring, call);
+	gw_timer_start_ms(gw_loop_timers(call->core->loop), &t->ring,
+			  1000ull * call->core->set->sip.ring_timeout_s + 2000);
 	return gw_leg_send(t->leg, &setup);
 }

@@ -1,5 +1,7 @@
 /*
  * gateway/call_priv.h - the inside of a call, shared by gateway/call*.c only
+ *
+ * Signalling thread only.
  */
 #ifndef GW_CALL_PRIV_H
 #define GW_CALL_PRIV_H
@@ -61,8 +63,9 @@ struct side {
 	bool held;       /* the peer does not listen */
 	bool answered;   /* remote is an answer, cut by what local offered */
 	bool no_video;   /* the operator wants none */
-	bool owed; /* it changed in vain, and is to be offered what holds */
-	char *who; /* who took the first party's place; NULL: nobody did */
+	bool owed;     /* it changed in vain, and is to be offered what holds */
+	bool newcomer; /* what media is told next is of another party */
+	char *who;     /* who took the first party's place; NULL: nobody did */
 	/* What our descriptions say of resources, until the call is up. */
 	struct gw_precondition qos;
 };
@@ -93,16 +96,18 @@ struct update {
 
 /* Another party on its way in place of one: gateway/call_transfer.c. */
 struct transfer {
-	struct side *out;    /* whose party is replaced; NULL: none is */
-	bool asked_by_out;   /* by itself, else by the one that stays */
-	bool incoming;       /* the new one called: nobody asked */
-	struct gw_leg *leg;  /* of the new one */
-	struct side *in;     /* its own termination, the spare; NULL: it will
+	struct side *out;     /* whose party is replaced; NULL: none is */
+	bool asked_by_out;    /* by itself, else by the one that stays */
+	bool incoming;        /* the new one called: nobody asked */
+	struct gw_leg *leg;   /* of the new one */
+	struct gw_timer ring; /* patience with it */
+	struct side *in;      /* its own termination, the spare; NULL: it will
 				 have out's */
 	struct side *taking; /* whose place media gives the spare; NULL: none */
 	uint32_t take_serial; /* ... as was asked */
 	char *offer;          /* that it has, or that it made */
 	char *replaces;       /* the dialog that it shall replace, or NULL */
+	char *referred_by;    /* who sends the one that stays there, or NULL */
 	char *early;     /* what a branch of it has answered for good ... */
 	uint32_t branch; /* ... this one */
 	char target[257], done[257]; /* done: the last one that succeeded */
@@ -118,6 +123,7 @@ struct early {
 	bool firm;        /* its answer will not be replaced */
 	bool asked;       /* remote is an offer that local answers */
 	bool authorised;  /* its media may be heard (RFC 5009) */
+	bool both;        /* and it may hear */
 	bool ended;       /* RFC 6228 */
 	/* Of preconditions: gateway/call_qos.c. */
 	struct gw_precondition qos;
@@ -160,7 +166,9 @@ struct gw_call {
 	unsigned release_tries;
 	bool gone; /* said so by media: there is no context */
 	char from[257], from_name[129], to[257];
+	struct gw_call_info *info; /* of A, until B is called; may be NULL */
 	bool privacy;
+	bool emergency;                     /* to is the URN of the service */
 	char registration[GW_CALL_ID_SIZE]; /* of the caller or the callee */
 	char charging_id[GW_CHARGING_ID_SIZE];
 
@@ -178,7 +186,12 @@ struct gw_call {
 	struct gw_quality quality;
 };
 
-/* ---- gateway/call_desc.c: descriptions and terminations ---- */
+/* ---- gateway/call_text.c: descriptions, read and printed ---- */
+
+static inline bool call_is_web(const struct side *s)
+{
+	return s->profile == GW_PROFILE_WEB;
+}
 
 static inline struct side *call_other(struct gw_call *call,
 				      const struct side *s)
@@ -204,13 +217,25 @@ void gw_call_reread(const struct side *s, const char *text,
 char *gw_call_print(struct gw_call *call, struct side *s,
 		    struct gw_sess *content, const struct gw_sess *offer);
 
+/* The audio session that the gateway offers when it has to begin. */
+int gw_call_default_offer(struct gw_call *call, struct gw_sess *out);
+
+/* Takes @text over into @slot. */
+void gw_call_keep(char **slot, char *text);
+/* A copy that is the caller's; NULL: no text, or no memory. */
+char *gw_call_dup(const struct gw_desc *desc);
+
+/* ---- gateway/call_desc.c: descriptions, in media's terms ---- */
+
 /* Is what @remote describes of the IP version that @s' sockets have? */
 bool gw_call_reachable(const struct side *s, const struct gw_sess *remote);
 /* Has the gateway an address of the version that a SIP @offer is of? */
 bool gw_call_speaks(struct gw_call *call, const struct gw_sess *offer);
-/* The audio session that the gateway offers when it has to begin. */
-int gw_call_default_offer(struct gw_call *call, struct gw_sess *out);
-
+/* What the writer of a description takes of video: not more than the operator
+ * allows, and never left open (0), since it fills any line.  Bit/s. */
+uint32_t gw_call_video_bps(const struct gw_call *call, uint32_t asked_bps);
+/* Has media made the m-line @i at @s' termination? */
+bool gw_call_is_reserved(const struct side *s, unsigned i);
 /* Post a command; failures of the mailbox are -EAGAIN. */
 int gw_call_reserve(struct gw_call *call, struct side *s,
 		    const struct gw_sess *like, bool offerer);
@@ -238,10 +263,6 @@ bool gw_call_holds(const struct gw_sess *said);
 void gw_call_set_gates(struct gw_call *call, struct side *s,
 		       const struct gw_sess *local,
 		       const struct gw_sess *remote, enum gw_gate mask);
-
-/* Takes @text over into @slot. */
-void gw_call_keep(char **slot, char *text);
-char *gw_call_dup(const struct gw_desc *desc);
 
 /* ---- gateway/call_setup.c: what the machine's effects do ---- */
 
@@ -300,6 +321,8 @@ char *gw_call_early_print(struct gw_call *call, struct side *s, struct early *e,
 /* Takes both texts over, and lets media follow where it is heard. */
 void gw_call_early_commit(struct gw_call *call, struct side *s, struct early *e,
 			  char *local, char *remote);
+/* The early dialog of B that A hears; NULL: none. */
+const struct early *gw_call_early_heard(const struct gw_call *call);
 /* What an early dialog did wrong does not end the call. */
 void gw_call_early_forgive(struct gw_call *call);
 
@@ -329,6 +352,9 @@ void gw_call_qos_init(struct gw_call *call);
 
 /* ---- gateway/call_media.c ---- */
 
+/* INFO for @to, also when the one who called hears an early dialog already.
+ * 0, or -errno: there is nobody who could take it. */
+int gw_call_inform(struct gw_call *call, struct side *to, struct gw_msg *msg);
 /* The call is up: browsers have a while to find a path to us. */
 void gw_call_expect_media(struct gw_call *call);
 /* Who is missed may be somebody else now, or nobody. */

@@ -163,6 +163,8 @@ int gw_call_call(struct gw_call *call)
                              call->from_name[0] ? call->from_name : NULL},
 		.target = { call->to,                         NULL    },
 		.privacy = call->privacy,
+		.emergency = call->emergency,
+		.call_info = call->info,
 	};
 	int err = 0;
 
@@ -184,7 +186,10 @@ int gw_call_call(struct gw_call *call)
 	}
 	gw_timer_start_ms(gw_loop_timers(call->core->loop), &call->watch,
 			  1000ull * call->core->set->sip.ring_timeout_s + 2000);
-	return gw_leg_send(call->b.leg, &msg);
+	err = gw_leg_send(call->b.leg, &msg);
+	free(call->info);
+	call->info = NULL;
+	return err;
 }
 
 /*

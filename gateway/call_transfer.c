@@ -40,6 +40,8 @@ void gw_call_transfer_reset(struct gw_call *call)
 	gw_call_keep(&t->offer, NULL);
 	gw_call_keep(&t->early, NULL);
 	gw_call_keep(&t->replaces, NULL);
+	gw_call_keep(&t->referred_by, NULL);
+	gw_timer_stop(&t->ring);
 	gw_call_spare_drop(call);
 	t->out = NULL;
 	t->leg = NULL;
@@ -248,6 +250,9 @@ static uint16_t join(struct gw_call *call, const struct gw_msg *msg,
 	*why = "it is this call";
 	if (other == call)
 		return 488;
+	*why = "emergency calls are not handed over";
+	if (other->emergency)
+		return 403;
 	*why = "another change of the other call is under way";
 	if (other->fsm.state != GW_CALL_UP || other->upd.state != UPD_IDLE ||
 	    gw_call_transferring(other))
@@ -260,14 +265,51 @@ static uint16_t join(struct gw_call *call, const struct gw_msg *msg,
 	return 0;
 }
 
+/* A SIP user is who the core says; a web client is known here.  0 or -ENOMEM. */
+static int note_request(struct gw_call *call, const struct side *x,
+			const struct gw_msg *msg)
+{
+	struct transfer *t = &call->transfer;
+	bool withheld = x == &call->a && !x->who && call->privacy;
+	const char *by = msg->referred_by;
+
+	if (!by && x->profile == GW_PROFILE_WEB && !withheld)
+		by = gw_call_who(call, x);
+	if (msg->replaces && !msg->joins) {
+		t->replaces = strdup(msg->replaces);
+		if (!t->replaces)
+			return -ENOMEM; /* without it another phone would ring */
+	}
+	if (by && *by)
+		t->referred_by = strdup(by);
+	return 0;
+}
+
+/* Who calls for help hands nobody on, and nobody is handed on for help; those
+ * who answer may. */
+static bool is_emergency(const struct gw_call *call, const struct side *x,
+			 const struct gw_msg *msg)
+{
+	const struct gw_set_emergency *set = &call->core->set->emergency;
+	char urn[GW_EMERGENCY_URN_SIZE];
+
+	return (call->emergency && x == &call->a) ||
+	       (!msg->joins && gw_emergency_find(urn, set->number, set->nnumber,
+						 msg->target.uri));
+}
+
 static uint16_t begin(struct gw_call *call, struct side *x, struct side *out,
 		      const struct gw_msg *msg, const char **why)
 {
 	struct transfer *t = &call->transfer;
 	enum gw_route_leg kind;
-	uint16_t status = check(call, why);
+	uint16_t status;
 	int err;
 
+	*why = "emergency calls are not handed over";
+	if (is_emergency(call, x, msg))
+		return 403;
+	status = check(call, why);
 	if (status)
 		return status;
 	if (msg->joins) {
@@ -287,11 +329,11 @@ static uint16_t begin(struct gw_call *call, struct side *x, struct side *out,
 		return status;
 	t->out = out;
 	t->asked_by_out = out == x;
-	if (msg->replaces && !msg->joins)
-		t->replaces = strdup(msg->replaces);
-	err = gw_call_newcomer_fits(out, t->leg->ops->profile)
-		      ? gw_call_newcomer_offer(call)
-		      : gw_call_newcomer_reserve(call);
+	err = note_request(call, x, msg);
+	if (!err)
+		err = gw_call_newcomer_fits(out, t->leg->ops->profile)
+			      ? gw_call_newcomer_offer(call)
+			      : gw_call_newcomer_reserve(call);
 	if (err) {
 		gw_leg_free(t->leg);
 		gw_call_transfer_reset(call);

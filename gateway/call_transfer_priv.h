@@ -1,6 +1,8 @@
 /*
  * gateway/call_transfer_priv.h - another party in place of one, shared by
  * call_transfer.c, call_newcomer.c and call_replace.c only
+ *
+ * Signalling thread only.
  */
 #ifndef GW_CALL_TRANSFER_PRIV_H
 #define GW_CALL_TRANSFER_PRIV_H

@@ -1,5 +1,7 @@
 /*
  * gateway/call_update_priv.h - what call_update.c and call_update_own.c share
+ *
+ * Signalling thread only.
  */
 #ifndef GW_CALL_UPDATE_PRIV_H
 #define GW_CALL_UPDATE_PRIV_H

@@ -298,6 +298,9 @@ static struct json_object *record(const struct gw_cdr_record *rec)
 	add_text(o, "codec", rec->codec);
 	add_text(o, "charging_id", rec->charging_id);
 	add_text(o, "transferred_to", rec->transferred_to);
+	if (rec->emergency)
+		json_object_object_add(o, "emergency",
+				       json_object_new_boolean(true));
 	for (unsigned t = 0; t < GW_NTERMS; t++) {
 		struct json_object *side =
 			gw_cdr_side(rec->kind[t], &rec->stats[t]);

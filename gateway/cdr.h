@@ -7,6 +7,7 @@
 #ifndef GW_CDR_H
 #define GW_CDR_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "gateway/quality.h"
@@ -25,6 +26,7 @@ struct gw_cdr_record {
 	const char *codec;
 	const char *charging_id;             /* icid-value; may be NULL */
 	const char *transferred_to;          /* may be NULL */
+	bool emergency;                      /* to is a service URN */
 	const struct gw_stream_stats *stats; /* [GW_NTERMS] */
 	const struct gw_quality *quality;    /* may be NULL */
 };

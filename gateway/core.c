@@ -119,6 +119,8 @@ static struct json_object *describe(struct gw_core *core, struct gw_call *call)
 	add_text(o, "a_offer_answer", gw_oa_state_name(call->a.oa.state));
 	add_text(o, "b_offer_answer", gw_oa_state_name(call->b.oa.state));
 	add_text(o, "codec", call->codec);
+	json_object_object_add(o, "emergency",
+			       json_object_new_boolean(call->emergency));
 	json_object_object_add(
 		o, "age_ms",
 		json_object_new_uint64((now - call->began_us) / 1000));

@@ -2,6 +2,7 @@
  * gateway/ctl_addr.h - a Unix socket's address, however long its name is
  *
  * For the daemon and for isthmusctl, which is why it knows nothing else.
+ * Pure.
  */
 #ifndef GW_CTL_ADDR_H
 #define GW_CTL_ADDR_H

@@ -2,6 +2,7 @@
  * gateway/ctl_priv.h - a request of the control socket, for its two halves
  *
  * ctl.c has the sockets, ctl_cmd.c the commands, ctl_json.c the values.
+ * Signalling thread only.
  */
 #ifndef GW_CTL_PRIV_H
 #define GW_CTL_PRIV_H

@@ -1,5 +1,7 @@
 /*
  * gateway/enrol_priv.h - one log-in, shared by enrol.c and enrol_resume.c only
+ *
+ * Signalling thread only.
  */
 #ifndef GW_ENROL_PRIV_H
 #define GW_ENROL_PRIV_H

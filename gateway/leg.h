@@ -21,6 +21,7 @@
  * Rules both sides keep:
  * - A leg never calls its handler from inside send() or a constructor.
  * - Descriptions are opaque here: text in, text out.
+ * - INFO before ANSWER names the early dialog that is heard.
  * - An OFFER is answered by exactly one ACCEPT or REFUSE, unless RELEASE comes
  *   first.  An OFFER without a description is a late offer within the session
  *   (re-INVITE without SDP): its ACCEPT carries our *offer* (role OFFER), and
@@ -51,6 +52,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include "gateway/base/call_info.h"
 
 struct gw_leg;
 
@@ -99,6 +102,7 @@ struct gw_cause {
 	const char *text;       /* for logs, problemDetails.detail, Warning and
 				   Reason; NULL: the status' usual phrase */
 	bool elsewhere;         /* answered by another endpoint (RFC 3326) */
+	bool emergency;         /* who needs help has to call another way */
 	bool sip;               /* the peer said so in SIP; else we did */
 };
 
@@ -148,15 +152,25 @@ struct gw_msg {
 	const char *replaces;
 	bool stays;           /* TRANSFER: the peer does, the other goes */
 	struct gw_leg *joins; /* TRANSFER: a leg of another call, or NULL */
+	/* SETUP, TRANSFER: who sends the caller there (RFC 3892); NULL: nobody,
+	 * or one that shall not be named */
+	const char *referred_by;
 	struct gw_leg *instead_of; /* SETUP: NULL, but for Replaces */
 	/* SETUP: the key of a registration in the core (gateway/
 	 * registration.h): the one that was called, or through which to call.
 	 * NULL: none. */
 	const char *registration;
+	/* SETUP: the target is a service URN (RFC 5031), and the call is not
+	 * counted, barred or refused for anything but what it cannot do
+	 * without. */
+	bool emergency;
+	/* SETUP, PROGRESS: what else is said of the call; NULL: nothing. */
+	const struct gw_call_info *call_info;
 	bool privacy;        /* SETUP: asserted is for the trust domain only */
 	enum gw_alert alert; /* PROGRESS */
 	bool early_media; /* PROGRESS: authorised (RFC 5009), not just there */
 	bool no_early_media; /* PROGRESS: and not any more */
+	bool early_both;     /* PROGRESS: authorised in both directions */
 	/* PROGRESS: its answer is the one of this branch (RFC 3262 5): an
 	 * ANSWER of it brings none, and offers may follow. */
 	bool firm;

@@ -1,7 +1,9 @@
 #include "gateway/pager.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <uthash.h>
 
 #include "gateway/base/check.h"
@@ -31,6 +33,9 @@ struct page {
 	uint64_t id;
 	struct gw_pager *pager;
 	bool from_sip, to_core;
+	unsigned waiting;     /* endpoints that have not answered */
+	struct gw_cause best; /* of those that have */
+	char text[128];
 	uint64_t ask; /* its name at the front end that it came from */
 	struct gw_timer timer;
 	UT_hash_handle hh;
@@ -99,6 +104,35 @@ static void done(struct page *page, const struct gw_cause *cause)
 	answer(core, from_sip, ask, cause);
 }
 
+/* RFC 3261 16.7: a 6xx first; who declines says more than who is not there. */
+static unsigned rank(uint16_t status)
+{
+	if (status >= 600)
+		return 0;
+	return status == 408 || status == 480 ? 2 : 1;
+}
+
+static void keep_best(struct page *page, const struct gw_cause *cause)
+{
+	if (page->best.status && rank(cause->status) >= rank(page->best.status))
+		return;
+	page->best = *cause;
+	(void)snprintf(page->text, sizeof(page->text), "%s",
+		       cause->text ? cause->text : "");
+	page->best.text = page->text[0] ? page->text : NULL;
+}
+
+/* Nobody took it. */
+static void end_of(struct page *page)
+{
+	struct gw_cause best = page->best;
+	char text[sizeof(page->text)];
+
+	memcpy(text, page->text, sizeof(text));
+	best.text = text[0] ? text : NULL;
+	done(page, &best); /* frees it */
+}
+
 void gw_pager_done(uint64_t id, const struct gw_cause *cause, void *arg)
 {
 	struct gw_core *core = arg;
@@ -107,16 +141,28 @@ void gw_pager_done(uint64_t id, const struct gw_cause *cause, void *arg)
 	if (!core->pager)
 		return;
 	HASH_FIND(hh, core->pager->pages, &id, sizeof(id), page);
-	if (page)
+	if (!page)
+		return; /* another endpoint was quicker */
+	if (page->waiting)
+		page->waiting--;
+	if (cause->status < 300) {
 		done(page, cause);
+		return;
+	}
+	keep_best(page, cause);
+	if (!page->waiting)
+		end_of(page);
 }
 
 static void on_timeout(struct gw_timer *t, void *arg)
 {
 	const struct gw_cause cause = { .status = 408, .text = "no answer" };
+	struct page *page = arg;
 
 	(void)t;
-	done(arg, &cause);
+	/* An endpoint that went away never answers: what others said counts. */
+	keep_best(page, &cause);
+	end_of(page);
 }
 
 static struct page *new_page(struct gw_pager *p, uint64_t ask, bool from_sip)
@@ -144,8 +190,13 @@ static struct page *new_page(struct gw_pager *p, uint64_t ask, bool from_sip)
 static unsigned choose(struct gw_core *core, const struct gw_message *m,
 		       bool from_sip, bool *to_core, const char **why)
 {
+	const struct gw_set_emergency *set = &core->set->emergency;
+	char urn[GW_EMERGENCY_URN_SIZE];
 	struct gw_route route;
 
+	*why = "the emergency services read no messages";
+	if (m->to && gw_emergency_find(urn, set->number, set->nnumber, m->to))
+		return 403;
 	*why = NULL;
 	if (core->draining || !core->web) {
 		*why = "the gateway is going down";
@@ -193,7 +244,7 @@ static void carry(struct gw_core *core, uint64_t ask,
 	unsigned status = choose(core, m, from_sip, &to_core, &why);
 	struct page *pg;
 	uint64_t id;
-	int err;
+	int copies;
 
 	if (status) {
 		refuse(core, ask, from_sip, status, status == 503 ? 30 : 0,
@@ -213,14 +264,17 @@ static void carry(struct gw_core *core, uint64_t ask,
 	gw_info(&log_ctx, "message %llu, %zu bytes, from %s to %s",
 		(unsigned long long)id, m->len, from_sip ? "SIP" : "a client",
 		m->to);
-	err = to_core ? gw_sip_message_send(core->sip, id, &out)
-		      : gw_web_message_send(core->web, id, &out);
-	if (!err)
+	copies = to_core ? gw_sip_message_send(core->sip, id, &out)
+			 : gw_web_message_send(core->web, id, &out);
+	if (copies >= 0) {
+		/* None has answered yet: that never comes from inside. */
+		pg->waiting = to_core ? 1 : (unsigned)copies;
 		return;
+	}
 	forget(pg);
-	refuse(core, ask, from_sip, err == -ENOMEM ? 500 : 480,
-	       err == -EBUSY ? 10 : 0,
-	       err == -EBUSY ? "too many messages for it" : "not connected");
+	refuse(core, ask, from_sip, copies == -ENOMEM ? 500 : 480,
+	       copies == -EBUSY ? 10 : 0,
+	       copies == -EBUSY ? "too many messages for it" : "not connected");
 }
 
 void gw_pager_from_web(uint64_t ask, const struct gw_message *m, void *arg)

@@ -1,4 +1,8 @@
-/* gateway/quality_priv.h - what quality.c and quality_video.c share */
+/*
+ * gateway/quality_priv.h - what quality.c and quality_video.c share
+ *
+ * Signalling thread only.
+ */
 #ifndef GW_QUALITY_PRIV_H
 #define GW_QUALITY_PRIV_H
 

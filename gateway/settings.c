@@ -277,6 +277,8 @@ const struct gw_set_row gw_settings_rows[] = {
 	  .max = 600, .def = "30" },
 	{ "calls.drain_s", GW_SET_U32, SET(calls.drain_s), .min = 0,
 	  .max = DAY_S, .def = "60" },
+	{ "calls.client_names", GW_SET_BOOL, SET(calls.client_names),
+	  .def = "false" },
 	{ "calls.cdr_file", GW_SET_STRING, SET(calls.cdr_file), .def = "" },
 
 	/* RFC 3428 8: above 1300 bytes a MESSAGE needs congestion control */
@@ -284,6 +286,29 @@ const struct gw_set_row gw_settings_rows[] = {
 	  .max = 4096, .def = "1000" },
 	{ "messages.per_minute", GW_SET_U32, SET(messages.per_minute), .min = 0,
 	  .max = 6000, .def = "60" },
+
+	{ "emergency.policy", GW_SET_STRING, SET(emergency.policy),
+	  .def = "refuse", .choices = "refuse|route" },
+	{ "emergency.target", GW_SET_STRING, SET(emergency.target), .def = "",
+	  .check = gw_settings_check_sip_uri },
+	{ "emergency.text", GW_SET_STRING, SET(emergency.text), .filled = true,
+	  .def = "Emergency calls cannot be made here. Call the emergency "
+		 "services from a telephone.",
+	  .check = gw_settings_check_xml_text },
+	{ "emergency.anonymous", GW_SET_BOOL, SET(emergency.anonymous),
+	  .def = "false" },
+	{ "emergency.resource_priority", GW_SET_STRING,
+	  SET(emergency.resource_priority), .def = "",
+	  .check = gw_settings_check_priority },
+	{ "emergency.numbers", GW_SET_MAPS, SET(emergency.number),
+	  EACH(emergency.number), COUNT(gw_settings, emergency.nnumber),
+	  .most = GW_SET_EMERGENCY, .def = "" },
+	{ "emergency.numbers[].number", GW_SET_STRING,
+	  IN(gw_emergency_number, number), .def = NULL,
+	  .check = gw_settings_check_emergency_number },
+	{ "emergency.numbers[].urn", GW_SET_STRING,
+	  IN(gw_emergency_number, urn), .def = GW_EMERGENCY_SOS,
+	  .filled = true, .check = gw_settings_check_emergency_urn },
 
 	{ "store.file", GW_SET_STRING, SET(store.file), .def = "isthmus.db" },
 	{ "store.lock_ms", GW_SET_U32, SET(store.lock_ms), .min = 0,

@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "gateway/base/emergency.h"
 #include "gateway/base/log.h"
 
 #define GW_SET_LISTEN      8
@@ -27,6 +28,7 @@
 #define GW_SET_WAF_CLIENTS 8
 #define GW_SET_REDIRECTS   8
 #define GW_SET_POOL_USERS  16
+#define GW_SET_EMERGENCY   32
 
 struct gw_set_log {
 	char level[8];  /* error warn info debug */
@@ -211,12 +213,23 @@ struct gw_set_calls {
 				late_offer */
 	uint32_t no_path_s, path_lost_s; /* to a browser: patience with them */
 	uint32_t drain_s;                /* SIGTERM: wait for calls at most */
+	bool client_names;               /* clients choose the name in From */
 	char cdr_file[256];              /* "": the log */
 };
 
 struct gw_set_messages {     /* text outside of calls (RFC 3428) */
 	uint32_t max_bytes;  /* that a client may send */
 	uint32_t per_minute; /* of one client, and to one; 0: none */
+};
+
+struct gw_set_emergency { /* calls to emergency services */
+	char policy[8];   /* refuse, route */
+	char target[128]; /* E-CSCF; "": as the caller's other calls */
+	char text[256];   /* what callers are told who are refused */
+	bool anonymous;   /* route those of who logged in as nobody */
+	char resource_priority[64]; /* RFC 4412, RFC 7135; "": none */
+	size_t nnumber;             /* 0: 112 and 911 */
+	struct gw_emergency_number number[GW_SET_EMERGENCY];
 };
 
 struct gw_set_store {
@@ -237,6 +250,7 @@ struct gw_settings {
 	struct gw_set_media media;
 	struct gw_set_calls calls;
 	struct gw_set_messages messages;
+	struct gw_set_emergency emergency;
 	struct gw_set_store store;
 	char control_socket[256]; /* in state_dir, or absolute; "": none */
 	char admin_listen[64];    /* ADDR:PORT, "" none */

@@ -579,6 +579,8 @@ const char *gw_settings_cross_check(const struct gw_settings *set,
 		wrong = check_sip(set, key);
 	if (!wrong)
 		wrong = check_ims(set, key);
+	if (!wrong)
+		wrong = gw_settings_check_emergency(set, key);
 	if (wrong)
 		return wrong;
 	*key = "users";

@@ -86,4 +86,14 @@ gw_set_check_h gw_settings_check_match;
 gw_set_check_h gw_settings_check_pattern;
 gw_set_check_map_h gw_settings_check_ice_server;
 
+/* ---- settings_emergency.c ---- */
+
+gw_set_check_h gw_settings_check_emergency_number;
+gw_set_check_h gw_settings_check_emergency_urn;
+gw_set_check_h gw_settings_check_priority;
+gw_set_check_h gw_settings_check_xml_text;
+/* As gw_settings_cross_check(). */
+const char *gw_settings_check_emergency(const struct gw_settings *set,
+					const char **key);
+
 #endif

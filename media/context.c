@@ -374,8 +374,18 @@ static void set_rate(struct gw_police *p, uint32_t bandwidth_bps, bool video)
 	*p = (struct gw_police){ .rate_bps = (uint32_t)rate, .burst = burst };
 }
 
+/* A forked call goes from one phone to another, and may come back. */
+static void note_move(struct gw_term_side *t, unsigned i,
+		      const struct gw_stream *remote)
+{
+	struct gw_flow *f = gw_context_from(t, i);
+
+	if (f && !gw_addr_equal(&t->stream[i]->remote.rtp, &remote->rtp))
+		gw_flow_moved(f);
+}
+
 static void configure_stream(struct gw_ctx_stream *st,
-			     const struct gw_stream *remote)
+			     const struct gw_stream *remote, bool newcomer)
 {
 	if (st->remote.bandwidth_bps != remote->bandwidth_bps)
 		set_rate(&st->police, remote->bandwidth_bps,
@@ -388,6 +398,8 @@ static void configure_stream(struct gw_ctx_stream *st,
 	gw_context_feedback_configure(st);
 	if (!st->sock)
 		return;
+	if (newcomer)
+		gw_rtpsock_forsake(st->sock);
 	gw_rtpsock_remote(st->sock, &remote->rtp, &remote->rtcp);
 	gw_rtpsock_set_dscp(st->sock, st->dscp);
 }
@@ -404,8 +416,11 @@ static int configure(struct gw_term_side *t, const struct gw_media_cmd *cmd)
 		if (err)
 			return err;
 	}
-	for (unsigned i = 0; i < t->nstream && i < cmd->end.nstream; i++)
-		configure_stream(t->stream[i], &cmd->end.stream[i]);
+	for (unsigned i = 0; i < t->nstream && i < cmd->end.nstream; i++) {
+		note_move(t, i, &cmd->end.stream[i]);
+		configure_stream(t->stream[i], &cmd->end.stream[i],
+				 cmd->end.newcomer);
+	}
 	t->configured = true;
 	gw_context_reroute(t->ctx);
 	gw_context_report_start(t);

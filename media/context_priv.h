@@ -1,4 +1,8 @@
-/* media/context_priv.h - what the context_*.c files share */
+/*
+ * media/context_priv.h - what the context_*.c files share
+ *
+ * A context is one worker's, and so is all of this.
+ */
 #ifndef GW_MEDIA_CONTEXT_PRIV_H
 #define GW_MEDIA_CONTEXT_PRIV_H
 

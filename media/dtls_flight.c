@@ -5,6 +5,8 @@
 #include <openssl/dtls1.h>
 #include <openssl/ssl3.h>
 
+#include "gateway/base/bytes.h"
+
 void gw_dtls_flight_clear(struct gw_dtls_flight *f)
 {
 	f->n = 0;
@@ -41,8 +43,7 @@ enum gw_dtls_late gw_dtls_late(const void *data, size_t len)
 	enum gw_dtls_late kind = GW_DTLS_LATE_OTHER;
 
 	while (len >= DTLS1_RT_HEADER_LENGTH) {
-		size_t record =
-			DTLS1_RT_HEADER_LENGTH + ((size_t)p[11] << 8 | p[12]);
+		size_t record = DTLS1_RT_HEADER_LENGTH + gw_get16(p + 11);
 		bool sealed = p[3] || p[4];
 
 		if (sealed && p[0] == SSL3_RT_HANDSHAKE)

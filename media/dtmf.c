@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <stddef.h>
 
+#include "gateway/base/bytes.h"
+
 int gw_dtmf_parse(struct gw_dtmf *out, const uint8_t *payload, size_t len)
 {
 	if (len < GW_DTMF_PAYLOAD)
@@ -10,7 +12,7 @@ int gw_dtmf_parse(struct gw_dtmf *out, const uint8_t *payload, size_t len)
 	out->code = payload[0];
 	out->end = payload[1] & 0x80;
 	out->volume = payload[1] & 0x3f;
-	out->duration = (uint16_t)(payload[2] << 8 | payload[3]);
+	out->duration = gw_get16(payload + 2);
 	return 0;
 }
 

@@ -432,6 +432,11 @@ static void new_numbering(struct gw_flow *f, struct transit *k)
 	gw_metric_add(&m_switches, 1);
 }
 
+void gw_flow_moved(struct gw_flow *f)
+{
+	f->has_old_ssrc = false;
+}
+
 static bool admit_source(struct gw_flow *f, struct transit *k)
 {
 	uint32_t ssrc = k->h.ssrc;

@@ -148,6 +148,10 @@ bool gw_flow_source(const struct gw_flow *f, uint32_t *ssrc);
 void gw_flow_configure(struct gw_flow *f, const struct gw_stream *from,
 		       const struct gw_stream *to);
 
+/* The from-end is elsewhere now, by its description: who is there has replaced
+ * the source, though it was heard, and replaced, before. */
+void gw_flow_moved(struct gw_flow *f);
+
 /* Open when the from-end's gate lets in and the to-end's lets out.  The first
  * packet after opening follows the last one without a gap, at the time that
  * has passed, with the marker bit. */

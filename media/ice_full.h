@@ -3,7 +3,7 @@
  *
  * ice_full.c: the agent's life; ice_full_desc.c: descriptions, ours and the
  * peer's; ice_full_path.c: which pair carries packets, and the packets.
- * ice_loop.h says how libnice runs here.
+ * ice_loop.h says how libnice runs here.  An agent is one worker's.
  */
 #ifndef GW_MEDIA_ICE_FULL_H
 #define GW_MEDIA_ICE_FULL_H

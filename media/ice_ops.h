@@ -1,4 +1,8 @@
-/* media/ice_ops.h - what an implementation of media/ice.h supplies */
+/*
+ * media/ice_ops.h - what an implementation of media/ice.h supplies
+ *
+ * An agent is one worker's.
+ */
 #ifndef GW_MEDIA_ICE_OPS_H
 #define GW_MEDIA_ICE_OPS_H
 

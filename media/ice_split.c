@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <linux/filter.h>
+#include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -72,6 +73,21 @@ static int attach_program(int fd, uint32_t mark)
 	return 0;
 }
 
+/* libnice pins its socket to the interface that has its address.  Where that is
+ * not the way to the peer, as with a service address on loopback or several
+ * uplinks, its checks and answers would go nowhere, while ours are routed. */
+static void unpin(int fd, int family)
+{
+	const int any = 0;
+
+	if (family == AF_INET6)
+		(void)setsockopt(fd, IPPROTO_IPV6, IPV6_UNICAST_IF, &any,
+				 sizeof(any));
+	else
+		(void)setsockopt(fd, IPPROTO_IP, IP_UNICAST_IF, &any,
+				 sizeof(any));
+}
+
 /* A second socket at the address of @nice_fd; its fd, or -errno. */
 static int join(int nice_fd, uint32_t mark, struct gw_addr *local)
 {
@@ -88,6 +104,7 @@ static int join(int nice_fd, uint32_t mark, struct gw_addr *local)
 	err = gw_addr_from_sockaddr(local, (struct sockaddr *)&ss);
 	if (err)
 		return err;
+	unpin(nice_fd, ss.ss_family);
 
 	fd = socket(ss.ss_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0)

@@ -99,6 +99,7 @@ struct gw_end {
 	uint8_t transport; /* enum gw_transport */
 	uint8_t resource;  /* enum gw_resource, for GW_TP_RESOURCE */
 	uint8_t family;    /* GW_TP_RTP, RESERVE: AF_INET or AF_INET6 */
+	bool newcomer;     /* GW_TP_RTP, CONFIGURE: another peer than before */
 	uint8_t nstream;
 	struct gw_stream stream[GW_MAX_STREAMS];
 

@@ -5,6 +5,8 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "gateway/base/bytes.h"
+
 enum {
 	PT_SR = 200,
 	PT_RR = 201,
@@ -30,21 +32,6 @@ enum { RTPFB_NACK = 1, PSFB_PLI = 1, PSFB_FIR = 4 };
 #define RTT_MAX_US      60000000u
 #define INTERVAL_US     5000000u /* RFC 3550 6.2 */
 
-static uint32_t get32(const uint8_t *p)
-{
-	return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 |
-	       (uint32_t)p[2] << 8 | p[3];
-}
-
-static uint8_t *put32(uint8_t *p, uint32_t v)
-{
-	p[0] = (uint8_t)(v >> 24);
-	p[1] = (uint8_t)(v >> 16);
-	p[2] = (uint8_t)(v >> 8);
-	p[3] = (uint8_t)v;
-	return p + 4;
-}
-
 /* ---- reading ---- */
 
 /* One RTCP packet of the compound: its bytes without padding. */
@@ -63,9 +50,9 @@ struct reader {
 
 static void read_block(struct reader *r, const uint8_t *p, uint32_t from)
 {
-	uint32_t lost = get32(p + 4) & 0xffffff;
+	uint32_t lost = gw_get32(p + 4) & 0xffffff;
 
-	if (get32(p) != r->our_ssrc)
+	if (gw_get32(p) != r->our_ssrc)
 		return;
 	r->info->has_block = true;
 	r->info->block_from = from;
@@ -73,10 +60,10 @@ static void read_block(struct reader *r, const uint8_t *p, uint32_t from)
 		.ssrc = r->our_ssrc,
 		.fraction = p[4],
 		.lost = (int32_t)(lost << 8) >> 8,
-		.ext_seq = get32(p + 8),
-		.jitter = get32(p + 12),
-		.lsr = get32(p + 16),
-		.dlsr = get32(p + 20),
+		.ext_seq = gw_get32(p + 8),
+		.jitter = gw_get32(p + 12),
+		.lsr = gw_get32(p + 16),
+		.dlsr = gw_get32(p + 20),
 	};
 }
 
@@ -88,7 +75,7 @@ static int read_blocks(struct reader *r, const struct packet *k, size_t at)
 	if (k->len < at + BLOCK_BYTES * (size_t)k->count)
 		return -EBADMSG;
 	for (i = 0; i < k->count; i++, at += BLOCK_BYTES)
-		read_block(r, k->p + at, get32(k->p + 4));
+		read_block(r, k->p + at, gw_get32(k->p + 4));
 	return 0;
 }
 
@@ -102,16 +89,17 @@ static int read_sr(struct reader *r, const struct packet *k)
 	if (k->len < SR_BYTES)
 		return -EBADMSG;
 
-	ssrc = get32(p + 4);
+	ssrc = gw_get32(p + 4);
 	if (r->peer_ssrc ? ssrc == r->peer_ssrc : !info->has_sr) {
 		info->has_sr = true;
 		info->sr = (struct gw_rtcp_sender){
 			.ssrc = ssrc,
 			.active = true,
-			.ntp = (uint64_t)get32(p + 8) << 32 | get32(p + 12),
-			.rtp_ts = get32(p + 16),
-			.packets = get32(p + 20),
-			.octets = get32(p + 24),
+			.ntp = (uint64_t)gw_get32(p + 8) << 32 |
+			       gw_get32(p + 12),
+			.rtp_ts = gw_get32(p + 16),
+			.packets = gw_get32(p + 20),
+			.octets = gw_get32(p + 24),
 		};
 	}
 	return read_blocks(r, k, SR_BYTES);
@@ -141,7 +129,7 @@ static int read_bye(struct reader *r, const struct packet *k)
 	if (k->len < 4 + 4 * (size_t)k->count)
 		return -EBADMSG;
 	for (i = 0; i < k->count; i++) {
-		if (r->peer_ssrc && get32(k->p + 4 + 4 * i) == r->peer_ssrc)
+		if (r->peer_ssrc && gw_get32(k->p + 4 + 4 * i) == r->peer_ssrc)
 			r->info->bye = true;
 	}
 	return 0;
@@ -162,7 +150,7 @@ static int read_rtpfb(struct reader *r, const struct packet *k)
 	info->nrtpfb++;
 	if (k->len < FB_BYTES)
 		return -EBADMSG;
-	if (k->count != RTPFB_NACK || get32(k->p + 8) != r->our_ssrc)
+	if (k->count != RTPFB_NACK || gw_get32(k->p + 8) != r->our_ssrc)
 		return 0;
 	info->nnack++;
 	for (at = FB_BYTES; at + 4 <= k->len; at += 4) {
@@ -171,8 +159,8 @@ static int read_rtpfb(struct reader *r, const struct packet *k)
 		if (info->nmissing == GW_RTCP_MAX_NACKS)
 			break;
 		info->missing[info->nmissing++] = (struct gw_rtcp_missing){
-			.seq = (uint16_t)(p[0] << 8 | p[1]),
-			.behind = (uint16_t)(p[2] << 8 | p[3]),
+			.seq = gw_get16(p),
+			.behind = gw_get16(p + 2),
 		};
 	}
 	return 0;
@@ -185,13 +173,13 @@ static int read_psfb(struct reader *r, const struct packet *k)
 	r->info->npsfb++;
 	if (k->len < FB_BYTES)
 		return -EBADMSG;
-	if (k->count == PSFB_PLI && get32(k->p + 8) == r->our_ssrc)
+	if (k->count == PSFB_PLI && gw_get32(k->p + 8) == r->our_ssrc)
 		r->info->npli++;
 	if (k->count != PSFB_FIR)
 		return 0;
 	/* RFC 5104 4.3.1.2: whom it is about stands in the entries. */
 	for (at = FB_BYTES; at + FIR_BYTES <= k->len; at += FIR_BYTES) {
-		if (get32(k->p + at) == r->our_ssrc) {
+		if (gw_get32(k->p + at) == r->our_ssrc) {
 			r->info->nfir++;
 			break;
 		}
@@ -231,7 +219,7 @@ static int next_packet(struct packet *k, const uint8_t *data, size_t len)
 
 	if (len < 4 || data[0] >> 6 != 2)
 		return -EBADMSG;
-	bytes = 4 * ((size_t)(data[2] << 8 | data[3]) + 1);
+	bytes = 4 * ((size_t)gw_get16(data + 2) + 1);
 	if (bytes > len)
 		return -EBADMSG;
 
@@ -294,23 +282,23 @@ static uint8_t *put_report(uint8_t *p, const struct gw_rtcp_sender *s,
 		(s->active ? SR_BYTES : RR_BYTES) + (b ? BLOCK_BYTES : 0);
 
 	p = put_head(p, b ? 1 : 0, s->active ? PT_SR : PT_RR, bytes);
-	p = put32(p, s->ssrc);
+	p = gw_put32(p, s->ssrc);
 	if (s->active) {
-		p = put32(p, (uint32_t)(s->ntp >> 32));
-		p = put32(p, (uint32_t)s->ntp);
-		p = put32(p, s->rtp_ts);
-		p = put32(p, s->packets);
-		p = put32(p, s->octets);
+		p = gw_put32(p, (uint32_t)(s->ntp >> 32));
+		p = gw_put32(p, (uint32_t)s->ntp);
+		p = gw_put32(p, s->rtp_ts);
+		p = gw_put32(p, s->packets);
+		p = gw_put32(p, s->octets);
 	}
 	if (!b)
 		return p;
-	p = put32(p, b->ssrc);
-	p = put32(p,
-		  (uint32_t)b->fraction << 24 | ((uint32_t)b->lost & 0xffffff));
-	p = put32(p, b->ext_seq);
-	p = put32(p, b->jitter);
-	p = put32(p, b->lsr);
-	return put32(p, b->dlsr);
+	p = gw_put32(p, b->ssrc);
+	p = gw_put32(p, (uint32_t)b->fraction << 24 |
+				((uint32_t)b->lost & 0xffffff));
+	p = gw_put32(p, b->ext_seq);
+	p = gw_put32(p, b->jitter);
+	p = gw_put32(p, b->lsr);
+	return gw_put32(p, b->dlsr);
 }
 
 /* RFC 3550 6.5: the item list ends with at least one zero byte, and fills up
@@ -326,7 +314,7 @@ static uint8_t *put_sdes(uint8_t *p, uint32_t ssrc, const char *cname,
 	size_t bytes = sdes_bytes(cname_len);
 
 	memset(p, 0, bytes);
-	put32(put_head(p, 1, PT_SDES, bytes), ssrc);
+	gw_put32(put_head(p, 1, PT_SDES, bytes), ssrc);
 	p[8] = SDES_CNAME;
 	p[9] = (uint8_t)cname_len;
 	memcpy(p + 10, cname, cname_len);
@@ -351,7 +339,7 @@ int gw_rtcp_print(uint8_t *out, size_t size, const struct gw_rtcp_sender *s,
 	p = put_report(p, s, block);
 	p = put_sdes(p, s->ssrc, cname, cname_len);
 	if (bye)
-		p = put32(put_head(p, 1, PT_BYE, 8), s->ssrc);
+		p = gw_put32(put_head(p, 1, PT_BYE, 8), s->ssrc);
 	assert((size_t)(p - out) == need);
 	return (int)need;
 }

@@ -2,21 +2,13 @@
 #include <errno.h>
 #include <string.h>
 
+#include "gateway/base/bytes.h"
 #include "media/rtcp.h"
 
 enum { PT_RTPFB = 205, PT_PSFB = 206 };
 enum { RTPFB_NACK = 1, PSFB_PLI = 1, PSFB_FIR = 4, PSFB_APP = 15 };
 
 #define HEAD_BYTES 12 /* of every feedback packet (RFC 4585 6.1) */
-
-static uint8_t *put32(uint8_t *p, uint32_t v)
-{
-	p[0] = (uint8_t)(v >> 24);
-	p[1] = (uint8_t)(v >> 16);
-	p[2] = (uint8_t)(v >> 8);
-	p[3] = (uint8_t)v;
-	return p + 4;
-}
 
 /* The head of one with @fci bytes behind it; NULL: it does not fit. */
 static uint8_t *begin(uint8_t *out, size_t size, size_t len, unsigned fmt,
@@ -30,7 +22,7 @@ static uint8_t *begin(uint8_t *out, size_t size, size_t len, unsigned fmt,
 	p[1] = pt;
 	p[2] = 0;
 	p[3] = (uint8_t)((HEAD_BYTES + fci) / 4 - 1);
-	return put32(put32(p + 4, sender), media);
+	return gw_put32(gw_put32(p + 4, sender), media);
 }
 
 int gw_rtcp_add_pli(uint8_t *out, size_t size, size_t len, uint32_t sender,
@@ -49,7 +41,7 @@ int gw_rtcp_add_fir(uint8_t *out, size_t size, size_t len, uint32_t sender,
 
 	if (!p)
 		return -ENOSPC;
-	p = put32(put32(p, media), (uint32_t)seq << 24);
+	p = gw_put32(gw_put32(p, media), (uint32_t)seq << 24);
 	return (int)(p - out);
 }
 
@@ -65,8 +57,8 @@ int gw_rtcp_add_nack(uint8_t *out, size_t size, size_t len, uint32_t sender,
 	if (!p)
 		return -ENOSPC;
 	for (unsigned i = 0; i < n; i++)
-		p = put32(p,
-			  (uint32_t)missing[i].seq << 16 | missing[i].behind);
+		p = gw_put32(p, (uint32_t)missing[i].seq << 16 |
+					missing[i].behind);
 	return (int)(p - out);
 }
 
@@ -84,7 +76,7 @@ int gw_rtcp_add_remb(uint8_t *out, size_t size, size_t len, uint32_t sender,
 		exponent++;
 	}
 	memcpy(p, "REMB", 4);
-	p = put32(p + 4, 1u << 24 | exponent << 18 | (uint32_t)bps);
-	p = put32(p, media);
+	p = gw_put32(p + 4, 1u << 24 | exponent << 18 | (uint32_t)bps);
+	p = gw_put32(p, media);
 	return (int)(p - out);
 }

@@ -4,33 +4,12 @@
 #include <errno.h>
 #include <string.h>
 
+#include "gateway/base/bytes.h"
+
 /* A difference in transit time beyond this is a new time line, not jitter. */
 #define TRANSIT_MAX_US 2000000
 
 #define NO_BAD_SEQ 0x10000u
-
-static uint16_t get16(const uint8_t *p)
-{
-	return (uint16_t)(p[0] << 8 | p[1]);
-}
-
-static uint32_t get32(const uint8_t *p)
-{
-	return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 |
-	       (uint32_t)p[2] << 8 | p[3];
-}
-
-static void put16(uint8_t *p, uint16_t v)
-{
-	p[0] = (uint8_t)(v >> 8);
-	p[1] = (uint8_t)v;
-}
-
-static void put32(uint8_t *p, uint32_t v)
-{
-	put16(p, (uint16_t)(v >> 16));
-	put16(p + 2, (uint16_t)v);
-}
 
 enum gw_pkt_class gw_pkt_classify(const uint8_t *data, size_t len)
 {
@@ -68,7 +47,7 @@ int gw_rtp_parse(struct gw_rtp *out, const uint8_t *data, size_t len)
 	if (h.extension) {
 		if (at + 4 > len)
 			return -EBADMSG;
-		at += 4 + 4 * (size_t)get16(data + at + 2);
+		at += 4 + 4 * (size_t)gw_get16(data + at + 2);
 	}
 	if (at > len)
 		return -EBADMSG;
@@ -81,9 +60,9 @@ int gw_rtp_parse(struct gw_rtp *out, const uint8_t *data, size_t len)
 
 	h.marker = data[1] & 0x80;
 	h.pt = data[1] & 0x7f;
-	h.seq = get16(data + 2);
-	h.timestamp = get32(data + 4);
-	h.ssrc = get32(data + 8);
+	h.seq = gw_get16(data + 2);
+	h.timestamp = gw_get32(data + 4);
+	h.ssrc = gw_get32(data + 8);
 	h.payload_at = at;
 	h.payload_bytes = len - at - h.padding_bytes;
 	*out = h;
@@ -106,9 +85,9 @@ size_t gw_rtp_strip(uint8_t *data, struct gw_rtp *h)
 void gw_rtp_rewrite(uint8_t *data, const struct gw_rtp *h)
 {
 	data[1] = (uint8_t)((h->marker ? 0x80 : 0) | (h->pt & 0x7f));
-	put16(data + 2, h->seq);
-	put32(data + 4, h->timestamp);
-	put32(data + 8, h->ssrc);
+	gw_put16(data + 2, h->seq);
+	gw_put32(data + 4, h->timestamp);
+	gw_put32(data + 8, h->ssrc);
 }
 
 /*

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "gateway/base/bytes.h"
+
 #define ONE_BYTE_FORM 0xbede
 #define TWO_BYTE_FORM 0x1000 /* and any low four bits */
 
@@ -13,7 +15,7 @@ static bool bounds(const uint8_t *data, const struct gw_rtp *h, size_t *from,
 
 	if (!h->extension)
 		return false;
-	*form = (unsigned)(data[at] << 8 | data[at + 1]);
+	*form = gw_get16(data + at);
 	*from = at + 4;
 	return *form == ONE_BYTE_FORM || (*form & 0xfff0) == TWO_BYTE_FORM;
 }

@@ -37,6 +37,7 @@ struct half {
 	struct gw_addr signalled; /* family 0: not known */
 	struct gw_addr known;     /* the last that was real: see set_remote() */
 	struct gw_addr source;    /* heard; family 0: none yet */
+	struct gw_addr former;    /* of a peer before; family 0: none */
 	bool locked;
 	bool connected; /* to the source, which is locked */
 	uint64_t window_end_us;
@@ -74,7 +75,7 @@ static bool may_learn(const struct half *h, const struct gw_addr *from)
 {
 	const struct half *rtp = &h->sock->half[0];
 
-	if (from->family != h->local.family)
+	if (from->family != h->local.family || gw_addr_equal(from, &h->former))
 		return false;
 	if (!h->rtcp)
 		return true;
@@ -344,6 +345,15 @@ void gw_rtpsock_remote(struct gw_rtpsock *s, const struct gw_addr *rtp,
 {
 	set_remote(&s->half[0], rtp);
 	set_remote(&s->half[1], rtcp);
+}
+
+void gw_rtpsock_forsake(struct gw_rtpsock *s)
+{
+	for (int i = 0; i < 2; i++) {
+		struct half *h = &s->half[i];
+
+		h->former = h->source.family ? h->source : h->known;
+	}
 }
 
 /* An ICMP error about an earlier packet is told in place of sending this one:

@@ -65,6 +65,10 @@ void gw_rtpsock_local(const struct gw_rtpsock *s, struct gw_addr *rtp,
 void gw_rtpsock_remote(struct gw_rtpsock *s, const struct gw_addr *rtp,
 		       const struct gw_addr *rtcp);
 
+/* Another peer is to come: where this one sends from is not learned again, as it
+ * may go on for a while.  Before gw_rtpsock_remote(). */
+void gw_rtpsock_forsake(struct gw_rtpsock *s);
+
 /* 0 or -errno; -ENOTCONN while there is no address to send to. */
 int gw_rtpsock_send(struct gw_rtpsock *s, bool rtcp, const void *data,
 		    size_t len);

@@ -1,4 +1,8 @@
-/* media/rtpsock_priv.h - what rtpsock.c and rtpsock_ports.c share */
+/*
+ * media/rtpsock_priv.h - what rtpsock.c and rtpsock_ports.c share
+ *
+ * A pair of sockets is one worker's.
+ */
 #ifndef GW_MEDIA_RTPSOCK_PRIV_H
 #define GW_MEDIA_RTPSOCK_PRIV_H
 

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "gateway/base/bytes.h"
+
 /* Behind the index there is a ring of bytes.  A packet lies in one piece, at
  * its place modulo the ring; "at" counts all bytes ever, and so tells whether
  * it has been written over since. */
@@ -60,7 +62,7 @@ void gw_rtx_put(struct gw_rtx *x, const uint8_t *data, size_t len,
 		x->end += ROOM - at;
 		at = 0;
 	}
-	seq = (uint16_t)(data[2] << 8 | data[3]);
+	seq = gw_get16(data + 2);
 	s = &x->slot[seq % GW_RTX_PACKETS];
 	*s = (struct slot){
 		.at = x->end,

@@ -10,6 +10,7 @@
 
 #include <srtp2/srtp.h>
 
+#include "gateway/base/bytes.h"
 #include "media/worker_poll.h"
 
 /* RFC 3711 3.3.2 asks for 64 at least; video bursts reorder further. */
@@ -140,12 +141,6 @@ static int map_status(srtp_err_status_t st)
 	}
 }
 
-static uint32_t read_u32(const uint8_t *p)
-{
-	return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 |
-	       (uint32_t)p[2] << 8 | p[3];
-}
-
 static bool ssrc_known(const struct gw_srtp *s, uint32_t ssrc)
 {
 	for (size_t i = 0; i < s->nssrc; i++)
@@ -204,14 +199,14 @@ int gw_srtp_unprotect(struct gw_srtp *s, uint8_t *pkt, size_t *len)
 {
 	if (*len < 12 || *len > INT_MAX)
 		return -EINVAL;
-	return unprotect(srtp_unprotect, s, read_u32(pkt + 8), pkt, len);
+	return unprotect(srtp_unprotect, s, gw_get32(pkt + 8), pkt, len);
 }
 
 int gw_srtp_unprotect_rtcp(struct gw_srtp *s, uint8_t *pkt, size_t *len)
 {
 	if (*len < 8 || *len > INT_MAX)
 		return -EINVAL;
-	return unprotect(srtp_unprotect_rtcp, s, read_u32(pkt + 4), pkt, len);
+	return unprotect(srtp_unprotect_rtcp, s, gw_get32(pkt + 4), pkt, len);
 }
 
 void gw_srtp_add_hot(const struct gw_srtp *s, struct gw_hot *hot)

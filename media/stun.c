@@ -8,6 +8,7 @@
 #include <stun/stunagent.h>
 #include <stun/stunmessage.h>
 
+#include "gateway/base/bytes.h"
 #include "gateway/base/check.h"
 
 struct gw_stun {
@@ -191,10 +192,8 @@ static size_t unknown_attributes(struct gw_stun *s, const StunMessage *req,
 	size_t at = 20;
 
 	while (at + 4 <= req->buffer_len && n + 2 <= sizeof(list)) {
-		uint16_t type =
-			(uint16_t)(req->buffer[at] << 8 | req->buffer[at + 1]);
-		size_t len = (size_t)(req->buffer[at + 2] << 8 |
-				      req->buffer[at + 3]);
+		uint16_t type = gw_get16(req->buffer + at);
+		size_t len = gw_get16(req->buffer + at + 2);
 		bool is_known = type >= 0x8000;
 
 		for (size_t i = 0; known[i]; i++)

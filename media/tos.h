@@ -1,4 +1,8 @@
-/* media/tos.h - the DSCP of one datagram (RFC 2474, RFC 8837 5) */
+/*
+ * media/tos.h - the DSCP of one datagram (RFC 2474, RFC 8837 5)
+ *
+ * Keeps nothing, so any thread may.
+ */
 #ifndef GW_MEDIA_TOS_H
 #define GW_MEDIA_TOS_H
 

@@ -1,7 +1,7 @@
 /*
  * sdp/codec.h - what the folder's own files know of codecs
  *
- * Private to sdp/: the public half is in session.h.
+ * Private to sdp/: the public half is in session.h.  Pure functions.
  */
 #ifndef GW_SDP_CODEC_H
 #define GW_SDP_CODEC_H

@@ -1,7 +1,7 @@
 /*
  * sdp/print.h - lines that both printers write alike
  *
- * Private to sdp/.
+ * Private to sdp/.  Pure functions.
  */
 #ifndef GW_SDP_PRINT_H
 #define GW_SDP_PRINT_H

@@ -1,7 +1,7 @@
 /*
  * sdp/read.h - one part of a description while it is being read
  *
- * Private to sdp/read*.c.
+ * Private to sdp/read*.c.  Pure functions.
  */
 #ifndef GW_SDP_READ_H
 #define GW_SDP_READ_H

@@ -1,7 +1,7 @@
 /*
  * sdp/relay.h - what relay.c and relay_ext.c share
  *
- * Private to sdp/.
+ * Private to sdp/.  Pure functions.
  */
 #ifndef GW_SDP_RELAY_H
 #define GW_SDP_RELAY_H

@@ -2,6 +2,7 @@
  * sdp/scan.h - pieces of text, for the readers in this folder only
  *
  * A gw_str is a view: nothing here allocates or needs a NUL.  Private to sdp/.
+ * Pure functions.
  */
 #ifndef GW_SDP_SCAN_H
 #define GW_SDP_SCAN_H

@@ -301,6 +301,8 @@ nta_outgoing_t *gw_dialog_again(struct gw_session *s, nta_leg_t *leg,
 	}
 	if (was && was->sip_content_type)
 		m.content_type = was->sip_content_type->c_type;
+	if (was && gw_ext_read(was->sip_require) & GW_EXT_PRECONDITION)
+		m.headers = GW_SIP_CONDITIONS;
 	if (was && was->sip_rack) {
 		(void)snprintf(rack, sizeof(rack), "RAck: %lu %lu INVITE\r\n",
 			       (unsigned long)was->sip_rack->ra_response,
@@ -367,6 +369,22 @@ int gw_dialog_reply(struct gw_session *s, nta_incoming_t *irq, int status,
 	if (status >= 200 && !keep)
 		nta_incoming_destroy(irq);
 	return r < 0 ? -ENOMEM : 0;
+}
+
+static int on_last_ack(void *ref, nta_incoming_t *irq, const sip_t *request)
+{
+	(void)ref;
+	if (request)
+		gw_stack_count_request(false, request->sip_request->rq_method);
+	nta_incoming_destroy(irq);
+	return 0;
+}
+
+void gw_dialog_reply_given_up(struct gw_session *s, nta_incoming_t *irq,
+			      int status)
+{
+	(void)gw_dialog_reply(s, irq, status, NULL, true);
+	nta_incoming_bind(irq, on_last_ack, NULL);
 }
 
 void gw_dialog_saw_rseq(struct gw_branch *b)

@@ -13,7 +13,7 @@
  *   acknowledged (session_early.c): NTA forgets to repeat it, lets a 2xx out
  *   too early, and aborts when its timer finds the transaction elsewhere.
  *
- * Signalling thread only.
+ * Signalling thread only.  An int that is returned is 0 or -ENOMEM.
  */
 #ifndef GW_SIP_DIALOG_H
 #define GW_SIP_DIALOG_H
@@ -81,6 +81,10 @@ int gw_dialog_ack_re(struct gw_session *s, nta_outgoing_t *re_invite,
 /* A response.  Final ones leave @irq with NTA unless @keep (ACK awaited). */
 int gw_dialog_reply(struct gw_session *s, nta_incoming_t *irq, int status,
 		    const struct gw_dialog_msg *m, bool keep);
+/* The same when NTA has given the INVITE up, from its own callback, in which it
+ * would destroy it with all repetitions of the response: it lives until ACK. */
+void gw_dialog_reply_given_up(struct gw_session *s, nta_incoming_t *irq,
+			      int status);
 /* A reliable provisional response to the initial INVITE; its PRACK goes to
  * gw_session_on_prack().  NULL on failure. */
 nta_reliable_t *gw_dialog_reply_reliably(struct gw_session *s,

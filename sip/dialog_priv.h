@@ -1,5 +1,7 @@
 /*
  * sip/dialog_priv.h - what dialog.c and dialog_uac.c share, and nobody else
+ *
+ * Signalling thread only.
  */
 #ifndef GW_SIP_DIALOG_PRIV_H
 #define GW_SIP_DIALOG_PRIV_H

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sofia-sip/nta_tag.h>
 #include <sofia-sip/sip_header.h>
@@ -102,16 +103,35 @@ static struct gw_branch *find_branch(struct gw_session *s, const char *tag)
 	return NULL;
 }
 
+/* For one more; as a rule a call has one. */
+static bool make_room(struct gw_session *s)
+{
+	unsigned room = s->branch_room ? 2 * s->branch_room : 1;
+	struct gw_branch *more;
+
+	if (s->nbranch < s->branch_room)
+		return true;
+	if (s->nbranch == GW_SESSION_BRANCHES)
+		return false;
+	more = realloc(s->branch, room * sizeof(*more));
+	if (!more)
+		return false;
+	s->branch = more;
+	s->branch_room = room;
+	return true;
+}
+
 /* A dialog between @local and @remote; NULL: one too many, or no memory. */
 static struct gw_branch *new_branch(struct gw_session *s, const sip_t *message,
 				    const sip_from_t *local,
 				    const sip_to_t *remote, uint32_t cseq)
 {
-	struct gw_branch *b = &s->branch[s->nbranch];
+	struct gw_branch *b;
 	char number[24];
 
-	if (s->nbranch == GW_SESSION_BRANCHES)
+	if (!make_room(s))
 		return NULL;
+	b = &s->branch[s->nbranch];
 	*b = (struct gw_branch){ 0 };
 	(void)snprintf(number, sizeof(number), "%u INVITE", cseq);
 	b->leg = nta_leg_tcreate(

@@ -13,9 +13,11 @@
 
 #include "gateway/base/buf.h"
 #include "gateway/base/check.h"
+#include "gateway/base/emergency.h"
 #include "gateway/base/metrics.h"
 #include "sip/extension.h"
 #include "sip/ims_cause.h"
+#include "sip/ims_info.h"
 #include "sip/ims_read.h"
 #include "sip/regn.h"
 
@@ -76,18 +78,22 @@ static void add_asserted(struct gw_buf *b, const struct gw_party *who,
 		gw_buf_str(b, "Privacy: id\r\n");
 }
 
-/* TS 24.229 5.1.3.1, 5.2.6.3: what a core wants of a registered caller. */
-static void add_core_headers(struct gw_session *s, struct gw_buf *b)
+/* TS 24.229 5.1.3.1, 5.2.6.3: what a core wants of a registered caller; a call
+ * for help asks for no service (5.1.6.8.3). */
+static void add_core_headers(struct gw_session *s, struct gw_buf *b,
+			     bool emergency)
 {
 	const struct gw_regn *r = gw_regn_find(s->sip, s->registration);
 	char access[256] = "";
 
 	if (r)
 		gw_regn_access(r, access, sizeof(access));
-	gw_buf_printf(b,
-		      "P-Preferred-Service: %s\r\n"
-		      "Accept-Contact: *;+g.3gpp.icsi-ref=\"%s\"\r\n%s",
-		      MMTEL, MMTEL_ESCAPED, access);
+	if (!emergency)
+		gw_buf_printf(b,
+			      "P-Preferred-Service: %s\r\n"
+			      "Accept-Contact: *;+g.3gpp.icsi-ref=\"%s\"\r\n",
+			      MMTEL, MMTEL_ESCAPED);
+	gw_buf_str(b, access);
 }
 
 static void add_extensions(const struct gw_session *s, struct gw_buf *b)
@@ -110,6 +116,23 @@ static void add_extensions(const struct gw_session *s, struct gw_buf *b)
 			      gw_ext_print(tags, ours & ~demanded));
 }
 
+/* RFC 3261 20.26; RFC 4412 where the operator wants it (RFC 7135: esnet).  And
+ * where the caller is, as far as we know: nobody else says so of a caller who
+ * is not registered (TS 24.229 5.1.6.8.3). */
+static void add_urgency(struct gw_session *s, struct gw_buf *b)
+{
+	const struct gw_settings *set = s->sip->set;
+
+	gw_buf_str(b, "Priority: emergency\r\n");
+	if (*set->emergency.resource_priority)
+		gw_buf_printf(b, "Resource-Priority: %s\r\n",
+			      set->emergency.resource_priority);
+	if (!*s->registration && *set->ims.access_network_info)
+		gw_buf_printf(b,
+			      "P-Access-Network-Info: %s;network-provided\r\n",
+			      set->ims.access_network_info);
+}
+
 static int setup_headers(struct gw_session *s, const struct gw_msg *msg,
 			 const struct gw_party *who)
 {
@@ -121,10 +144,16 @@ static int setup_headers(struct gw_session *s, const struct gw_msg *msg,
 		       "P-Early-Media: supported\r\n");
 	add_extensions(s, &b);
 	if (*s->registration)
-		add_core_headers(s, &b);
+		add_core_headers(s, &b, msg->emergency);
 	add_asserted(&b, who, msg->privacy);
+	if (msg->emergency)
+		add_urgency(s, &b);
+	if (msg->call_info && msg->call_info->subject[0])
+		gw_buf_printf(&b, "Subject: %s\r\n", msg->call_info->subject);
 	if (msg->replaces)
 		gw_buf_printf(&b, "Replaces: %s\r\n", msg->replaces);
+	if (gw_ident_uri_ok(msg->referred_by))
+		gw_buf_printf(&b, "Referred-By: <%s>\r\n", msg->referred_by);
 	err = gw_buf_error(&b);
 	s->headers = take(&b);
 	return err;
@@ -134,9 +163,12 @@ static int setup_identity(struct gw_session *s, const struct gw_msg *msg,
 			  const struct gw_party *who)
 {
 	char addr[GW_IDENT_ADDR_SIZE];
+	const char *name = msg->call_info && msg->call_info->name[0]
+				   ? msg->call_info->name
+				   : who->display;
 
 	if (msg->privacy || !who->uri ||
-	    gw_ident_addr(addr, sizeof(addr), who->display, who->uri))
+	    gw_ident_addr(addr, sizeof(addr), name, who->uri))
 		(void)snprintf(addr, sizeof(addr),
 			       "\"Anonymous\" <sip:anonymous@anonymous."
 			       "invalid>");
@@ -176,6 +208,43 @@ static unsigned choose_way(struct gw_session *s, const struct gw_msg *msg,
 	return 503;
 }
 
+/*
+ * An emergency call goes to the E-CSCF, or where its caller's other calls go;
+ * where that is nowhere any more (nobody registers him), to the first core
+ * that could be meant.
+ */
+static unsigned choose_emergency_way(struct gw_session *s,
+				     const struct gw_msg *msg)
+{
+	const struct gw_settings *set = s->sip->set;
+	const char *target = set->emergency.target;
+	bool known =
+		msg->registration &&
+		!gw_session_originate(s, msg->registration, msg->asserted.uri);
+
+	if (known && !*target)
+		return 0;
+	if (*target) {
+		free(s->route);
+		s->route = malloc(strlen(target) + sizeof("<;lr>"));
+		if (!s->route)
+			return 503;
+		/* TS 24.229 5.2.10.4: the topmost Route is the E-CSCF. */
+		(void)sprintf(s->route, "<%s;lr>", target);
+	} else {
+		target = *set->sip.core ? set->sip.core : set->ims.core[0];
+	}
+	(void)snprintf(s->next_hop, sizeof(s->next_hop), "%s%s", target,
+		       s->route ? ";lr" : "");
+	if (*target &&
+	    (known || !gw_stack_contact(s->sip, s->contact, sizeof(s->contact),
+					target, NULL, false)))
+		return 0;
+	gw_error(&s->log, "emergency call: no way to %s",
+		 *target ? target : "any core");
+	return 503;
+}
+
 /* Who is here: of a registered set, the identity that the core knows for this
  * call; another's name would not fit it. */
 static struct gw_party here(const struct gw_session *s,
@@ -197,7 +266,8 @@ static int send_setup(struct gw_session *s, const struct gw_msg *msg)
 
 	if (s->state != GW_SES_IDLE || s->released)
 		return -EPROTO;
-	if (!gw_ident_uri_ok(msg->target.uri)) {
+	if (msg->emergency ? !gw_emergency_is_urn(msg->target.uri)
+			   : !gw_ident_uri_ok(msg->target.uri)) {
 		gw_metric_add(&m_bad_target, 1);
 		gw_info(&s->log, "target cannot be called");
 		gw_session_fail_later(s, 484, NULL);
@@ -212,7 +282,8 @@ static int send_setup(struct gw_session *s, const struct gw_msg *msg)
 		gw_session_fail_later(s, 480, "SIPS Not Allowed");
 		return 0;
 	}
-	status = choose_way(s, msg, sips);
+	status = msg->emergency ? choose_emergency_way(s, msg)
+				: choose_way(s, msg, sips);
 	if (status) {
 		gw_session_fail_later(s, (uint16_t)status,
 				      status == 403 ? "not registered" : NULL);
@@ -317,7 +388,8 @@ static int send_info(struct gw_session *s, const struct gw_msg *msg)
 	if (!type || strlen(type) > 64 || strpbrk(type, "\r\n") ||
 	    !msg->content || msg->content_len > INFO_MAX)
 		return -EPROTO;
-	return gw_session_info(s, type, msg->content, msg->content_len);
+	return gw_session_info(s, msg->branch, type, msg->content,
+			       msg->content_len);
 }
 
 static int send_transfer(struct gw_session *s, const struct gw_msg *msg)
@@ -442,6 +514,7 @@ int gw_ims_leg_incoming(struct gw_session *s, const sip_t *request)
 {
 	struct gw_msg setup = { .verb = GW_V_SETUP };
 	struct gw_ims_who calling, dialled;
+	struct gw_call_info info;
 	struct ims_leg *l;
 
 	if (leg_new(&l, s))
@@ -449,6 +522,7 @@ int gw_ims_leg_incoming(struct gw_session *s, const sip_t *request)
 	setup.instead_of = s->instead_of;
 	setup.desc = gw_ims_desc(request, GW_DESC_OFFER);
 	setup.privacy = gw_ims_wants_privacy(request);
+	setup.call_info = gw_ims_info(&info, request);
 	setup.asserted = gw_ims_originator(&calling, request);
 	setup.target = gw_ims_called(s->sip, &dialled, request);
 	gw_session_charge(s, request);

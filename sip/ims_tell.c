@@ -10,7 +10,9 @@
 #include <string.h>
 
 #include "gateway/base/check.h"
+#include "gateway/base/emergency.h"
 #include "sip/ims_cause.h"
+#include "sip/ims_info.h"
 #include "sip/ims_read.h"
 #include "sip/regn.h"
 
@@ -43,12 +45,36 @@ static enum gw_alert alert_of(int status)
 	}
 }
 
+/* RFC 5009 8: the direction is that of the network's media.  False: nothing is
+ * said of it. */
+static bool read_early_media(struct gw_msg *msg, const sip_t *m)
+{
+	const char *early = gw_ims_header(m, "P-Early-Media");
+
+	msg->no_early_media = gw_ims_has_token(early, "inactive") ||
+			      gw_ims_has_token(early, "recvonly");
+	msg->early_both = gw_ims_has_token(early, "sendrecv");
+	msg->early_media =
+		msg->early_both || gw_ims_has_token(early, "sendonly");
+	return msg->early_media || msg->no_early_media;
+}
+
+void gw_ims_tell_early_media(struct gw_session *s, unsigned branch,
+			     const sip_t *update)
+{
+	struct gw_msg msg = { .verb = GW_V_PROGRESS, .branch = branch };
+
+	msg.firm = s->branch[branch - 1].firm;
+	if (read_early_media(&msg, update))
+		tell(s, &msg);
+}
+
 void gw_ims_tell_progress(struct gw_session *s, int status,
 			  const struct gw_branch *b, const sip_t *response,
 			  bool fresh)
 {
-	const char *early = gw_ims_header(response, "P-Early-Media");
 	struct gw_msg msg = { .verb = GW_V_PROGRESS };
+	struct gw_call_info info;
 	struct gw_ims_who w;
 
 	/* Without a dialog there is nothing that could end. */
@@ -57,17 +83,14 @@ void gw_ims_tell_progress(struct gw_session *s, int status,
 	msg.branch = b ? (unsigned)(b - s->branch) + 1 : 0;
 	msg.firm = b && b->firm;
 	msg.asserted = gw_ims_connected(&w, response);
+	msg.call_info = gw_ims_info(&info, response);
 	msg.alert = alert_of(status);
 	/* An offer in an unreliable response does not exist (RFC 3262 5). */
 	if (!s->late && fresh)
 		msg.desc = gw_ims_desc(response, GW_DESC_EARLY_ANSWER);
 	else if (s->late && fresh && b && b->asks)
 		msg.desc = gw_ims_desc(response, GW_DESC_OFFER);
-	msg.no_early_media = gw_ims_has_token(early, "inactive") ||
-			     gw_ims_has_token(early, "recvonly");
-	/* RFC 5009 8: the direction is that of the network's media. */
-	msg.early_media = gw_ims_has_token(early, "sendrecv") ||
-			  gw_ims_has_token(early, "sendonly");
+	(void)read_early_media(&msg, response);
 	tell(s, &msg);
 }
 
@@ -112,13 +135,15 @@ void gw_ims_tell_accept(struct gw_session *s, unsigned branch,
 }
 
 void gw_ims_tell_transfer(struct gw_session *s, const char *target,
-			  const char *replaces, struct gw_leg *joins)
+			  const char *replaces, const char *by,
+			  struct gw_leg *joins)
 {
 	const struct gw_msg msg = {
 		.verb = GW_V_TRANSFER,
 		.target = {target, NULL},
 		.replaces = replaces,
 		.joins = joins,
+		.referred_by = by,
 	};
 
 	tell(s, &msg);
@@ -205,6 +230,16 @@ static void read_reasons(struct gw_cause *c, const sip_t *m, const char **said)
 	}
 }
 
+static bool is_emergency_xml(const sip_t *m)
+{
+	return m->sip_payload && m->sip_content_type &&
+	       m->sip_content_type->c_type &&
+	       !strcasecmp(m->sip_content_type->c_type,
+			   "application/3gpp-ims+xml") &&
+	       gw_emergency_said(m->sip_payload->pl_data,
+				 m->sip_payload->pl_len);
+}
+
 /* What a failure, BYE or CANCEL says beyond its number, into @text. */
 static void read_cause(struct gw_cause *c, char *text, size_t size,
 		       unsigned status, const sip_t *m)
@@ -227,6 +262,12 @@ static void read_cause(struct gw_cause *c, char *text, size_t size,
 	} else if (status == 408 || status == 503) {
 		/* Nobody answered, or nobody was reached: worth another try. */
 		c->retry_after_s = RETRY_AFTER_S;
+	}
+	/* The network recognises a number that our list has not (TS 24.229
+	 * 5.1.3.1). */
+	if (status == 380 && m && is_emergency_xml(m)) {
+		c->status = 380;
+		c->emergency = true;
 	}
 	if (said && !gw_ident_unquote(plain, sizeof(plain), said))
 		plain[0] = '\0';

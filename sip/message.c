@@ -333,23 +333,6 @@ int gw_sip_message_send(struct gw_sip *sip, uint64_t id,
 
 /* ---- received ---- */
 
-static int refuse(struct gw_sip *sip, nta_incoming_t *irq, int status,
-		  const char *headers, struct gw_metric *why)
-{
-	const char *ua = sip->set->sip.user_agent;
-
-	(void)nta_incoming_treply(
-		irq, status, gw_ims_cause_phrase((unsigned)status),
-		TAG_IF(*ua, SIPTAG_SERVER_STR(ua)),
-		TAG_IF(headers, SIPTAG_HEADER_STR(headers)), TAG_END());
-	gw_stack_count_response(true, status);
-	if (why) {
-		gw_metric_add(why, 1);
-		gw_info(&sip->log, "MESSAGE refused: %d", status);
-	}
-	return status;
-}
-
 static bool is_text(const sip_t *request)
 {
 	const sip_content_type_t *c = request->sip_content_type;
@@ -395,14 +378,14 @@ static int check(struct gw_sip *sip, nta_incoming_t *irq, const sip_t *request)
 
 	if (request->sip_max_forwards &&
 	    request->sip_max_forwards->mf_count == 0)
-		return refuse(sip, irq, 483, NULL, &m_type);
+		return gw_stack_refuse(sip, irq, 483, NULL, &m_type);
 	if (!is_text(request))
-		return refuse(sip, irq, 415,
-			      "Accept: text/plain\r\n"
-			      "Accept-Encoding: identity\r\n",
-			      &m_type);
+		return gw_stack_refuse(sip, irq, 415,
+				       "Accept: text/plain\r\n"
+				       "Accept-Encoding: identity\r\n",
+				       &m_type);
 	if (len > GW_MESSAGE_MAX)
-		return refuse(sip, irq, 413, NULL, &m_long);
+		return gw_stack_refuse(sip, irq, 413, NULL, &m_long);
 	return 0;
 }
 
@@ -420,10 +403,11 @@ int gw_message_incoming(struct gw_sip *sip, nta_incoming_t *irq,
 	if (status)
 		return status;
 	if (gw_regn_route(sip, request, &regn) < 0)
-		return refuse(sip, irq, 404, NULL, &m_contact);
+		return gw_stack_refuse(sip, irq, 404, NULL, &m_contact);
 	r = note(all, irq);
 	if (!r)
-		return refuse(sip, irq, 503, "Retry-After: 10\r\n", &m_many);
+		return gw_stack_refuse(sip, irq, 503, "Retry-After: 10\r\n",
+				       &m_many);
 	/* May answer at once: r is gone then. */
 	gw_ims_message(sip, request, regn, all->handler, r->ask, all->arg);
 	return 0;
@@ -453,7 +437,7 @@ void gw_sip_message_answer(struct gw_sip *sip, uint64_t ask,
 			       cause->retry_after_s);
 		headers = line;
 	}
-	(void)refuse(sip, r->irq, (int)status, headers, NULL);
+	(void)gw_stack_refuse(sip, r->irq, (int)status, headers, NULL);
 	nta_incoming_destroy(r->irq);
 	drop_received(all, r);
 }

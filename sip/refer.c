@@ -20,6 +20,8 @@
 
 GW_COUNTER(m_refer, "isthmus_sip_rejected_total",
 	   "Calls and requests refused here, by reason", "reason=\"refer\"");
+GW_COUNTER(m_notify, "isthmus_sip_notify_refused_total",
+	   "NOTIFYs of transfers that their subscriber did not take", "");
 GW_COUNTER(m_replaces, "isthmus_sip_rejected_total",
 	   "Calls and requests refused here, by reason", "reason=\"replaces\"");
 
@@ -122,8 +124,32 @@ static void notify(struct gw_session *s, unsigned status, bool last)
 		       s->refer_id,
 		       last ? "terminated;reason=noresource" : active,
 		       s->contact);
-	if (!gw_dialog_request(s, sip_method_notify, &m, true))
+	s->refer_status = (uint16_t)status;
+	if (!gw_dialog_request(s, sip_method_notify, &m, false))
 		gw_warn(&s->log, "NOTIFY could not be sent");
+}
+
+/* What is said again after a challenge is what there is to say now. */
+void gw_refer_notified(struct gw_session *s, int status, const sip_t *response)
+{
+	bool internal = !response || nta_sip_is_internal(response);
+
+	if (status < 300)
+		return;
+	if (s->state != GW_SES_UP || s->refer_quiet)
+		return;
+	if (!internal && (status == 401 || status == 407) &&
+	    !s->refer_challenged) {
+		s->refer_challenged = true;
+		if (gw_session_challenged(s, response, 0)) {
+			notify(s, s->refer_status, s->refer_status >= 200);
+			return;
+		}
+	}
+	/* RFC 6665 4.2.2: who does not take it is told no more. */
+	gw_metric_add(&m_notify, 1);
+	gw_info(&s->log, "NOTIFY of a transfer refused: %d", status);
+	s->refer_quiet = true;
 }
 
 static void take_on(struct gw_session *s)
@@ -166,6 +192,14 @@ int gw_refer_told(struct gw_session *s, const struct gw_cause *cause)
 
 /* ---- REFER ---- */
 
+/* Who the core says is behind it (RFC 3892); NULL: it does not. */
+static const char *referrer(char *out, size_t size, const sip_t *request)
+{
+	const sip_referred_by_t *by = sip_referred_by(request);
+
+	return by && take_target(out, size, by->b_url) ? out : NULL;
+}
+
 /* A dialog of ours that @replaces names: both calls are here, and no INVITE
  * needs to go round by the core.  NULL: it is another's. */
 static struct gw_leg *joined(struct gw_session *s, const char *replaces)
@@ -191,6 +225,7 @@ void gw_refer_incoming(struct gw_session *s, nta_leg_t *leg,
 	const sip_refer_to_t *to = request->sip_refer_to;
 	const sip_refer_sub_t *sub = sip_refer_sub(request);
 	char target[GW_IDENT_URI_MAX + 1], replaces[REPLACES_MAX];
+	char by[GW_IDENT_URI_MAX + 1];
 
 	if (s->state != GW_SES_UP || leg != s->dialog) {
 		refuse(s, irq, 481, "the call is not up");
@@ -219,10 +254,12 @@ void gw_refer_incoming(struct gw_session *s, nta_leg_t *leg,
 	}
 	s->refer_irq = irq;
 	s->refer_id = request->sip_cseq->cs_seq;
+	s->refer_challenged = false;
 	s->refer_quiet =
 		sub && sub->rs_value && !strcasecmp(sub->rs_value, "false");
 	gw_info(&s->log, "REFER received%s", *replaces ? " with Replaces" : "");
 	gw_ims_tell_transfer(s, target, *replaces ? replaces : NULL,
+			     referrer(by, sizeof(by), request),
 			     joined(s, replaces));
 	/* The call answers at once, or there is none. */
 	if (s->refer_irq) {
@@ -244,7 +281,10 @@ int gw_refer_replaces(struct gw_sip *sip, const sip_t *request,
 	*instead_of = NULL;
 	if (!join && !r)
 		return 0;
-	if (join)
+	if (join && r)
+		status =
+			400; /* RFC 3891 3, RFC 3911 4: it is one or the other */
+	else if (join)
 		status = 488; /* RFC 3911 4: nobody joins a call here */
 	else if (!s)
 		status = 481;

@@ -67,29 +67,39 @@ static nta_outgoing_t *send_request(struct gw_sip *sip, nta_response_f *handler,
 	return orq;
 }
 
+/* The end of the transaction @slot of @r, once its final response is there.
+ * @r may be NULL, and may be gone on return. */
+static void finish(struct gw_regn *r, nta_outgoing_t **slot,
+		   nta_outgoing_t *orq, const sip_t *response,
+		   void (*on_final)(struct gw_regn *r, int status,
+				    const sip_t *response))
+{
+	int status = nta_outgoing_status(orq);
+
+	if (!r || orq != *slot) {
+		if (status >= 200)
+			nta_outgoing_destroy(orq);
+		return;
+	}
+	if (from_network(response))
+		gw_stack_count_response(false, status);
+	if (status < 200)
+		return;
+	*slot = NULL;
+	gw_regn_enter(r);
+	on_final(r, status, from_network(response) ? response : NULL);
+	gw_regn_leave(r);
+	nta_outgoing_destroy(orq);
+}
+
 /* ---- REGISTER ---- */
 
 static int on_register_response(void *ref, nta_outgoing_t *orq,
 				const sip_t *response)
 {
 	struct gw_regn *r = gw_regn_resolve(ref);
-	int status = nta_outgoing_status(orq);
 
-	if (!r || orq != r->orq) {
-		if (status >= 200)
-			nta_outgoing_destroy(orq);
-		return 0;
-	}
-	if (from_network(response))
-		gw_stack_count_response(false, status);
-	if (status < 200)
-		return 0;
-	r->orq = NULL;
-	gw_regn_enter(r);
-	gw_regn_on_response(r, status,
-			    from_network(response) ? response : NULL);
-	gw_regn_leave(r);
-	nta_outgoing_destroy(orq);
+	finish(r, r ? &r->orq : NULL, orq, response, gw_regn_on_response);
 	return 0;
 }
 
@@ -131,23 +141,8 @@ static int on_subscribe_response(void *ref, nta_outgoing_t *orq,
 				 const sip_t *response)
 {
 	struct gw_regn *r = gw_regn_resolve(ref);
-	int status = nta_outgoing_status(orq);
 
-	if (!r || orq != r->sub.orq) {
-		if (status >= 200)
-			nta_outgoing_destroy(orq);
-		return 0;
-	}
-	if (from_network(response))
-		gw_stack_count_response(false, status);
-	if (status < 200)
-		return 0;
-	r->sub.orq = NULL;
-	gw_regn_enter(r);
-	gw_regn_on_subscribed(r, status,
-			      from_network(response) ? response : NULL);
-	gw_regn_leave(r);
-	nta_outgoing_destroy(orq);
+	finish(r, r ? &r->sub.orq : NULL, orq, response, gw_regn_on_subscribed);
 	return 0;
 }
 

@@ -166,6 +166,7 @@ static void destroy(struct gw_session *s)
 	gw_body_clear(&s->queued);
 	gw_body_clear(&s->early);
 	gw_body_clear(&s->sdp);
+	free(s->branch);
 	free(s->request_uri);
 	free(s->from);
 	free(s->to);

@@ -13,6 +13,9 @@
  * A session outlives its leg: what is still owed to the peer (an ACK, the end
  * of a BYE, a CANCEL's 200) is done without it.  It dies by itself when it is
  * DEAD and has no leg.  Signalling thread only.  Diagram: docs/sip.md.
+ *
+ * An int that is returned is 0 or -errno: -EPROTO where the state has no place
+ * for it, -EAGAIN while another offer is under way, -ENOMEM.
  */
 #ifndef GW_SIP_SESSION_H
 #define GW_SIP_SESSION_H
@@ -127,13 +130,18 @@ struct gw_session {
 	nta_incoming_t *refer_irq;  /* not answered yet */
 	uint32_t refer_id;          /* its CSeq */
 	bool refer_on, refer_quiet; /* accepted; without NOTIFYs (RFC 4488) */
+	uint16_t refer_status;      /* as the last NOTIFY had it */
+	bool refer_challenged;      /* one of them was */
 	struct gw_leg *instead_of;  /* whose place its INVITE takes */
 
 	/* dialog */
 	nta_leg_t *dialog; /* the one that counts; NULL until there is one */
 	nta_leg_t *caller; /* UAC: the leg without To tag */
 	nta_outgoing_t *invite; /* UAC: the original INVITE */
-	struct gw_branch branch[GW_SESSION_BRANCHES];
+	/* Early dialogs, and then the one: made as they come, so that a pointer
+	 * into them lasts until the next one does.  UAS: none. */
+	struct gw_branch *branch;
+	unsigned branch_room;
 	unsigned nbranch, won;   /* index of the dialog that answered */
 	unsigned byes;           /* of dialogs that nothing had come of */
 	nta_incoming_t *inv_irq; /* the peer's INVITE or re-INVITE */
@@ -304,8 +312,9 @@ bool gw_session_body_understood(struct gw_session *s, nta_incoming_t *irq,
 void gw_session_reply_later(struct gw_session *s, nta_incoming_t *irq);
 int gw_session_accept_offer(struct gw_session *s, const void *sdp, size_t len);
 int gw_session_refuse_offer(struct gw_session *s, const struct gw_cause *cause);
-int gw_session_info(struct gw_session *s, const char *type, const void *body,
-		    size_t len);
+/* @branch: of an early dialog, from 1; 0: the session's. */
+int gw_session_info(struct gw_session *s, unsigned branch, const char *type,
+		    const void *body, size_t len);
 /* Something ended that a queued offer waited for. */
 void gw_session_flush_offer(struct gw_session *s);
 void gw_session_glare_over(struct gw_session *s);
@@ -350,6 +359,8 @@ void gw_refer_incoming(struct gw_session *s, nta_leg_t *leg,
 		       nta_incoming_t *irq, const sip_t *request);
 /* The call says how it goes. */
 int gw_refer_told(struct gw_session *s, const struct gw_cause *cause);
+/* A NOTIFY of ours is answered. */
+void gw_refer_notified(struct gw_session *s, int status, const sip_t *response);
 /* An INVITE with Replaces or Join: 0 with the leg it replaces (NULL: neither
  * header is there), or the status that refuses it. */
 int gw_refer_replaces(struct gw_sip *sip, const sip_t *request,
@@ -389,6 +400,9 @@ void gw_session_charge(struct gw_session *s, const sip_t *request);
 void gw_ims_tell_progress(struct gw_session *s, int status,
 			  const struct gw_branch *b, const sip_t *response,
 			  bool fresh);
+/* P-Early-Media in an UPDATE of the early dialog @branch, from 1. */
+void gw_ims_tell_early_media(struct gw_session *s, unsigned branch,
+			     const sip_t *update);
 void gw_ims_tell_answer(struct gw_session *s, unsigned branch,
 			const sip_t *response, enum gw_desc_role role);
 /* OFFER without description: what would the call offer? */
@@ -406,9 +420,10 @@ void gw_ims_tell_info(struct gw_session *s, const char *type, const void *body,
 		      size_t len);
 void gw_ims_tell_failure(struct gw_session *s, unsigned status,
 			 const char *text);
-/* @joins: the leg of another call whose dialog @replaces names, or NULL. */
+/* @by: Referred-By's URI (RFC 3892), or NULL.  @joins: the leg of another call whose dialog @replaces names, or NULL. */
 void gw_ims_tell_transfer(struct gw_session *s, const char *target,
-			  const char *replaces, struct gw_leg *joins);
+			  const char *replaces, const char *by,
+			  struct gw_leg *joins);
 /* @message may be NULL.  @status 200: a normal end. */
 void gw_ims_tell_release(struct gw_session *s, unsigned status,
 			 const sip_t *message);

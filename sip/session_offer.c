@@ -264,6 +264,8 @@ void gw_session_on_response(struct gw_session *s, nta_outgoing_t *orq,
 		gw_session_on_update_response(s, orq, status, response);
 	} else if (method == sip_method_prack) {
 		gw_session_on_prack_response(s, orq, status, response);
+	} else if (method == sip_method_notify) {
+		gw_refer_notified(s, status, response);
 	} else if (method == sip_method_info && status >= 200) {
 		on_info_response(s, orq, status, response);
 	}
@@ -378,6 +380,8 @@ void gw_session_peer_update(struct gw_session *s, nta_leg_t *leg,
 			    nta_incoming_t *irq, const sip_t *request)
 {
 	bool early = s->state == GW_SES_CALLING || s->state == GW_SES_INCOMING;
+	unsigned branch =
+		s->state == GW_SES_CALLING ? gw_session_branch_of(s, leg) : 0;
 
 	if (!gw_session_body_understood(s, irq, request) ||
 	    gw_session_timer_too_short(s, irq, request))
@@ -390,6 +394,8 @@ void gw_session_peer_update(struct gw_session *s, nta_leg_t *leg,
 		(void)gw_dialog_reply(s, irq, 200, NULL, false);
 		if (!early)
 			gw_session_timer_replied(s);
+		if (branch)
+			gw_ims_tell_early_media(s, branch, request);
 		return;
 	}
 	if (!peer_may_offer(s, leg, irq))
@@ -407,7 +413,10 @@ void gw_session_peer_update(struct gw_session *s, nta_leg_t *leg,
 	if (!early)
 		gw_session_timer_asked(s, request);
 	gw_info(&s->log, "UPDATE received with an offer");
-	gw_ims_tell_offer(s, early ? gw_session_branch_of(s, leg) : 0, request);
+	gw_ims_tell_offer(s, branch, request);
+	/* What it authorises, it does with what it describes. */
+	if (branch && s->state == GW_SES_CALLING)
+		gw_ims_tell_early_media(s, branch, request);
 }
 
 /* ---- the call's replies ---- */
@@ -535,13 +544,19 @@ int gw_session_refuse_offer(struct gw_session *s, const struct gw_cause *cause)
 	return 0;
 }
 
-int gw_session_info(struct gw_session *s, const char *type, const void *body,
-		    size_t len)
+int gw_session_info(struct gw_session *s, unsigned branch, const char *type,
+		    const void *body, size_t len)
 {
 	const struct gw_dialog_msg m = { .content_type = type,
 					 .body = body,
 					 .len = len };
 
+	if (s->state == GW_SES_CALLING && branch && branch <= s->nbranch &&
+	    !s->branch[branch - 1].ended)
+		return gw_dialog_request_in(s, s->branch[branch - 1].leg,
+					    sip_method_info, &m)
+			       ? 0
+			       : -ENOMEM;
 	if (s->state != GW_SES_UP &&
 	    (s->state != GW_SES_ANSWERED || s->answer_held))
 		return -EPROTO;

@@ -55,7 +55,8 @@ void gw_session_drop_branches(struct gw_session *s)
 		if (i != s->won)
 			gw_dialog_drop_branch(&s->branch[i]);
 	}
-	gw_dialog_drop(&s->branch[s->won].tagged);
+	if (s->nbranch)
+		gw_dialog_drop(&s->branch[s->won].tagged);
 	gw_dialog_drop(&s->invite);
 	if (s->won) {
 		struct gw_branch won = s->branch[s->won];

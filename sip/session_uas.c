@@ -118,7 +118,7 @@ static void on_unpracked(struct gw_session *s)
 	bool told = s->state == GW_SES_BYE_WAIT;
 
 	gw_warn(&s->log, "no PRACK: 504");
-	(void)gw_dialog_reply(s, s->inv_irq, 504, NULL, false);
+	gw_dialog_reply_given_up(s, s->inv_irq, 504);
 	s->inv_irq = NULL;
 	s->inv_answered = s->answer_held = false;
 	if (gw_session_event(s, GW_SEV_PEER_ENDS) && !told)
@@ -203,7 +203,10 @@ void gw_session_on_cancel(struct gw_session *s, nta_incoming_t *irq,
 		return;
 	s->inv_irq = NULL;
 	s->inv_answered = s->answer_held = false;
-	(void)gw_dialog_reply(s, irq, 487, NULL, false);
+	if (request)
+		(void)gw_dialog_reply(s, irq, 487, NULL, false);
+	else
+		gw_dialog_reply_given_up(s, irq, 487);
 	if (initial) {
 		(void)gw_session_event(s, GW_SEV_PEER_ENDS);
 		gw_info(&s->log, "cancelled by the peer");

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sofia-sip/nta_tag.h>
 #include <sofia-sip/su_tag.h>
+#include <sofia-sip/tport.h>
 #include <sofia-sip/tport_tag.h>
 
 #include "gateway/base/addr.h"
@@ -64,6 +65,8 @@ GW_COUNTER(m_again_in, AGAIN, AGAIN_HELP, "what=\"received\"");
 GW_COUNTER(m_garbage, REJ, REJ_HELP, "reason=\"garbage\"");
 GW_COUNTER(m_silent, "isthmus_sip_timeouts_total",
 	   "Waits that ended unanswered", "what=\"request\"");
+GW_COUNTER(m_broken, "isthmus_sip_streams_broken_total",
+	   "TCP and TLS connections closed behind a message that could not be read", "");
 /* clang-format on */
 
 void gw_stack_count_request(bool sent, sip_method_t method)
@@ -109,6 +112,19 @@ static void on_tls_refused(const struct gw_addr *peer, void *arg)
 		return;
 	for (s = sip->sessions; s; s = s->next)
 		gw_session_unreachable(s);
+}
+
+/*
+ * Instead of Sofia's function of this name, which it calls through the PLT when
+ * a message on a stream could not be read, or was too long.  Its own stops
+ * reading for good and keeps the connection, as it cannot tell where the next
+ * message begins: one that the peer closes then stays with us for ever, and a
+ * core that goes on using it is never heard again.  RFC 3261 18.3: it is closed.
+ */
+int tport_stall(tport_t *self)
+{
+	gw_metric_add(&m_broken, 1);
+	return tport_shutdown(self, 2);
 }
 
 static int add_listener(struct gw_sip *sip, const char *uri)

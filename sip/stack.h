@@ -2,6 +2,7 @@
  * sip/stack.h - the agent, private to sip/
  *
  * What the files of this folder know of struct gw_sip.
+ * Signalling thread only.
  */
 #ifndef GW_SIP_STACK_H
 #define GW_SIP_STACK_H
@@ -19,6 +20,7 @@
 #include <sofia-sip/nta.h>
 #include <sofia-sip/sip.h>
 
+struct gw_metric;
 struct gw_session;
 struct gw_regns;
 struct gw_messages;
@@ -88,11 +90,19 @@ bool gw_stack_core_is_tls(const struct gw_sip *sip);
 
 /* ---- stack_request.c ---- */
 
+/* A final response to @irq, which has no session; @why is counted and logged,
+ * NULL: neither.  Returns @status for NTA, which then forgets the transaction. */
+int gw_stack_refuse(struct gw_sip *sip, nta_incoming_t *irq, int status,
+		    const char *headers, struct gw_metric *why);
 /* A final response to a method that nobody here serves, counted: 489 for an
  * event package (RFC 6665 4.2.1.1, RFC 3903 6), 481 for a NOTIFY that nobody
  * subscribed to, else 405.  Returns it. */
 int gw_stack_refuse_method(struct gw_sip *sip, nta_incoming_t *irq,
 			   const sip_t *request);
+
+/* Is @request for an emergency service?  Then it is refused: 380, returned. */
+bool gw_stack_is_emergency(const struct gw_sip *sip, const sip_t *request);
+int gw_stack_refuse_emergency(struct gw_sip *sip, nta_incoming_t *irq);
 
 /* What every request must pass, in a dialog or not: Require.  0, or the final
  * status that has been sent. */

@@ -43,7 +43,8 @@ int gw_stack_check(struct gw_sip *sip, nta_incoming_t *irq,
 		   const sip_t *request)
 {
 	su_home_t home[1] = { SU_HOME_INIT(home) };
-	char tags[GW_EXT_SIZE];
+	static const char quiet[] = ", norefersub"; /* RFC 4488 */
+	char tags[GW_EXT_SIZE + sizeof(quiet)];
 	sip_supported_t *ours;
 	int status;
 
@@ -51,6 +52,8 @@ int gw_stack_check(struct gw_sip *sip, nta_incoming_t *irq,
 		return 0;
 	su_home_init(home);
 	(void)gw_ext_print(tags, gw_ext_ours(&sip->set->sip));
+	if (request->sip_request->rq_method == sip_method_refer)
+		strcat(tags, *tags ? quiet : quiet + 2);
 	ours = *tags ? sip_supported_make(home, tags) : NULL;
 	status = nta_check_required(irq, request, ours, TAG_END());
 	su_home_deinit(home);
@@ -103,6 +106,12 @@ static int refuse(struct gw_sip *sip, nta_incoming_t *irq, int status,
 		gw_info(&sip->log, "%s refused: %d",
 			nta_incoming_method_name(irq), status);
 	return status;
+}
+
+int gw_stack_refuse(struct gw_sip *sip, nta_incoming_t *irq, int status,
+		    const char *headers, struct gw_metric *why)
+{
+	return refuse(sip, irq, status, headers, why);
 }
 
 int gw_stack_refuse_method(struct gw_sip *sip, nta_incoming_t *irq,
@@ -235,6 +244,10 @@ int gw_stack_on_request(void *arg, nta_leg_t *leg, nta_incoming_t *irq,
 	/* NTA cannot stay silent: 403 is no longer than what came. */
 	if (!source_allowed(sip, irq))
 		return refuse(sip, irq, 403, NULL, &m_source);
+	/* Before anything else that could be wrong with it. */
+	if (method == sip_method_invite && !request->sip_to->a_tag &&
+	    gw_stack_is_emergency(sip, request))
+		return gw_stack_refuse_emergency(sip, irq);
 	status = gw_stack_check(sip, irq, request);
 	if (status)
 		return status;

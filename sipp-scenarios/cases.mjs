@@ -9,9 +9,12 @@ import { startRelay } from './lib/relay.mjs';
 import { answerOverTls, callOverTls, isTurnedAway, listenOverTls, makeCertificate,
 	makeCertificates, shownCertificate, useCertificate } from './lib/tls_peer.mjs';
 import { answer, description } from './lib/web.mjs';
+import * as emergency from './emergency_cases.mjs';
+import { cases as info } from './info_cases.mjs';
 import { lossyLate, lossyOrig, lossyTerm } from './lossy_cases.mjs';
 import { more, overLossy } from './more_cases.mjs';
 import { groups as registering } from './reg_cases.mjs';
+import { transfers } from './transfer_cases.mjs';
 
 const BOB = 'sip:bob@far.example';
 
@@ -286,6 +289,15 @@ export const groups = [
 			} },
 			{ scenario: 'orig_early_update', web: callCalmly('early') },
 			{ scenario: 'orig_580', web: failsWith(580) },
+			{ scenario: 'orig_ivr', async web(web) {
+				const id = await web.call(BOB);
+
+				await web.state(id, 'early');
+				await web.update(id, { userData: { dtmf: { signal: '5', duration: 160 } } });
+				await web.state(id, 'connected');
+				await pause(100);
+				await web.hangUp(id);
+			} },
 			{ scenario: 'term_volte', web: acceptAndWait },
 			{ scenario: 'term_late_prack', web: acceptAndWait },
 			{ scenario: 'term_interval', web: acceptAndWait },
@@ -296,7 +308,23 @@ export const groups = [
 		name: 'more',
 		options: { core: core(PORT.peer, ';transport=udp'),
 			more: 'routes: [ { match: echo, leg: echo } ]\n' },
-		cases: named(more),
+		cases: named([...more, ...transfers]),
+	},
+	{
+		name: 'emergency',
+		options: { core: core(PORT.peer, ';transport=udp'), more: emergency.section },
+		cases: emergency.routed,
+	},
+	{
+		name: 'emergency_refused',
+		options: { core: core(PORT.peer, ';transport=udp') },
+		cases: emergency.refused,
+	},
+	{
+		name: 'info',
+		options: { core: core(PORT.peer, ';transport=udp'), calls: ', client_names: true',
+			sip: '  precondition: supported\n  precondition_confirm: true\n' },
+		cases: info,
 	},
 	{
 		name: 'tcp',

@@ -43,10 +43,12 @@ export interface ProblemDetails {
 	status?: number;
 	detail?: string;
 	instance?: string;
+	/** Help has to be called another way. */
+	emergency?: boolean;
 }
 
 export type ErrorCode = 'config' | 'target' | 'state' | 'refused' | 'timeout' |
-	'disconnected' | 'ended' | 'credentials';
+	'disconnected' | 'ended' | 'credentials' | 'emergency';
 
 export class IsthmusError extends Error {
 	constructor(code: ErrorCode, message: string, more?: {
@@ -59,6 +61,8 @@ export class IsthmusError extends Error {
 	/** As in SIP; 0 where the gateway did not say. */
 	readonly status: number;
 	readonly problemDetails: ProblemDetails | null;
+	/** Somebody needs help, and has to call for it another way. */
+	readonly emergency: boolean;
 	/** Seconds. */
 	readonly retryAfter: number | null;
 	readonly response: Message | null;
@@ -163,6 +167,27 @@ export interface CallOptions extends MediaOptions {
 	/** One of the own identities. */
 	preferredOriginatingId?: string;
 	userData?: Record<string, unknown>;
+	/** What the call is about, at most 128 bytes; the other side is shown it. */
+	subject?: string;
+	/** A name of one's own choice, where the gateway's operator allows one. */
+	displayName?: string;
+}
+
+/** What the network says of a call besides who is in it. */
+export interface CallInfo {
+	subject?: string;
+	/** How it shall ring: urn:alert:... or a URL. */
+	alert?: string;
+	/** URLs that the other side has chosen: to fetch one tells it who reads. */
+	icon?: string;
+	info?: string;
+	card?: string;
+	/** Who has forwarded it, the first one first; uri null: withheld. */
+	forwardedBy?: { uri: string | null; displayName?: string; status?: number }[];
+	/** Of a call of one's own: it rings somewhere else, or waits. */
+	forwarded?: boolean;
+	forwardedTo?: string;
+	queued?: boolean;
 }
 
 export interface IncomingRequest {
@@ -232,6 +257,9 @@ export interface EndEvent {
 	status: number;
 	message: string;
 	problemDetails: ProblemDetails | null;
+	/** It was, or should have been, a call to emergency services: the page has to
+	 * say clearly that help is called another way. */
+	emergency: boolean;
 	retryAfter?: number | null;
 }
 
@@ -350,6 +378,7 @@ export interface Quality {
 }
 
 export interface SessionEvents {
+	callInfo: CallInfo;
 	state: { state: SessionState; previous: SessionState };
 	progress: { originator: 'remote'; state: SessionState };
 	/** Both sides want the call. */
@@ -462,6 +491,7 @@ export class Session extends Emitter<SessionEvents> {
 	readonly state: SessionState;
 	readonly restored: boolean;
 	readonly remoteIdentity: { uri: string | null; displayName: string };
+	readonly callInfo: CallInfo;
 	readonly userData: Record<string, unknown> | null;
 	readonly connection: RTCPeerConnection | null;
 	readonly localStream: MediaStream | null;

@@ -225,31 +225,17 @@ void gw_rapp_fini(struct gw_web *web)
 
 /* ---- messages to clients ---- */
 
-/* Of several that share a registration in the core: one. */
-static struct gw_reg *reader_of(const struct gw_web *web,
-				const struct gw_message *m)
+/* 0, or why this endpoint does not get it. */
+static int send_to(struct gw_web *web, struct gw_reg *reg, uint64_t id,
+		   const struct gw_message *m)
 {
-	struct gw_reg *reg = NULL;
-
-	if (!m->registration)
-		return gw_registry_find(web->registry, m->to);
-	(void)gw_registry_find_in_core(web->registry, m->registration, &reg, 1);
-	return reg;
-}
-
-int gw_web_message_send(struct gw_web *web, uint64_t id,
-			const struct gw_message *m)
-{
-	struct gw_reg *reg = reader_of(web, m);
 	struct gw_rout o = { .content_type = GW_MESSAGE_TYPE,
 			     .content = m->text ? m->text : "",
 			     .content_len = m->len };
 	const char *own;
 
 	/* Nothing is kept for one who is away (RFC 3428 is no mailbox). */
-	if (!reg || !reg->conn || reg->pending)
-		return -ENOENT;
-	if (!web->set->messages.per_minute)
+	if (!reg->conn || reg->pending)
 		return -ENOENT;
 	if (reg->unanswered >= UNANSWERED || take(web, &reg->received))
 		return -EBUSY;
@@ -262,6 +248,31 @@ int gw_web_message_send(struct gw_web *web, uint64_t id,
 	reg->unanswered++;
 	gw_rconn_request(reg->conn, GW_RM_MESSAGE, &o, id, GW_RT_MESSAGE);
 	return 0;
+}
+
+int gw_web_message_send(struct gw_web *web, uint64_t id,
+			const struct gw_message *m)
+{
+	struct gw_reg *reg[GW_WEB_ENDPOINTS];
+	int copies = 0, err = -ENOENT;
+	size_t n;
+
+	if (!web->set->messages.per_minute)
+		return -ENOENT;
+	n = m->registration
+		    ? gw_registry_find_in_core(web->registry, m->registration,
+					       reg, GW_WEB_ENDPOINTS)
+		    : gw_registry_find_all(web->registry, m->to, reg,
+					   GW_WEB_ENDPOINTS);
+	for (size_t i = 0; i < n; i++) {
+		int rc = send_to(web, reg[i], id, m);
+
+		if (!rc)
+			copies++;
+		else if (rc == -EBUSY)
+			err = rc;
+	}
+	return copies ? copies : err;
 }
 
 void gw_rapp_response(struct gw_rconn *c, const struct gw_txn_our *our,

@@ -116,13 +116,14 @@ static void add_list(struct gw_buf *b, enum gw_key k, const char *const *list)
 
 static void add_problem(struct gw_buf *b, const struct gw_rproblem *p)
 {
-	const char *title = gw_wire_phrase(p->status);
+	const char *title =
+		p->emergency ? GW_WIRE_P_CALL_HELP : gw_wire_phrase(p->status);
 
 	if (!p->status)
 		return;
 	add_key(b, gw_wire_key(GW_K_PROBLEM));
 	gw_buf_str(b, "{\"" GW_WIRE_P_TYPE "\":");
-	if (p->sip)
+	if (p->sip || p->status == 380)
 		gw_buf_printf(b, "\"urn:ietf:params:sip:response:%u\"",
 			      p->status);
 	else
@@ -134,6 +135,8 @@ static void add_problem(struct gw_buf *b, const struct gw_rproblem *p)
 		gw_buf_str(b, ",\"" GW_WIRE_P_DETAIL "\":");
 		gw_json_string(b, p->detail, strlen(p->detail));
 	}
+	if (p->emergency)
+		gw_buf_str(b, ",\"" GW_WIRE_P_EMERGENCY "\":true");
 	gw_buf_str(b, "}");
 }
 
@@ -167,6 +170,11 @@ static void add_session(struct gw_buf *b, const struct gw_rout *o)
 	add_string(b, GW_K_ASSERTED_ORIG_ID, o->asserted_orig);
 	add_string(b, GW_K_ASSERTED_ORIG_NAME, o->asserted_orig_name);
 	add_string(b, GW_K_ASSERTED_TERM_ID, o->asserted_term);
+	add_string(b, GW_K_ASSERTED_TERM_NAME, o->asserted_term_name);
+	if (o->call_info) {
+		add_key(b, gw_wire_key(GW_K_CALL_INFO));
+		gw_buf_str(b, o->call_info);
+	}
 	add_string(b, GW_K_TRANSFER_STATE, o->transfer_state);
 	add_string(b, GW_K_CONTENT_TYPE, o->content_type);
 	if (o->content) {
@@ -174,6 +182,74 @@ static void add_session(struct gw_buf *b, const struct gw_rout *o)
 		gw_json_string(b, o->content, o->content_len);
 	}
 	add_user_data(b, o);
+}
+
+/* ---- callInfo ---- */
+
+static void add_text(struct gw_buf *b, const char *name, const char *text)
+{
+	if (!text[0])
+		return;
+	add_key(b, name);
+	gw_json_string(b, text, strlen(text));
+}
+
+static void add_forwards(struct gw_buf *b, const struct gw_call_info *info)
+{
+	if (!info->nforward)
+		return;
+	add_key(b, GW_WIRE_C_FORWARDED_BY);
+	gw_buf_str(b, "[");
+	for (unsigned i = 0; i < info->nforward; i++) {
+		const struct gw_call_forward *f = &info->forward[i];
+
+		gw_buf_str(b, i ? ",{\"" GW_WIRE_C_URI "\":"
+				: "{\"" GW_WIRE_C_URI "\":");
+		if (f->uri[0])
+			gw_json_string(b, f->uri, strlen(f->uri));
+		else
+			gw_buf_str(b, "null"); /* withheld */
+		add_text(b, GW_WIRE_C_NAME, f->display);
+		if (f->status)
+			gw_buf_printf(b, ",\"" GW_WIRE_C_STATUS "\":%u",
+				      f->status);
+		gw_buf_str(b, "}");
+	}
+	gw_buf_str(b, "]");
+}
+
+static void add_flag(struct gw_buf *b, const char *name)
+{
+	add_key(b, name);
+	gw_buf_str(b, "true");
+}
+
+char *gw_respect_call_info(const struct gw_call_info *info, enum gw_alert alert)
+{
+	struct gw_buf b;
+	char *text = NULL;
+
+	gw_buf_init(&b, 65536);
+	gw_buf_str(&b, "{");
+	if (info) {
+		add_text(&b, GW_WIRE_C_SUBJECT, info->subject);
+		add_text(&b, GW_WIRE_C_ALERT, info->alert);
+		add_text(&b, GW_WIRE_C_ICON, info->icon);
+		add_text(&b, GW_WIRE_C_PAGE, info->page);
+		add_text(&b, GW_WIRE_C_CARD, info->card);
+		add_forwards(&b, info);
+		add_text(&b, GW_WIRE_C_FORWARDED_TO, info->forwarded_to);
+	}
+	if (alert == GW_ALERT_FORWARDED)
+		add_flag(&b, GW_WIRE_C_FORWARDED);
+	if (alert == GW_ALERT_QUEUED)
+		add_flag(&b, GW_WIRE_C_QUEUED);
+	if (b.len > 1) {
+		gw_buf_str(&b, "}");
+		text = gw_buf_error(&b) ? NULL : gw_buf_take(&b);
+	}
+	gw_buf_fini(&b);
+	return text;
 }
 
 char *gw_respect_print(const struct gw_rout *o, size_t *len)

@@ -39,6 +39,7 @@ GW_COUNTER(m_auth_timeout, REJECTED, REJECTED_HELP, "reason=\"auth_timeout\"");
 GW_COUNTER(m_store, REJECTED, REJECTED_HELP, "reason=\"store\"");
 GW_COUNTER(m_core, REJECTED, REJECTED_HELP, "reason=\"core\"");
 GW_COUNTER(m_unanswered, REJECTED, REJECTED_HELP, "reason=\"unanswered\"");
+GW_COUNTER(m_emergency, REJECTED, REJECTED_HELP, "reason=\"emergency\"");
 
 static const struct {
 	struct gw_metric *metric;
@@ -68,6 +69,7 @@ static const struct {
 	[GW_RJ_STORE]           = { &m_store, "users cannot be looked up" },
 	[GW_RJ_CORE]            = { &m_core, "not registered in the core" },
 	[GW_RJ_UNANSWERED]      = { &m_unanswered, "requests unanswered" },
+	[GW_RJ_EMERGENCY]       = { &m_emergency, "emergency services" },
 };
 
 #define MESSAGES "isthmus_respect_requests_total"
@@ -440,7 +442,7 @@ static void on_request(struct gw_rconn *c, const struct gw_rmsg *m,
 		return;
 	}
 	gw_respect_count_request(m->method, true);
-	if (!extensions_held(c, m))
+	if (gw_remerg_request(c, m) || !extensions_held(c, m))
 		return;
 	if (!gw_rconn_reg(c) && m->method != GW_RM_AUTH &&
 	    m->method != GW_RM_GETINFO) {
@@ -466,7 +468,8 @@ void gw_rconn_message(struct gw_rconn *c, const char *text, size_t len)
 	GW_CHECK(c, CONN_MAGIC);
 	if (c->closing)
 		return;
-	if (!within_rate(c)) { /* before anything is allocated for it */
+	/* Before anything is allocated for it. */
+	if (!within_rate(c) && !gw_remerg_overdraft(c, text, len)) {
 		punish(c, GW_RJ_RATE, "too many messages");
 		return;
 	}

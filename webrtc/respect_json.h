@@ -1,4 +1,8 @@
-/* webrtc/respect_json.h - what the readers of RESPECT messages share */
+/*
+ * webrtc/respect_json.h - what the readers of RESPECT messages share
+ *
+ * Pure functions.
+ */
 #ifndef GW_RESPECT_JSON_H
 #define GW_RESPECT_JSON_H
 
@@ -16,5 +20,7 @@ enum gw_rfault gw_rmsg_bad(struct gw_rmsg *m, unsigned status, const char *fmt,
 
 /* The report of m, which is an object. */
 enum gw_rfault gw_rmsg_report(struct gw_rmsg *m, struct json_object *v);
+/* callInfo of m, which is an object. */
+enum gw_rfault gw_rmsg_call_info(struct gw_rmsg *m, struct json_object *v);
 
 #endif

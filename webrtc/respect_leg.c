@@ -146,6 +146,7 @@ void gw_rleg_send_setup(struct gw_rleg *l)
 		.sdp_is_offer = true,
 		.asserted_orig = l->peer[0] ? l->peer : NULL,
 		.asserted_orig_name = l->peer_name[0] ? l->peer_name : NULL,
+		.call_info = l->call_info,
 	};
 
 	if (conn_of(l))
@@ -174,6 +175,11 @@ void gw_rleg_send_disc(struct gw_rleg *l, const struct gw_cause *cause)
 		o.problem.detail =
 			cause->elsewhere ? "answered elsewhere" : cause->text;
 	}
+	if (o.problem.status && (cause->emergency || l->emergency)) {
+		o.problem.emergency = true;
+		if (!o.problem.detail)
+			o.problem.detail = l->web->set->emergency.text;
+	}
 	if (cause->retry_after_s) {
 		o.has_retry_after = true;
 		o.retry_after_s = cause->retry_after_s;
@@ -193,6 +199,7 @@ static int send_setup(struct gw_rleg *l, const struct gw_msg *msg)
 	err = keep_sdp(l, &msg->desc, true);
 	if (err)
 		return err;
+	l->call_info = gw_respect_call_info(msg->call_info, GW_ALERT_NO);
 	if (!msg->privacy) {
 		(void)snprintf(l->peer, sizeof(l->peer), "%s",
 			       msg->asserted.uri ? msg->asserted.uri : "");
@@ -206,9 +213,24 @@ static int send_setup(struct gw_rleg *l, const struct gw_msg *msg)
 	return 0;
 }
 
+/* What @msg says of the call, unless it was said before. */
+static const char *news(struct gw_rleg *l, const struct gw_msg *msg)
+{
+	char *text = gw_respect_call_info(msg->call_info, msg->alert);
+
+	if (!text || (l->call_info && !strcmp(text, l->call_info))) {
+		free(text);
+		return NULL;
+	}
+	free(l->call_info);
+	l->call_info = text;
+	return text;
+}
+
 static int send_progress(struct gw_rleg *l, const struct gw_msg *msg)
 {
-	struct gw_rout o = { .asserted_term = msg->asserted.uri };
+	struct gw_rout o = { .asserted_term = msg->asserted.uri,
+			     .asserted_term_name = msg->asserted.display };
 	enum gw_rstate before = gw_rleg_shown(l);
 	uint32_t flags = GW_RT_STATE;
 	int err;
@@ -221,14 +243,16 @@ static int send_progress(struct gw_rleg *l, const struct gw_msg *msg)
 	(void)gw_rleg_event(l, GW_RL_EV_PROGRESS);
 	l->alerted = l->alerted || msg->alert == GW_ALERT_RINGING;
 	l->early_media = msg->early_media; /* its dialog may end */
-	if (gw_rleg_shown(l) != before || flags != GW_RT_STATE)
+	o.call_info = news(l, msg);
+	if (gw_rleg_shown(l) != before || flags != GW_RT_STATE || o.call_info)
 		gw_rleg_tell(l, &o, flags);
 	return 0;
 }
 
 static int send_answer(struct gw_rleg *l, const struct gw_msg *msg)
 {
-	struct gw_rout o = { .asserted_term = msg->asserted.uri };
+	struct gw_rout o = { .asserted_term = msg->asserted.uri,
+			     .asserted_term_name = msg->asserted.display };
 	uint32_t flags = GW_RT_STATE;
 	int err;
 
@@ -246,7 +270,8 @@ static int send_answer(struct gw_rleg *l, const struct gw_msg *msg)
 
 static int send_offer(struct gw_rleg *l, const struct gw_msg *msg)
 {
-	struct gw_rout o = { .asserted_term = msg->asserted.uri };
+	struct gw_rout o = { .asserted_term = msg->asserted.uri,
+			     .asserted_term_name = msg->asserted.display };
 	uint32_t flags = GW_RT_STATE;
 	uint64_t now = gw_timers_now_us(l->web->timers);
 	int err;
@@ -359,7 +384,8 @@ static void tell_transfer(struct gw_rleg *l, uint16_t status)
 static int send_transfer(struct gw_rleg *l, const struct gw_msg *msg)
 {
 	const struct gw_cause *cause = &msg->cause;
-	struct gw_rout o = { .asserted_term = msg->asserted.uri };
+	struct gw_rout o = { .asserted_term = msg->asserted.uri,
+			     .asserted_term_name = msg->asserted.display };
 
 	if (l->state != GW_RL_UP)
 		return -EPROTO;
@@ -423,6 +449,7 @@ static void leg_free(struct gw_leg *leg)
 	gw_rleg_detach(l);
 	gw_timer_stop(&l->answer_timer);
 	gw_rleg_sdp_done(l);
+	free(l->call_info);
 	l->magic = 0;
 	free(l);
 }

@@ -69,6 +69,7 @@ struct gw_rleg {
 	uint64_t serial;
 	char id[32]; /* mediaSessionId */
 	bool originating;
+	bool emergency;
 	enum gw_rleg_state state;
 	enum gw_rleg_oa oa;
 	bool held, held_before; /* the latter while our offer is out */
@@ -79,6 +80,7 @@ struct gw_rleg {
 	int64_t since_s;
 	char peer[256], peer_name[128];
 	char resource[256];
+	char *call_info; /* JSON that its msetup has, or was told last */
 	uint64_t glare_until_us; /* RFC 3261 14.1 */
 	uint64_t reported_us;    /* the last report of its quality */
 	struct gw_timer answer_timer;

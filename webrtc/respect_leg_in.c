@@ -9,6 +9,9 @@
 #include "gateway/base/ids.h"
 #include "webrtc/respect_leg.h"
 
+/* Of one client at once: nobody needs more, and each takes memory. */
+#define EMERGENCIES_MAX 4
+
 struct gw_rleg *gw_rleg_find(struct gw_reg *reg, const char *session_id)
 {
 	struct gw_rleg *l;
@@ -89,18 +92,31 @@ static bool may_set_up(struct gw_rconn *c, const struct gw_rmsg *m,
 	return true;
 }
 
-void gw_rleg_msetup(struct gw_rconn *c, const struct gw_rmsg *m)
+/* A name of its own choice only where the operator lets clients have one. */
+static const struct gw_call_info *said_of_it(struct gw_call_info *info,
+					     const struct gw_rconn *c,
+					     const struct gw_rmsg *m)
+{
+	const char *name =
+		c->web->set->calls.client_names ? m->display_name : NULL;
+
+	memset(info, 0, sizeof(*info));
+	(void)snprintf(info->subject, sizeof(info->subject), "%s",
+		       m->subject ? m->subject : "");
+	(void)snprintf(info->name, sizeof(info->name), "%s", name ? name : "");
+	return gw_call_info_empty(info) ? NULL : info;
+}
+
+static void set_up(struct gw_rconn *c, const struct gw_rmsg *m, const char *own,
+		   const char *target, bool emergency)
 {
 	struct gw_web *web = c->web;
 	struct gw_rout o = { .has_state = true, .state = GW_RS_PROCEEDING };
-	struct gw_msg setup = { .verb = GW_V_SETUP };
-	char target[GW_TARGET_SIZE];
-	const char *own;
+	struct gw_msg setup = { .verb = GW_V_SETUP, .emergency = emergency };
+	bool offers = m->len[GW_K_PRE_OFFER] > 0;
+	struct gw_call_info info;
 	struct gw_rleg *l;
 
-	own = may_set_up(c, m, target) ? own_identity(c, m) : NULL;
-	if (!own)
-		return;
 	if (gw_rleg_new(&l, web, c->reg, true)) {
 		gw_rconn_reject(c, m, GW_RJ_LIMIT, 503, "no memory");
 		return;
@@ -108,8 +124,9 @@ void gw_rleg_msetup(struct gw_rconn *c, const struct gw_rmsg *m)
 	/* As the core knows it. */
 	if (c->reg->enrolled)
 		setup.registration = gw_reg_core_key(c->reg);
-	if (gw_rmsg_has(m, GW_K_PRE_OFFER))
+	if (offers)
 		l->oa = GW_OA_PRE;
+	l->emergency = emergency;
 	(void)snprintf(l->peer, sizeof(l->peer), "%s",
 		       m->str[GW_K_RESOURCE_ID]);
 	gw_info(&c->log, "%s: msetup from %s to %s", l->id, own, target);
@@ -118,11 +135,43 @@ void gw_rleg_msetup(struct gw_rconn *c, const struct gw_rmsg *m)
 	o.session_id = l->id;
 	gw_rconn_accept(c, m, &o);
 
-	setup.desc = desc_of(m, GW_K_PRE_OFFER, GW_DESC_PRE_OFFER);
+	if (offers)
+		setup.desc = desc_of(m, GW_K_PRE_OFFER, GW_DESC_PRE_OFFER);
 	setup.target.uri = target;
 	setup.asserted.uri = own;
 	setup.asserted.display = c->reg->name[0] ? c->reg->name : NULL;
+	setup.call_info = said_of_it(&info, c, m);
 	web->h.incoming(&l->leg, &setup, web->h.arg); /* l may be gone */
+}
+
+void gw_rleg_msetup(struct gw_rconn *c, const struct gw_rmsg *m)
+{
+	char target[GW_TARGET_SIZE];
+	const char *own;
+
+	own = may_set_up(c, m, target) ? own_identity(c, m) : NULL;
+	if (own)
+		set_up(c, m, own, target, false);
+}
+
+bool gw_rleg_emergency(struct gw_rconn *c, const struct gw_rmsg *m,
+		       const char *urn)
+{
+	const char *own = NULL;
+	const struct gw_rleg *l;
+	unsigned n = 0;
+
+	LIST_FOREACH(l, &c->reg->legs, link)
+	{
+		n += l->emergency;
+	}
+	if (n >= EMERGENCIES_MAX)
+		return false;
+	/* Not worth a refusal that it is somebody else's. */
+	if (gw_rmsg_has(m, GW_K_PREFERRED_ID))
+		own = gw_reg_identity(c->reg, m->str[GW_K_PREFERRED_ID]);
+	set_up(c, m, own ? own : c->reg->identity[0], urn, true);
+	return true;
 }
 
 /* ---- offer/answer of the client ---- */
@@ -250,7 +299,8 @@ static void client_dtmf(struct gw_rconn *c, const struct gw_rmsg *m,
 			      .content_type = GW_DTMF_RELAY_TYPE,
 			      .content = content };
 
-	if (l->state != GW_RL_UP && !l->early_answered) {
+	/* Also to a service that asks before it answers. */
+	if (l->state != GW_RL_UP && !l->early_media) {
 		gw_rconn_reject(
 			c, m, GW_RJ_STATE, 409,
 			"userData.dtmf before the session is connected");

@@ -45,6 +45,7 @@ static const struct {
 	[GW_K_CONTENT_TYPE] = { T_STRING, 127 },
 	[GW_K_CONTENT]      = { T_STRING, 65536 },
 	[GW_K_REPORT]       = { T_OBJECT, 0 },
+	[GW_K_CALL_INFO]    = { T_OBJECT, 0 },
 	[GW_K_JOIN_ID]      = { T_STRING, 64 },
 };
 
@@ -58,7 +59,8 @@ static const struct {
 	[GW_RM_AUTH]    = { B(AUTH_TYPE) | B(WEBRTC_ID),
 			    ANY | B(AUTHORIZATION) | B(TTL) | B(EXPIRATION) },
 	[GW_RM_MSETUP]  = { B(RESOURCE_ID),
-			    ANY | B(PRE_OFFER) | B(PREFERRED_ID) | B(USER_DATA) },
+			    ANY | B(PRE_OFFER) | B(PREFERRED_ID) | B(USER_DATA) |
+			    B(CALL_INFO) },
 	[GW_RM_MUPDATE] = { B(SESSION_ID),
 			    ANY | B(SDP_OFFER) | B(SDP_ANSWER) | B(RESOURCE_ID) |
 			    B(PREFERRED_ID) | B(SESSION_STATE) | B(USER_DATA) |
@@ -250,6 +252,8 @@ static enum gw_rfault read_object(struct gw_rmsg *m, enum gw_key k,
 		return read_user_data(m, v);
 	if (k == GW_K_REPORT)
 		return gw_rmsg_report(m, v);
+	if (k == GW_K_CALL_INFO)
+		return gw_rmsg_call_info(m, v);
 	read_problem(m, v);
 	return GW_RF_OK;
 }

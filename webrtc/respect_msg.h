@@ -59,7 +59,8 @@ struct gw_rmsg {
 	uint32_t dtmf_ms;
 	const char *user_data; /* JSON text, if there is more than dtmf in it */
 	struct gw_leg_report report;
-	size_t nvideo; /* report.video */
+	const char *subject, *display_name; /* of callInfo */
+	size_t nvideo;                      /* report.video */
 	struct gw_leg_video video[GW_WIRE_Q_VIDEOS];
 
 	/* A response of success that we cannot take for one. */
@@ -89,6 +90,7 @@ struct gw_rproblem {        /* RFC 9457 */
 	unsigned status;    /* 0: there is no problem */
 	bool sip;           /* a SIP response caused it */
 	const char *detail; /* may be NULL */
+	bool emergency;     /* help has to be called another way */
 };
 
 /* A message of ours; what is NULL, 0 or false is left out. */
@@ -115,7 +117,9 @@ struct gw_rout {
 	const char *sdp; /* sdp_len bytes */
 	size_t sdp_len;
 	bool sdp_is_offer;
-	const char *asserted_orig, *asserted_orig_name, *asserted_term;
+	const char *asserted_orig, *asserted_orig_name;
+	const char *asserted_term, *asserted_term_name;
+	const char *call_info;   /* ready JSON of the object */
 	const char *dtmf_signal; /* userData.dtmf */
 	uint32_t dtmf_ms;
 	const char *user_data; /* ready JSON of the object, instead of dtmf */
@@ -139,6 +143,11 @@ char *gw_respect_print(const struct gw_rout *o, size_t *len);
 char *gw_respect_user_data(const char *text, size_t len);
 
 struct gw_buf;
+
+/* What is said of a call, as a JSON object; the caller's to free().  NULL:
+ * nothing, or no memory.  @info may be NULL. */
+char *gw_respect_call_info(const struct gw_call_info *info,
+			   enum gw_alert alert);
 
 /* "text" as a JSON string, quotes included.  Not UTF-8: U+FFFD. */
 void gw_json_string(struct gw_buf *b, const char *text, size_t len);

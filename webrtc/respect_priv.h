@@ -84,6 +84,7 @@ enum gw_rreject {
 	GW_RJ_STORE,      /* users cannot be looked up */
 	GW_RJ_CORE,       /* the core does not register the client */
 	GW_RJ_UNANSWERED, /* the client leaves our requests unanswered */
+	GW_RJ_EMERGENCY,  /* emergency services, by policy */
 	GW_NRREJECTS
 };
 
@@ -100,6 +101,7 @@ struct gw_rconn {
 	struct gw_timer auth_timer, txn_timer;
 	uint64_t tokens_m, filled_us; /* bucket, in thousandths of a message */
 	bool closing;
+	uint8_t overdrawn; /* emergency calls beyond the rate */
 	char name[32];
 	struct gw_logctx log;
 };
@@ -233,6 +235,13 @@ void gw_rapp_response(struct gw_rconn *c, const struct gw_txn_our *our,
 void gw_rapp_conn_gone(struct gw_rconn *c);
 void gw_rapp_fini(struct gw_web *web);
 
+/* ---- respect_emergency.c: before anything else ---- */
+
+/* True: @m asks for emergency services, and has been dealt with. */
+bool gw_remerg_request(struct gw_rconn *c, const struct gw_rmsg *m);
+/* May this message come beyond the rate?  A few emergency calls may. */
+bool gw_remerg_overdraft(struct gw_rconn *c, const char *text, size_t len);
+
 /* ---- respect_target.c ---- */
 
 #define GW_TARGET_SIZE 1024 /* resourceId, escaped, and a phone-context */
@@ -248,6 +257,10 @@ bool gw_respect_target(char out[GW_TARGET_SIZE], struct gw_web *web,
 /* ---- respect_leg.c, respect_leg_in.c ---- */
 
 void gw_rleg_msetup(struct gw_rconn *c, const struct gw_rmsg *m);
+/* An msetup of the emergency service @urn, which no limit holds up.  False:
+ * its client has as many of them as it can use. */
+bool gw_rleg_emergency(struct gw_rconn *c, const struct gw_rmsg *m,
+		       const char *urn);
 void gw_rleg_mupdate(struct gw_rconn *c, const struct gw_rmsg *m);
 void gw_rleg_mdisc(struct gw_rconn *c, const struct gw_rmsg *m);
 /* @m NULL: no response in time. */

@@ -25,7 +25,7 @@ webrtc_SRCS += \
 	webrtc/ws_tls.c \
 	webrtc/wsframe.c
 webrtc_TESTS += test_utf8 test_ws_http test_ws_limits test_ws_server \
-	test_wsframe test_h2
+	test_wsframe test_h2 test_h2_ws
 
 webrtc_SRCS += \
 	webrtc/auth_check.c \
@@ -43,7 +43,9 @@ webrtc_SRCS += \
 	webrtc/respect_app.c \
 	webrtc/respect_auth.c webrtc/respect_auth_job.c webrtc/respect_enrol.c \
 	webrtc/respect_build.c \
+	webrtc/respect_call_info.c \
 	webrtc/respect_conn.c \
+	webrtc/respect_emergency.c \
 	webrtc/respect_info.c \
 	webrtc/respect_leg.c \
 	webrtc/respect_leg_fsm.c \
@@ -64,7 +66,7 @@ webrtc_SRCS += \
 	webrtc/web.c \
 	webrtc/web_regs.c \
 	webrtc/wire.c
-webrtc_TESTS += test_respect_leg test_respect_enrol test_auth test_auth_users test_txn \
+webrtc_TESTS += test_respect_leg test_respect_resume test_respect_enrol test_auth test_auth_users test_txn \
 	test_respect_msg test_jwt test_respect_keep test_registry test_jwk test_waf \
-	test_respect_app
+	test_respect_app test_respect_emergency test_respect_call_info
 webrtc_FUZZ += fuzz_respect fuzz_jwt fuzz_jwk fuzz_waf fuzz_wsframe fuzz_h2

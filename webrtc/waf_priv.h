@@ -1,5 +1,7 @@
 /*
  * webrtc/waf_priv.h - what the files of the WAF share among themselves
+ *
+ * Signalling thread only.
  */
 #ifndef GW_WAF_PRIV_H
 #define GW_WAF_PRIV_H

@@ -122,9 +122,9 @@ struct gw_web_handlers {
  * for any more is ignored. */
 void gw_web_message_answer(struct gw_web *web, uint64_t ask,
 			   const struct gw_cause *cause);
-/* To a client, by m->registration or m->to; message_done tells @id's fate,
- * unless its client goes away.  0, -ENOENT (not connected), -EBUSY (too many
- * for it). */
+/* To all endpoints of a client, by m->registration or m->to; message_done tells
+ * @id's fate at each, unless that one goes away.  How many there are; -ENOENT
+ * (none is connected), -EBUSY (too many for it). */
 int gw_web_message_send(struct gw_web *web, uint64_t id,
 			const struct gw_message *m);
 

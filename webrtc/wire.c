@@ -36,6 +36,8 @@ static const struct {
 	[GW_K_ASSERTED_ORIG_ID]  = { "assertedOriginatingId", { NULL } },
 	[GW_K_ASSERTED_ORIG_NAME] = { "assertedOriginatingName", { NULL } },
 	[GW_K_ASSERTED_TERM_ID]  = { "assertedTerminatingId", { NULL } },
+	[GW_K_ASSERTED_TERM_NAME] = { "assertedTerminatingName", { NULL } },
+	[GW_K_CALL_INFO]         = { "callInfo", { NULL } },
 	[GW_K_RESOURCES]         = { "resources", { NULL } },
 	[GW_K_CONTENT_TYPE]      = { "contentType", { NULL } },
 	[GW_K_CONTENT]           = { "content", { NULL } },
@@ -72,6 +74,7 @@ static const struct {
 	const char *phrase;
 } phrases[] = {
 	{ 200, "OK" },
+	{ 380, "Alternative Service" },
 	{ 400, "Bad Request" },
 	{ 401, "Unauthorized" },
 	{ 403, "Forbidden" },
@@ -108,8 +111,8 @@ static const struct {
 
 const char *const *gw_wire_extensions(bool core, bool anonymous)
 {
-	static const char *const all[] = { "anonymous", "digest", "dtmf",
-					   NULL };
+	static const char *const all[] = { "anonymous", "digest", "callInfo",
+					   "dtmf", NULL };
 
 	return !core ? all + 2 : anonymous ? all : all + 1;
 }

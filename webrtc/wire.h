@@ -40,6 +40,8 @@ enum gw_key {
 	GW_K_ASSERTED_ORIG_ID,
 	GW_K_ASSERTED_ORIG_NAME,
 	GW_K_ASSERTED_TERM_ID,
+	GW_K_ASSERTED_TERM_NAME,
+	GW_K_CALL_INFO,
 	GW_K_RESOURCES,
 	GW_K_CONTENT_TYPE,
 	GW_K_CONTENT,
@@ -91,6 +93,20 @@ enum gw_rstate { /* mediaSessionState */
 #define GW_WIRE_USER_DATA_TYPE "application/vnd.isthmus.user-data+json"
 #define GW_WIRE_USER_DATA_MAX  4096
 
+/* Members of callInfo. */
+#define GW_WIRE_C_SUBJECT      "subject"
+#define GW_WIRE_C_NAME         "displayName"
+#define GW_WIRE_C_ALERT        "alert"
+#define GW_WIRE_C_ICON         "icon"
+#define GW_WIRE_C_PAGE         "info"
+#define GW_WIRE_C_CARD         "card"
+#define GW_WIRE_C_FORWARDED_BY "forwardedBy"
+#define GW_WIRE_C_URI          "uri"
+#define GW_WIRE_C_STATUS       "status"
+#define GW_WIRE_C_FORWARDED    "forwarded"
+#define GW_WIRE_C_FORWARDED_TO "forwardedTo"
+#define GW_WIRE_C_QUEUED       "queued"
+
 /* Members of a report (quality.isthmus). */
 #define GW_WIRE_Q_SENT     "packetsSent"
 #define GW_WIRE_Q_RECEIVED "packetsReceived"
@@ -106,6 +122,9 @@ enum gw_rstate { /* mediaSessionState */
 #define GW_WIRE_P_TITLE  "title"
 #define GW_WIRE_P_STATUS "status"
 #define GW_WIRE_P_DETAIL "detail"
+/* An extension member, and the title that goes with it. */
+#define GW_WIRE_P_EMERGENCY "emergency"
+#define GW_WIRE_P_CALL_HELP "Call the emergency services by telephone"
 
 const char *gw_wire_key(enum gw_key key);
 /* Name or alias -> enum gw_key, with *@alias set accordingly; -1: unknown. */

@@ -3,6 +3,7 @@
  *
  * TLS 1.2 and 1.3, forward secrecy and AEAD only (RFC 9325).  A certificate
  * can be replaced while connections live: they keep the one they began with.
+ * Signalling thread only.
  */
 #ifndef GW_WS_TLS_H
 #define GW_WS_TLS_H

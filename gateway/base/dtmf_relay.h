@@ -2,7 +2,7 @@
  * gateway/base/dtmf_relay.h - a DTMF digit as text
  *
  * "Signal=5\r\nDuration=160\r\n" (application/dtmf-relay), as it stands in a
- * SIP INFO and as the legs pass digits to each other.
+ * SIP INFO and as the legs pass digits to each other.  Pure functions.
  */
 #ifndef GW_BASE_DTMF_RELAY_H
 #define GW_BASE_DTMF_RELAY_H

@@ -2,7 +2,7 @@
  * gateway/base/media_control.h - "send a key frame" as text (RFC 5168)
  *
  * application/media_control+xml, as it stands in a SIP INFO and as the legs
- * pass it to each other.
+ * pass it to each other.  Pure functions.
  */
 #ifndef GW_BASE_MEDIA_CONTROL_H
 #define GW_BASE_MEDIA_CONTROL_H

@@ -41,7 +41,7 @@ ims:
   domain: ims.example
 ${Object.entries(ims).map(([key, value]) => `  ${key}: ${JSON.stringify(value)}\n`).join('')}`;
 
-function configuration(dir, { core, noOffer = 'gateway_offer', tls = false, core6 = false, ims, sip = '', more = '' }) {
+function configuration(dir, { core, noOffer = 'gateway_offer', tls = false, core6 = false, ims, sip = '', calls = '', more = '' }) {
 	return `state_dir: ${dir}
 log: { level: debug }
 web:
@@ -71,7 +71,7 @@ ${sip}media:
   core_address: 127.0.0.1
   port_min: ${PORT.media}
   port_max: ${PORT.media + 99}
-calls: { drain_s: 1, no_offer: ${noOffer}, cdr_file: ${dir}/cdr.json }
+calls: { drain_s: 1, no_offer: ${noOffer}, cdr_file: ${dir}/cdr.json${calls} }
 admin: { listen: "127.0.0.1:${PORT.admin}" }
 users:
   - { id: "sip:alice@sipp.example", password: "${HASH}", name: Alice }

@@ -8,6 +8,7 @@ import { startGateway } from './lib/gateway.mjs';
 import { assertHears, assertSilence, openClient } from './lib/client.mjs';
 import { until } from './lib/process.mjs';
 import { audioOf, playTone } from './lib/rtp.mjs';
+import { isSilent, isTone } from './lib/tone.mjs';
 import { SipAnswerer } from '../lib/sip-answerer.mjs';
 
 const PORT = 24900;
@@ -141,6 +142,32 @@ test('early media is played before the answer, and stays after it', async () => 
 	await alice.hangUp();
 	await call.ended;
 	assert.equal(await alice.do(() => session.playback.element), null);
+});
+
+test('a service that asks before it answers hears the browser and its digits', async () => {
+	const infos = () => phone.received.filter((line) => line.startsWith('INFO ')).length;
+	const before = infos();
+	let call;
+	phone.onInvite = async (made) => {
+		call = made;
+		tone = await playTone({ port: RTP, to: audioOf(made.offer), hz: THEIRS });
+		made.ring(183, ['P-Early-Media: sendonly'], phone.sdp());
+	};
+	const alice = await logIn('alice', MINE);
+	await alice.do((uri) => { ua.call(uri); }, PHONE_URI);
+	await assertHears(alice, THEIRS);
+	assert.ok(isSilent(await tone.listen()), 'it is not heard unless the network wants it');
+	call.ring(183, ['P-Early-Media: sendrecv'], phone.sdp());
+	await until(async () => isTone(await tone.listen(), MINE), 'the service hears the browser');
+	assert.equal(await alice.state(), 'early');
+	await alice.do(() => session.sendDTMF('5', { transport: 'info' }));
+	await until(() => infos() === before + 1, 'INFO in the early dialog');
+	await call.answer();
+	await alice.event('confirmed');
+	await assertHears(alice, THEIRS);
+	assert.ok(isTone(await tone.listen(), MINE));
+	await alice.hangUp();
+	await call.ended;
 });
 
 test('without early media the library rings back, until the answer', async () => {

@@ -143,6 +143,41 @@ test('a second call waits, is answered, and both are swapped by the buttons', as
 	await phone.event('CALL_CLOSED');
 });
 
+test('the phone is handed over by the button, and talks without the page', async () => {
+	const card = '.callcard:has-text("phone")[data-state=connected]';
+	await page.fill('#target', `sip:phone@127.0.0.1:${PHONE}`);
+	await page.click('#dial-form button');
+	await visible(card);
+	await assertHears(phone, MINE, { not: THEIRS });
+	phone.events.length = 0;
+	await page.click(`${card} .transfer`);
+	await page.fill(`${card} .transfer-form input`, 'echo');
+	await page.click(`${card} .leave`);
+	await until(async () => await page.locator(card).count() === 0, 'the card is done');
+	await assertHears(phone, THEIRS, { not: MINE }); // its own, from the echo
+	await phone.hangup();
+});
+
+test('two calls are joined by the button', async () => {
+	const card = (who) => `.callcard:has-text("${who}")`;
+	await page.fill('#target', 'echo');
+	await page.click('#dial-form button');
+	await visible(`${card('echo')}[data-state=connected]`);
+	assert.equal(await page.isVisible(`${card('echo')}[data-state=connected] .join`), false);
+	await page.fill('#target', `sip:phone@127.0.0.1:${PHONE}`);
+	await page.click('#dial-form button');
+	const talks = `${card('phone')}[data-state=connected]`;
+	await visible(talks);
+	await page.click(`${talks} .transfer`);
+	await visible(`${talks} .join`);
+	assert.match(await page.textContent(`${talks} .join`), /Join with .*echo/);
+	await page.click(`${talks} .join`);
+	await until(async () => await page.locator('.callcard[data-state=connected], ' +
+		'.callcard[data-state=held]').count() === 0, 'both cards are done');
+	await assertHears(phone, THEIRS, { not: MINE });
+	await phone.hangup();
+});
+
 test('a camera that the other side does not take is said in words', async () => {
 	await page.fill('#target', `sip:phone@127.0.0.1:${PHONE}`);
 	await page.click('#dial-form button');

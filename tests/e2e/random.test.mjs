@@ -7,65 +7,102 @@
 //	RANDOM_CALLS=N	how many, default 300
 //	RANDOM_SEED=S	of the first; the others count up (1)
 //	SEED=S		only this one, with all that was said
+//	RANDOM_CONCURRENT=N  how many at a time (48)
+//
+// The seed also says which gateway it is for: they differ in how they reach the
+// core (UDP, TCP, TLS), in preconditions and session timers.
 import assert from 'node:assert/strict';
+import dgram from 'node:dgram';
 import fs from 'node:fs';
+import path from 'node:path';
 import { after, before, test } from 'node:test';
-import { HASH, PASSWORD, startGateway } from './lib/gateway.mjs';
+import { HASH, PASSWORD, ROOT, startGateway, workDir } from './lib/gateway.mjs';
 import { until } from './lib/process.mjs';
-import { ScriptCall } from './lib/script-call.mjs';
+import { SHARES, SLOW, ScriptCall, VARIANTS, variantOf } from './lib/script-call.mjs';
 import { ScriptParty } from './lib/script-sip.mjs';
 import { ScriptWeb } from './lib/script-web.mjs';
+import { certificates } from './lib/script-wire.mjs';
 
-const PORT = 30000;
-const CORE = 30050;
+const PORT = 30000; // of the first gateway; the others are STEP above each other
+const STEP = 600;
+const CORE = 50;
 const ONLY = process.env.SEED ? Number(process.env.SEED) : null;
 const FIRST = ONLY ?? Number(process.env.RANDOM_SEED ?? 1);
 const CALLS = ONLY === null ? Number(process.env.RANDOM_CALLS ?? 300) : 1;
-const CONCURRENT = Math.min(40, CALLS);
-const BATCH = 1000; // then all must be at rest
+const CONCURRENT = Number(process.env.RANDOM_CONCURRENT ?? 48);
+const BATCH = 2500; // then all must be at rest
 const SHOWN = 5; // failed calls, with all that was said
 
 const GAUGES = ['isthmus_calls_live', 'isthmus_media_contexts', 'isthmus_media_agents',
 	'isthmus_media_sockets', 'isthmus_media_sessions', 'isthmus_respect_sessions',
 	'isthmus_sip_legs', 'isthmus_sip_dialogs'];
-const subscriber = (i) => `sip:w${i}@demo.example`;
 
-let gateway, party;
-const webs = [];
+// With leak sanitizer, what tests/lsan.supp knows of Sofia's TLS takes whole stacks.
+const joined = (...options) => options.filter(Boolean).join(':');
+const LEAKS_OF_SOFIA = ['env',
+	`ASAN_OPTIONS=${joined(process.env.ASAN_OPTIONS, 'fast_unwind_on_malloc=0')}`,
+	`LSAN_OPTIONS=${joined(process.env.LSAN_OPTIONS, `suppressions=${ROOT}/tests/lsan.supp`,
+		'print_suppressions=0')}`];
+
+const lanes = []; // one a gateway: { gateway, party, pairs of browsers }
+const socket = dgram.createSocket('udp4');
 const failed = new Set();
-const calls = new Map(); // seed -> ScriptCall that runs
 const said = {};
 let connected = 0;
 
-before(async () => {
-	gateway = await startGateway({ name: 'random', port: PORT,
-		core: `sip:127.0.0.1:${CORE};transport=udp`,
+/** A gateway, its core, and the browsers that log in there. */
+async function openLane(variant, dir) {
+	const { name, kind, share } = variant;
+	const port = PORT + STEP * VARIANTS.indexOf(variant);
+	const width = ONLY === null ? Math.ceil(CONCURRENT * share / SHARES.length) : 1;
+	const subscriber = (i) => `sip:w${i}@demo.example`;
+	const sip = (at) => (kind === 'tls' ? `sips:127.0.0.1:${at}` : `sip:127.0.0.1:${at};transport=${kind}`);
+	// Slow calls have browsers of their own, and hold nobody up.
+	const lane = { name, calls: new Map(), pairs: [], slow: [] };
+	lanes.push(lane);
+	lane.gateway = await startGateway({ name: `random-${name}`, port, core: sip(port + CORE),
+		...(kind === 'tls' ? { prefix: LEAKS_OF_SOFIA } : {}),
 		extra: {
 			log: { level: 'info' },
-			sip: { t1_ms: 100, t1x64_ms: 4000, ring_timeout_s: 5 },
+			sip: { listen: [sip(port + 2)], t1_ms: 100, t1x64_ms: 4000, ring_timeout_s: 5,
+				...(kind === 'tls' ? { tls_dir: dir } : {}), ...variant.sip },
 			web: { messages_per_s: 2000, messages_burst: 4000 },
-			media: { workers: 2, port_min: PORT + 100, port_max: PORT + 1999 },
-			users: Array.from({ length: CONCURRENT }, (_, i) => ({ id: subscriber(i), password: HASH })),
+			calls: { no_path_s: 120 }, // nobody has media: the session timer is faster
+			media: { workers: 1, port_min: port + 100, port_max: port + STEP - 1 },
+			users: Array.from({ length: 2 * width + 4 }, (_, i) => ({ id: subscriber(i), password: HASH })),
 		} });
-	party = await ScriptParty.listen(CORE, gateway.sipPort);
-	party.onInvite = (request) => {
-		const call = calls.get(Number(/^sip:[cxy](\d+)@/.exec(request.uri)?.[1]));
+	lane.party = await ScriptParty.listen({ kind, port: port + CORE, gatewayPort: port + 2, dir });
+	lane.party.onInvite = (request) => {
+		const call = lane.calls.get(Number(/^sips?:[cxy](\d+)@/.exec(request.uri)?.[1]));
 		call?.invited(request);
 		return Boolean(call);
 	};
-	for (let i = 0; i < CONCURRENT; i++)
-		webs.push(await ScriptWeb.login(gateway.endpoint, subscriber(i), PASSWORD));
+	const login = (i, side) => ScriptWeb.login(lane.gateway.endpoint, subscriber(i), PASSWORD, side);
+	for (let i = 0; i < width + 2; i++)
+		(i < width ? lane.pairs : lane.slow).push([await login(2 * i, 'web'), await login(2 * i + 1, 'sip')]);
+	lane.party.greet(); // the connection to it, and the one from it
+	await lane.pairs[0][0].ask('message.isthmus', { resourceId: 'sip:m@phones.example', content: 'hello' });
+}
+
+before(async () => {
+	const dir = certificates(path.join(workDir('random-tls'), 'tls'));
+	for (const variant of VARIANTS)
+		if (ONLY === null || variant === variantOf(ONLY))
+			await openLane(variant, dir);
 });
 
 after(async () => {
-	for (const web of webs)
-		await web.close();
-	await gateway?.stop(); // a status but 0 is a failure
-	await party?.close();
+	for (const { gateway, party, pairs, slow } of lanes) {
+		for (const web of [...pairs, ...slow].flat())
+			await web.close();
+		await gateway?.stop(); // a status but 0 is a failure
+		await party?.close();
+	}
+	socket.close();
 });
 
-async function make(seed, web) {
-	const call = new ScriptCall({ seed, web, party, failed });
+async function make(seed, { calls, party }, [web, mate]) {
+	const call = new ScriptCall({ seed, web, mate, party, socket, failed });
 	calls.set(seed, call);
 	await call.run().catch((error) => call.fault(error.stack));
 	calls.delete(seed);
@@ -76,11 +113,12 @@ async function make(seed, web) {
 		console.log(report(call));
 }
 
-const descriptors = () => fs.readdirSync(`/proc/${gateway.process.pid}/fd`).length;
+const descriptors = ({ gateway }) => fs.readdirSync(`/proc/${gateway.process.pid}/fd`).length;
 
-/** Nothing lives, nothing is owed, and there are no more descriptors than @fds;
- * how many there are once nothing closes any more. */
-async function atRest(fds = Infinity) {
+/** Nothing lives, nothing is owed, and there are no more descriptors than when
+ * @lane was first at rest. */
+async function atRest(lane) {
+	const { gateway, party, fds = Infinity } = lane;
 	const values = {};
 	await until(async () => {
 		for (const name of GAUGES)
@@ -88,15 +126,33 @@ async function atRest(fds = Infinity) {
 		values.owed = party.settled ? 0 : 1;
 		return Object.values(values).every((value) => value === 0);
 	}, 'nothing lives', 40_000, 200).catch((error) => {
-		throw new Error(`${error.message}: ${JSON.stringify(values)}`);
+		throw new Error(`${lane.name}: ${error.message}: ${JSON.stringify(values)}`);
 	});
 	let last = -1, since = 0;
-	return until(() => { // connections that asked for metrics close
-		const n = descriptors();
+	lane.fds = await until(() => { // connections that asked for metrics close
+		const n = descriptors(lane);
 		if (n !== last)
 			[last, since] = [n, Date.now()];
 		return n <= fds && (n === fds || Date.now() - since > 1000) && n;
-	}, `there are ${fds} descriptors`);
+	}, `${lane.name}: there are ${fds} descriptors`).catch((error) => {
+		throw new Error(`${error.message}, not ${last}`);
+	});
+}
+
+/** Calls of the seeds from @from to @to, each with the gateway that is its. */
+async function batch(from, to) {
+	const queues = new Map(lanes.map((lane) => [lane, { quick: [], slow: [] }]));
+	for (let seed = from; seed < to; seed++) {
+		const lane = lanes.find(({ name }) => name === variantOf(seed).name);
+		queues.get(lane)[seed % SLOW === SLOW - 1 ? 'slow' : 'quick'].push(seed);
+	}
+	const work = async (lane, pair, seeds) => {
+		while (seeds.length)
+			await make(seeds.shift(), lane, pair);
+	};
+	await Promise.all(lanes.flatMap((lane) => [
+		...lane.pairs.map((pair) => work(lane, pair, queues.get(lane).quick)),
+		...lane.slow.map((pair) => work(lane, pair, queues.get(lane).slow))]));
 }
 
 /** What was said, each thing how often. */
@@ -118,20 +174,15 @@ const report = (call) => `SEED=${call.plan.seed}: ${call.faults.join('; ')}\n` +
 	`${JSON.stringify(call.plan)}\n${call.trace.join('\n')}`;
 
 test(`${CALLS} calls of random scripts, from seed ${FIRST}, leave nothing behind`, {
-	timeout: 60_000 + CALLS * 200 }, async (t) => {
+	timeout: 180_000 + CALLS * 200 }, async (t) => {
 	const began = Date.now();
 	const end = FIRST + CALLS;
-	let next = FIRST, fds;
 
-	while (next < end) {
-		// The first few open what stays open.
-		const from = next;
-		const to = Math.min(end, from + (fds ? BATCH : CONCURRENT));
-		await Promise.all(webs.map(async (web) => {
-			while (next < to)
-				await make(next++, web);
-		}));
-		fds = await atRest(fds).catch((error) => {
+	// The first few open what stays open.
+	for (let from = FIRST, to = Math.min(end, from + CONCURRENT); from < end;
+		[from, to] = [to, Math.min(end, to + BATCH)]) {
+		await batch(from, to);
+		await Promise.all(lanes.map(atRest)).catch((error) => {
 			throw new Error(`seeds ${from} to ${to - 1}: ${error.message}\n` +
 				[...failed].slice(0, SHOWN).map(report).join('\n'));
 		});
@@ -144,8 +195,10 @@ test(`${CALLS} calls of random scripts, from seed ${FIRST}, leave nothing behind
 	if (ONLY === null)
 		assert.ok(connected > CALLS / 5, `only ${connected} calls were connected`);
 	assert.equal(failed.size, 0, `${faults()}\n` + [...failed].slice(0, SHOWN).map(report).join('\n'));
-	assert.equal(gateway.process.exitCode, null);
-	assert.deepEqual(party.strays, [], 'all that came was SIP');
-	assert.deepEqual(gateway.log().split('\n').filter((line) =>
-		/ error |assert|Sanitizer|runtime error/i.test(line)).slice(0, 10), []);
+	for (const { gateway, party } of lanes) {
+		assert.equal(gateway.process.exitCode, null);
+		assert.deepEqual(party.strays, [], 'all that came was SIP');
+		assert.deepEqual(gateway.log().split('\n').filter((line) =>
+			/ error |assert|Sanitizer|runtime error/i.test(line)).slice(0, 10), []);
+	}
 });

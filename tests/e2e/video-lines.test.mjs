@@ -229,6 +229,53 @@ test('a phone is sent the orientation if it takes it, and no other extension', a
 	phone.takesOrientation = true;
 });
 
+const FAX = ['m=image 22100 udptl t38', 'a=T38FaxVersion:0', 'a=T38FaxRateManagement:transferredTCF'];
+const TEXTS = ['m=message 22102 TCP/MSRP *', 'a=accept-types:text/plain',
+	'a=path:msrp://127.0.0.1:22102/x;tcp'];
+const WHAT = ['m=control 22104 TCP/WHAT 1', 'a=hm:yes'];
+
+test('fax, MSRP and what nobody knows are at port 0, and the call goes on', async () => {
+	const alice = await logIn('alice', 440);
+	phone.requests.length = 0;
+	await callsWithCamera(alice, PHONE_URI, BLUE);
+	await alice.event('confirmed');
+	await assertSees(alice, { colour: BLUE });
+	const answer = await phone.changeTo({ video: true, lines: [...FAX, ...TEXTS, ...WHAT] });
+	assert.equal(answer.status, 200);
+	assert.deepEqual(mediaOf(answer.body).map(({ kind, port, proto }) => [kind, port > 0, proto]), [
+		['audio', true, 'RTP/AVP'], ['video', true, 'RTP/AVP'], ['image', false, 'udptl'],
+		['message', false, 'TCP/MSRP'], ['control', false, 'TCP/WHAT']]);
+	assert.doesNotMatch(await remoteSdp(alice), /t38|udptl|msrp|WHAT|22100|22102/i);
+	await assertSees(alice, { colour: BLUE });
+	// Fax instead of sound (T.38's usual offer): no, and all is as it was.
+	const fax = await phone.changeTo({ audio: false, lines: [...FAX, ...TEXTS, ...WHAT] });
+	assert.equal(fax.status, 488);
+	await assertSees(alice, { colour: BLUE });
+	await assertHears(alice, 440);
+	await alice.hangUp();
+	await phone.ended();
+});
+
+test('a data channel is refused to the browser, and the call goes on', async () => {
+	const alice = await logIn('alice', 440);
+	phone.requests.length = 0;
+	await callsWithCamera(alice, PHONE_URI, BLUE);
+	await alice.event('confirmed');
+	await alice.do(async () => {
+		globalThis.channel = session.connection.createDataChannel('chat');
+		await session.renegotiate();
+	});
+	const lines = mediaOf(await remoteSdp(alice));
+	assert.deepEqual(lines.map(({ kind, port }) => [kind, port > 0]),
+		[['audio', true], ['video', true], ['application', false]]);
+	assert.doesNotMatch(phone.offer, /application|sctp|datachannel/i);
+	assert.equal(mediaOf(phone.offer).filter(({ port }) => port).length, 2);
+	await assertSees(alice, { colour: BLUE });
+	await assertHears(alice, 440);
+	await alice.hangUp();
+	await phone.ended();
+});
+
 test('nothing is left behind', async () => {
 	for (const metric of ['isthmus_calls_live', 'isthmus_media_contexts',
 		'isthmus_media_sockets', 'isthmus_media_agents'])

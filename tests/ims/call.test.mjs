@@ -10,6 +10,7 @@ import { phone, startImsGateway } from './lib.mjs';
 const MINE = 1000;
 const CAROL = 440;
 const DAVE = 700;
+const BOB = 1600;
 
 let browser;
 before(async () => { browser = await launchBrowser(); });
@@ -19,9 +20,16 @@ for (const [at, transport] of ['udp', 'tcp'].entries())
 	describe(`over ${transport}`, () => {
 		let gateway, alice;
 		before(async () => {
-			gateway = await startImsGateway(`call-${transport}`, 28600 + 200 * at, { transport });
+			// One of the two with preconditions, which the phones do not know, and
+			// a caller and a callee here both do.
+			const listen = ['udp', 'tcp'].map((t) => `sip:127.0.0.50:5060;transport=${t}`);
+			const qos = { precondition: 'supported', precondition_confirm: true };
+			gateway = await startImsGateway(`call-${transport}`, 28600 + 200 * at, { transport,
+				extra: transport === 'tcp' ? { sip: { listen, ...qos } } : {} });
 			await gateway.add('sip:alice@ims.test', '--enrol', 'web', '--name', 'Alice',
 				'--impi', 'alice@ims.test', '--impu', 'sip:alice@ims.test');
+			await gateway.add('sip:bob@ims.test', '--enrol', 'web', '--name', 'Bob',
+				'--impi', 'bob@ims.test', '--impu', 'sip:bob@ims.test');
 		});
 		after(() => gateway?.stop());
 		afterEach(async () => {
@@ -74,6 +82,41 @@ for (const [at, transport] of ['udp', 'tcp'].entries())
 				await alice.hangUp();
 			} finally {
 				await other.close();
+			}
+		});
+
+		// The core brings the call back to the gateway that made it (RFC 3261
+		// 16.3: a spiral): both its dialogs have the one Call-ID.
+		test('the browser calls another browser through the core', async () => {
+			await logIn();
+			const bob = await openClient(browser, { ...gateway, id: 'sip:bob@ims.test', hz: BOB });
+			try {
+				const cdrs = gateway.cdrs().length;
+				await bob.registered();
+				await alice.call('sip:bob@ims.test');
+				await bob.event('confirmed');
+				assert.match(await bob.do(() => session.remoteIdentity.uri), /^sip:alice@ims\.test/);
+				await assertHears(alice, BOB, { not: MINE });
+				await assertHears(bob, MINE, { not: BOB });
+				await alice.do(() => session.hold());
+				await bob.event('hold');
+				await alice.do(() => session.unhold());
+				await bob.event('unhold');
+				// At once: their re-INVITEs cross in the core.
+				const both = (what) => Promise.all([alice, bob].map((who) => who.do(what)));
+				await both(() => session.hold());
+				await both(() => session.unhold());
+				await assertHears(bob, MINE, { not: BOB });
+				await assertHears(alice, BOB, { not: MINE });
+				await bob.hangUp();
+				await alice.event('ended');
+				await until(() => gateway.cdrs().length === cdrs + 2, 'a CDR of each call');
+				for (const result of ['waited', 'met', 'confirmed'])
+					assert.equal(await gateway.metric(
+						`isthmus_calls_preconditions_total{result="${result}"}`),
+					transport === 'tcp' ? 1 : 0, result);
+			} finally {
+				await bob.close();
 			}
 		});
 

@@ -116,10 +116,10 @@ export class SipCall {
 	}
 
 	/** 200 with SDP; resolves when the ACK has come, as `answered` does. */
-	answer(body = this.sdp()) {
+	answer(body = this.sdp(), headers = []) {
 		if (this.state === 'new') {
 			this.state = 'answered';
-			this.#respond(200, body);
+			this.#respond(200, body, headers);
 		}
 		return this.answered;
 	}
@@ -160,8 +160,14 @@ export class SipCall {
 			}
 			this.offer = request.body || this.offer;
 			this.#phone.respond(request, transaction, 200, {
-				to: this.local, body: this.sdp(), headers: [this.#phone.contact],
+				to: this.local, body: this.sdp(),
+				headers: [this.#phone.contact, ...this.timer ?? []],
 			});
+			return;
+		case 'UPDATE': // a refresh, where this.timer has Session-Expires
+			this.updates = (this.updates ?? 0) + 1;
+			this.#phone.respond(request, transaction, this.timer ? 200 : 501,
+				{ to: this.local, headers: [this.#phone.contact, ...this.timer ?? []] });
 			return;
 		case 'NOTIFY':
 			(this.notifies ??= []).push(request);
@@ -198,6 +204,7 @@ export class SipCall {
 		const { status } = response;
 		if (status < 200) {
 			this.progress.push(status);
+			this.onProgress?.(response);
 			this.#provisional = true;
 			if (this.#waitingCancel)
 				this.#sendCancel();
@@ -211,7 +218,7 @@ export class SipCall {
 		const again = this.state === 'up' || this.state === 'ended';
 		this.remote = first(response, 'to');
 		this.target = uriOf(first(response, 'contact') ?? this.target);
-		this.#phone.ack(this, `z9hG4bK${token()}`, this.#cseq, response, this.target);
+		this.#phone.ack(this, `z9hG4bK${token()}`, 1, response, this.target); // its CSeq
 		if (again)
 			return;
 		this.state = 'up';
@@ -241,6 +248,14 @@ export class SipCall {
 	}
 
 	// ---- both ----
+
+	/** PRACK of the reliable @response; its final response. */
+	prack(response) {
+		this.remote = first(response, 'to');
+		this.target = uriOf(first(response, 'contact'));
+		return this.request('PRACK', { headers: [
+			`RAck: ${first(response, 'rseq')} ${first(response, 'cseq')}`] });
+	}
 
 	/** A request in the dialogue; its final response, acknowledged. */
 	request(method, { body = '', type, headers = [] } = {}) {

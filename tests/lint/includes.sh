@@ -69,7 +69,7 @@ function confine(library, files)
 	confine("nghttp2/", "webrtc/h2_(session|http|ws)\\.c")
 	confine("libwebsockets", "webrtc/ws_(server|lws_[a-z]+)\\.c")
 	confine("json-c/",
-		"webrtc/(respect_msg|respect_report|jwt|jwk|claims|introspect|waf[a-z_]*)\\.c|gateway/(cdr|core|admin|(isthmus)?ctl[a-z_]*)\\.[ch]")
+		"webrtc/(respect_msg|respect_report|respect_call_info|jwt|jwk|claims|introspect|waf[a-z_]*)\\.c|gateway/(cdr|core|admin|(isthmus)?ctl[a-z_]*)\\.[ch]")
 	confine("openssl/", "media/(dtls|srtp)[a-z_]*\\.[ch]|sip/(digest|milenage|tls|tls_files)\\.c|" \
 		"webrtc/(ws_tls|h2_tls|selfsigned|jwt|jwk|introspect|auth_[a-z]+|waf[a-z_]*)\\.c")
 	confine("curl/", "webrtc/http_fetch\\.c")

@@ -33,7 +33,7 @@ ua.on('disconnected', ({ code, reconnecting, delay }) => void [code, reconnectin
 async function call(): Promise<void> {
 	const session: Session = ua.call('bob', { preOffer: false });
 	session.on('ended', (event: EndEvent) => void event.cause)
-		.on('failed', ({ status }) => void status)
+		.on('failed', ({ status, emergency }: EndEvent) => void (emergency && status))
 		.on('quality', ({ near, far, heardHere, local }: Quality) => {
 			const mos: (number | null)[] = [near.toGateway.mos, far.fromGateway.mos, heardHere];
 			const stats: Stats = local;
@@ -41,6 +41,7 @@ async function call(): Promise<void> {
 		})
 		.on('video', ({ local, remote }) => void (local && remote))
 		.on('device', ({ kind, label, lost }) => void [kind, label, lost])
+		.on('callInfo', ({ forwardedBy, subject }) => void (subject && forwardedBy?.[0]?.uri))
 		.on('transfer', ({ state, target }) => void [state, target]);
 	await session.hold();
 	await session.unhold();

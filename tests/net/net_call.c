@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "gateway/base/bytes.h"
 #include "gateway/base/log.h"
 
 #define FRAME 160 /* samples of 20 ms */
@@ -44,19 +45,13 @@ static void tone_frame(uint8_t out[FRAME], uint32_t timestamp, int hz)
 
 /* ---- ears ---- */
 
-static uint32_t get32(const uint8_t *p)
-{
-	return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 |
-	       (uint32_t)p[2] << 8 | p[3];
-}
-
 static void hear(struct net_ear *ear, const uint8_t *pkt, size_t len)
 {
 	uint32_t ts, at;
 
 	if (len != 12 + FRAME)
 		return;
-	ts = get32(pkt + 4);
+	ts = gw_get32(pkt + 4);
 	if (!ear->started) {
 		ear->started = true;
 		/* Room for what was overtaken by the first. */

@@ -9,6 +9,8 @@
 
 #include "gateway/base/buf.h"
 #include "gateway/base/metrics.h"
+#include "tests/unit/metric.h"
+#include "tests/unit/udp.h"
 
 #ifdef __SANITIZE_THREAD__
 /* GLib locks by futex, which the sanitizer does not see: two threads in its
@@ -132,19 +134,7 @@ unsigned bench_count(const struct bench *b, gw_ctx_id ctx,
 
 int64_t bench_metric(const char *line)
 {
-	struct gw_buf out;
-	char want[200];
-	const char *at;
-	int64_t value = -1;
-
-	gw_buf_init(&out, 1 << 20);
-	gw_metrics_print(&out);
-	(void)snprintf(want, sizeof(want), "\n%s ", line);
-	at = out.data ? strstr(out.data, want) : NULL;
-	if (at)
-		value = atoll(at + strlen(want));
-	gw_buf_fini(&out);
-	return value;
+	return metric(line);
 }
 
 /* ---- commands ---- */
@@ -227,28 +217,11 @@ const struct gw_media_event *bench_configure_peer(struct bench *b,
 
 /* ---- the phone ---- */
 
-static int udp(const char *address, struct gw_addr *out)
-{
-	struct sockaddr_storage ss;
-	socklen_t len;
-	int fd;
-
-	assert_int_equal(gw_addr_parse(out, address, 0), 0);
-	len = gw_addr_to_sockaddr(out, &ss);
-	fd = socket(ss.ss_family, SOCK_DGRAM | SOCK_NONBLOCK, 0);
-	assert_true(fd >= 0);
-	assert_int_equal(bind(fd, (struct sockaddr *)&ss, len), 0);
-	len = sizeof(ss);
-	assert_int_equal(getsockname(fd, (struct sockaddr *)&ss, &len), 0);
-	assert_int_equal(gw_addr_from_sockaddr(out, (struct sockaddr *)&ss), 0);
-	return fd;
-}
-
 void phone_open(struct phone *ph, const char *address)
 {
 	memset(ph, 0, sizeof(*ph));
-	ph->rtp = udp(address, &ph->rtp_addr);
-	ph->rtcp = udp(address, &ph->rtcp_addr);
+	ph->rtp = udp_open(address, &ph->rtp_addr);
+	ph->rtcp = udp_open(address, &ph->rtcp_addr);
 	ph->ssrc = 0x50484f4e;
 	ph->seq = 7000;
 }

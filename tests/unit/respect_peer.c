@@ -322,6 +322,11 @@ static void on_incoming(struct gw_leg *leg, const struct gw_msg *setup,
 	(void)snprintf(peer.asserted, sizeof(peer.asserted), "%s",
 		       setup->asserted.uri);
 	peer.setup_role = setup->desc.role;
+	peer.emergency = setup->emergency;
+	(void)snprintf(peer.subject, sizeof(peer.subject), "%s",
+		       setup->call_info ? setup->call_info->subject : "");
+	(void)snprintf(peer.name, sizeof(peer.name), "%s",
+		       setup->call_info ? setup->call_info->name : "");
 	(void)snprintf(peer.setup_text, sizeof(peer.setup_text), "%.*s",
 		       (int)setup->desc.len,
 		       setup->desc.text ? setup->desc.text : "");

@@ -40,9 +40,10 @@ struct peer {
 
 	struct gw_leg *leg; /* the last that came in, or was made */
 	char target[1024], asserted[256];
+	char subject[GW_CALL_INFO_TEXT], name[GW_CALL_INFO_TEXT];
 	enum gw_desc_role setup_role;
 	char setup_text[256];
-	bool refuse_at_once;
+	bool refuse_at_once, emergency;
 	unsigned nheard;
 	struct heard heard[64];
 	bool free_on_release;

@@ -23,6 +23,7 @@
 #include "gateway/base/log.h"
 #include "gateway/base/metrics.h"
 #include "gateway/store.h"
+#include "tests/unit/metric.h"
 
 static atomic_uint bench_syncs, bench_writes;
 static atomic_uint bench_unsynced; /* writes since the last sync */
@@ -147,24 +148,6 @@ static inline unsigned bench_logged(struct bench *b, const char *text)
 		n++;
 	free(all);
 	return n;
-}
-
-/* Of a line of /metrics: "name{labels}". */
-static inline long long bench_metric(const char *name)
-{
-	struct gw_buf out;
-	long long v = -1;
-	char line[160];
-	const char *at;
-
-	gw_buf_init(&out, 1 << 20);
-	gw_metrics_print(&out);
-	(void)snprintf(line, sizeof(line), "\n%s ", name);
-	at = strstr(out.data, line);
-	if (at)
-		v = strtoll(at + strlen(line), NULL, 10);
-	gw_buf_fini(&out);
-	return v;
 }
 
 static inline void bench_answered(const struct gw_store_answer *a, void *arg)

@@ -314,6 +314,24 @@ static void an_answer_that_does_not_fit_is_no_party(void **state)
 	assert_int_equal(1, posted(GW_M_DROP, GW_TERM_SPARE));
 }
 
+static void nobody_rings_for_ever(void **state)
+{
+	(void)state;
+	set.calls.no_path_s = 600; /* nobody has a path here */
+	web_and_phone();
+	ask(old, false, "sip:alice@home");
+	says(called, GW_V_PROGRESS, GW_DESC_NONE, NULL);
+	pass_ms(61000);
+	assert_int_equal(183, outcome(old));
+	pass_ms(2000);
+	assert_int_equal(408, outcome(old));
+	assert_true(told(called, GW_V_RELEASE));
+	assert_null(called->leg.ops);
+	assert_int_equal(1, posted(GW_M_DROP, GW_TERM_SPARE));
+	assert_int_equal(0, times_told(old, GW_V_RELEASE));
+	assert_int_equal(1, core.ncalls);
+}
+
 static void the_end_of_the_call_ends_the_transfer(void **state)
 {
 	(void)state;
@@ -536,6 +554,7 @@ int main(void)
 		T(a_new_party_that_declines_changes_nothing),
 		T(no_resources_are_told_at_once_or_later),
 		T(an_answer_that_does_not_fit_is_no_party),
+		T(nobody_rings_for_ever),
 		T(the_end_of_the_call_ends_the_transfer),
 		T(a_phone_may_not_send_a_phone_to_a_phone),
 		T(late_words_of_the_old_one_are_not_the_new_ones),

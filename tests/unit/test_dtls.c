@@ -11,6 +11,7 @@
 #include "gateway/base/buf.h"
 #include "gateway/base/metrics.h"
 #include "media/dtls_priv.h"
+#include "tests/unit/metric.h"
 
 #define MAX_WIRE 256
 
@@ -106,18 +107,7 @@ static int teardown(void **state)
 
 static int64_t objects(void)
 {
-	static const char line[] = "\nisthmus_dtls_objects ";
-	struct gw_buf buf;
-	const char *at;
-	int64_t v = -1;
-
-	gw_buf_init(&buf, 1 << 20);
-	gw_metrics_print(&buf);
-	at = buf.data ? strstr(buf.data, line) : NULL;
-	if (at)
-		v = strtoll(at + strlen(line), NULL, 10);
-	gw_buf_fini(&buf);
-	return v;
+	return metric("isthmus_dtls_objects");
 }
 
 static void make(struct end *e, bool active, const uint8_t *sha256)

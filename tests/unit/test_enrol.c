@@ -183,8 +183,8 @@ static int teardown(void **state)
 {
 	(void)state;
 	gw_enrols_free(core.enrols);
-	assert_int_equal(0, bench_metric("isthmus_enrolments"));
-	assert_int_equal(0, bench_metric("isthmus_pool_lent"));
+	assert_int_equal(0, metric("isthmus_enrolments"));
+	assert_int_equal(0, metric("isthmus_pool_lent"));
 	bench_free(b);
 	return 0;
 }
@@ -270,15 +270,14 @@ static void a_token_is_registered_as_whom_it_names(void **state)
 
 static void a_subscriber_binds_what_a_token_may_name(void **state)
 {
-	long long before = bench_metric(RESULTS "{result=\"refused\"}");
+	long long before = metric(RESULTS "{result=\"refused\"}");
 
 	(void)state;
 	put(DAN, GW_ENROL_WEB);
 	begin("k1", DAN, GW_WEB_TOKEN, "eve@ims.example");
 	assert_int_equal(403, told.status);
 	assert_int_equal(0, nregn);
-	assert_int_equal(before + 1,
-			 bench_metric(RESULTS "{result=\"refused\"}"));
+	assert_int_equal(before + 1, metric(RESULTS "{result=\"refused\"}"));
 	begin("k2", DAN, GW_WEB_TOKEN, IMPI);
 	assert_int_equal(1, nregn);
 	assert_string_equal(IMPU, regns[0].impu);
@@ -302,7 +301,7 @@ static void claims_beyond_what_the_core_grants_end_it(void **state)
 	core_grants(&regns[0], IMPU, "tel:+15550100");
 	assert_int_equal(403, told.status);
 	assert_int_equal(1, nended);
-	assert_int_equal(0, bench_metric("isthmus_enrolments"));
+	assert_int_equal(0, metric("isthmus_enrolments"));
 	/* With both it is well; what comes later is the core's business. */
 	assert_int_equal(0, gw_enrol_begin(&who, &core));
 	for (int i = 0; i < 500 && nregn < 2; i++)
@@ -341,7 +340,7 @@ static void who_answers_for_itself_is_asked_when_it_leaves(void **state)
 	assert_int_equal(0, gw_enrol_answer("k1", "Digest x", &core));
 	core_ends(&regns[0], 200, false);
 	assert_int_equal(410, told.status);
-	assert_int_equal(0, bench_metric("isthmus_enrolments"));
+	assert_int_equal(0, metric("isthmus_enrolments"));
 	assert_int_equal(-EALREADY, gw_enrol_answer("k1", "Digest x", &core));
 }
 
@@ -356,7 +355,7 @@ static void guests_are_lent_an_identity_each(void **state)
 	begin("k2", "sip:abc@anonymous.invalid", GW_WEB_ANONYMOUS, NULL);
 	assert_int_equal(2, nregn);
 	assert_string_not_equal(regns[0].impi, regns[1].impi);
-	assert_int_equal(2, bench_metric("isthmus_pool_lent"));
+	assert_int_equal(2, metric("isthmus_pool_lent"));
 	core_grants(&regns[0], regns[0].impu, NULL);
 	assert_string_equal(regns[0].impi, told.impi);
 	/* The third has to come again. */
@@ -499,7 +498,7 @@ static void endpoints_may_share_a_registration(void **state)
 	assert_int_equal(2, told.nimpu);
 	assert_string_equal("k3", told.key);
 	assert_string_equal("k1", told.registration);
-	assert_int_equal(3, bench_metric("isthmus_enrolments"));
+	assert_int_equal(3, metric("isthmus_enrolments"));
 	/* It outlives the one that began it. */
 	gw_enrol_leave("k1", &core);
 	gw_enrol_leave("k3", &core);
@@ -527,7 +526,7 @@ static void what_ends_a_shared_registration_ends_all(void **state)
 	assert_int_equal(4, told.n);
 	assert_int_equal(480, told.status);
 	assert_int_equal(0, nended);
-	assert_int_equal(0, bench_metric("isthmus_enrolments"));
+	assert_int_equal(0, metric("isthmus_enrolments"));
 }
 
 static void one_that_claims_too_much_does_not_end_the_others(void **state)
@@ -550,7 +549,7 @@ static void one_that_claims_too_much_does_not_end_the_others(void **state)
 	assert_int_equal(1, nregn);
 	core_grants(&regns[0], IMPU, NULL);
 	assert_int_equal(2, told.n);
-	assert_int_equal(1, bench_metric("isthmus_enrolments"));
+	assert_int_equal(1, metric("isthmus_enrolments"));
 	assert_int_equal(0, nended);
 	/* Nor does it when it comes alone, and late. */
 	assert_int_equal(0, gw_enrol_begin(&greedy, &core));
@@ -578,7 +577,7 @@ static void who_answers_for_itself_shares_nothing(void **state)
 
 static void a_store_that_fails_is_told_and_counted(void **state)
 {
-	long long before = bench_metric(RESULTS "{result=\"store_fault\"}");
+	long long before = metric(RESULTS "{result=\"store_fault\"}");
 
 	(void)state;
 	put(DAN, GW_ENROL_POOL);
@@ -589,7 +588,7 @@ static void a_store_that_fails_is_told_and_counted(void **state)
 	assert_int_equal(503, told.status);
 	assert_true(told.retry_after_s > 0);
 	assert_int_equal(before + 1,
-			 bench_metric(RESULTS "{result=\"store_fault\"}"));
+			 metric(RESULTS "{result=\"store_fault\"}"));
 }
 
 int main(void)

@@ -247,10 +247,10 @@ static void the_core_takes_it_or_not(void **state)
 	assert_int_equal(200, told);
 	assert_string_equal("k1", told_key);
 	assert_int_equal(1, nrefreshed); /* its binding lasts longer */
-	assert_int_equal(1, bench_metric("isthmus_enrolments"));
+	assert_int_equal(1, metric("isthmus_enrolments"));
 	core_says(GW_RE_ENDED);
 	assert_int_equal(403, told);
-	assert_int_equal(0, bench_metric("isthmus_enrolments"));
+	assert_int_equal(0, metric("isthmus_enrolments"));
 	assert_null(gw_regn_find(NULL, "k1"));
 }
 

@@ -15,6 +15,8 @@
 #include "gateway/base/metrics.h"
 #include "media/ice.h"
 #include "media/stun.h"
+#include "tests/unit/metric.h"
+#include "tests/unit/udp.h"
 
 struct side {
 	struct gw_ice *ice;
@@ -208,23 +210,7 @@ static void both_paths_meet(void **state)
 	exchange();
 }
 
-static int64_t metric(const char *name)
-{
-	struct gw_buf out;
-	const char *at;
-	int64_t n = -1;
-
-	gw_buf_init(&out, 1 << 20);
-	gw_metrics_print(&out);
-	assert_int_equal(gw_buf_error(&out), 0);
-	at = strstr(out.data, name);
-	if (at)
-		n = strtoll(at + strlen(name) + 1, NULL, 10);
-	gw_buf_fini(&out);
-	return n;
-}
-
-#define CONSENT(what) metric("\nisthmus_ice_consent_total{what=\"" what "\"}")
+#define CONSENT(what) metric("isthmus_ice_consent_total{what=\"" what "\"}")
 
 /* RFC 7675, on the path of packets and on the fall-back path; by either role:
  * a wrong one would be refused. */
@@ -374,24 +360,6 @@ static void strangers_and_garbage_are_not_accepted(void **state)
 	(void)close(fd);
 }
 
-/* An UDP socket of the test's at @address. */
-static int udp(const char *address, struct gw_addr *out)
-{
-	struct sockaddr_storage ss;
-	socklen_t len;
-	int fd;
-
-	assert_int_equal(gw_addr_parse(out, address, 0), 0);
-	len = gw_addr_to_sockaddr(out, &ss);
-	fd = socket(ss.ss_family, SOCK_DGRAM | SOCK_NONBLOCK, 0);
-	assert_true(fd >= 0);
-	assert_int_equal(bind(fd, (struct sockaddr *)&ss, len), 0);
-	len = sizeof(ss);
-	assert_int_equal(getsockname(fd, (struct sockaddr *)&ss, &len), 0);
-	assert_int_equal(gw_addr_from_sockaddr(out, (struct sockaddr *)&ss), 0);
-	return fd;
-}
-
 static void hear_from(int fd, bool accepted)
 {
 	static const uint8_t rtp[172] = { 0x80, 111 };
@@ -412,8 +380,8 @@ static void any_candidate_of_the_peer_is_heard_and_no_stranger(void **state)
 	struct gw_end with_other;
 	struct gw_addr other;
 	struct gw_addr stranger;
-	int other_fd = udp("127.0.0.1", &other);
-	int stranger_fd = udp("127.0.0.1", &stranger);
+	int other_fd = udp_open("127.0.0.1", &other);
+	int stranger_fd = udp_open("127.0.0.1", &stranger);
 
 	(void)state;
 	gather_both(false, false, loopback);
@@ -475,7 +443,7 @@ static void send_check(int fd, const char *pwd)
 static void candidate_learnt_from_a_check_is_heard(void **state)
 {
 	struct gw_addr other;
-	int fd = udp("127.0.0.1", &other);
+	int fd = udp_open("127.0.0.1", &other);
 
 	(void)state;
 	gather_both(false, false, loopback);
@@ -535,7 +503,7 @@ static bool answer_check(int fd, unsigned times)
 	return true;
 }
 
-#define PROBES(what) metric("\nisthmus_ice_probes_total{what=\"" what "\"}")
+#define PROBES(what) metric("isthmus_ice_probes_total{what=\"" what "\"}")
 
 /* libnice sends none of its checks three times within a second, we do.  It
  * selects later, and nothing changes. */
@@ -547,7 +515,7 @@ static void way_is_found_before_libnice_selects(void **state)
 	struct gw_end end;
 	uint8_t buf[1500];
 	uint64_t next = 0;
-	int fd = udp("127.0.0.1", &peer);
+	int fd = udp_open("127.0.0.1", &peer);
 
 	(void)state;
 	gather_both(false, false, loopback);
@@ -635,7 +603,7 @@ static void gather_with_stun(bool answers)
 {
 	char text[GW_ADDR_STRLEN];
 	struct gw_addr addr;
-	int fd = udp("127.0.0.1", &addr);
+	int fd = udp_open("127.0.0.1", &addr);
 	uint64_t begin = gw_clock_monotonic_us(NULL);
 
 	stun_server = gw_addr_print(&addr, text, sizeof(text));

@@ -2,6 +2,7 @@
  * versions of IP. */
 #include "tests/unit/cm.h"
 
+#include <net/if.h>
 #include <netinet/in.h>
 #include <netinet/ip.h>
 #include <string.h>
@@ -10,6 +11,7 @@
 
 #include "media/ice_split.h"
 #include "media/tos.h"
+#include "tests/unit/udp.h"
 
 #define MARK 0x11223344u
 
@@ -33,21 +35,19 @@ static void on_packet(unsigned at, const struct gw_addr *from, uint8_t *data,
 	got_first = data[0];
 }
 
-static int bound(const char *address, struct gw_addr *out)
+/* As libnice does. */
+static void pin(int fd, int family)
 {
-	struct sockaddr_storage ss;
-	socklen_t len;
-	int fd;
+	const uint32_t to = htonl(if_nametoindex("lo"));
 
-	assert_int_equal(gw_addr_parse(out, address, 0), 0);
-	len = gw_addr_to_sockaddr(out, &ss);
-	fd = socket(ss.ss_family, SOCK_DGRAM | SOCK_NONBLOCK, 0);
-	assert_true(fd >= 0);
-	assert_int_equal(bind(fd, (struct sockaddr *)&ss, len), 0);
-	len = sizeof(ss);
-	assert_int_equal(getsockname(fd, (struct sockaddr *)&ss, &len), 0);
-	assert_int_equal(gw_addr_from_sockaddr(out, (struct sockaddr *)&ss), 0);
-	return fd;
+	if (family == AF_INET6)
+		assert_int_equal(setsockopt(fd, IPPROTO_IPV6, IPV6_UNICAST_IF,
+					    &to, sizeof(to)),
+				 0);
+	else
+		assert_int_equal(setsockopt(fd, IPPROTO_IP, IP_UNICAST_IF, &to,
+					    sizeof(to)),
+				 0);
 }
 
 static int setup(void **state)
@@ -60,8 +60,9 @@ static int setup(void **state)
 	splits.handler = on_packet;
 	splits.mark = MARK;
 	assert_int_equal(gw_poller_new(&poller), 0);
-	nice_fd = bound(address, &local);
-	peer_fd = bound(address, &peer);
+	nice_fd = udp_open(address, &local);
+	pin(nice_fd, local.family);
+	peer_fd = udp_open(address, &peer);
 	assert_int_equal(gw_ice_split_add(&splits, poller, nice_fd), 0);
 	assert_int_equal(gw_ice_split_find(&splits, &local), 0);
 	assert_int_equal(gw_ice_split_find(&splits, &peer), -1);
@@ -187,6 +188,20 @@ static void each_datagram_may_have_a_dscp_of_its_own(void **state)
 	assert_int_equal(sent_tos(GW_TOS_SOCKETS), 46 << 2);
 }
 
+static void libnice_sends_by_the_routes_not_by_an_interface(void **state)
+{
+	bool v6 = peer.family == AF_INET6;
+	uint32_t to = 1;
+	socklen_t len = sizeof(to);
+
+	(void)state;
+	assert_int_equal(getsockopt(nice_fd, v6 ? IPPROTO_IPV6 : IPPROTO_IP,
+				    v6 ? IPV6_UNICAST_IF : IP_UNICAST_IF, &to,
+				    &len),
+			 0);
+	assert_int_equal(to, 0);
+}
+
 int main(void)
 {
 	static char v4[] = "127.0.0.1";
@@ -198,6 +213,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(stun_is_libnices_but_answers_to_us),
 		T(each_datagram_may_have_a_dscp_of_its_own),
+		T(libnice_sends_by_the_routes_not_by_an_interface),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -22,6 +22,7 @@
 #include "gateway/base/log.h"
 #include "gateway/base/mailbox.h"
 #include "gateway/base/metrics.h"
+#include "tests/unit/metric.h"
 
 static uint64_t fake_us;
 
@@ -462,24 +463,6 @@ static void our_own_timers_of_0_9_ms_cost_little(void **state)
 }
 
 #if !defined(__SANITIZE_THREAD__)
-
-static int64_t metric(const char *name)
-{
-	struct gw_buf b;
-	const char *at;
-	char key[80];
-	int64_t v;
-
-	gw_buf_init(&b, 1 << 20);
-	gw_metrics_print(&b);
-	assert_int_equal(0, gw_buf_error(&b));
-	(void)snprintf(key, sizeof(key), "\n%s ", name);
-	at = strstr(b.data, key);
-	assert_non_null(at);
-	v = strtoll(at + strlen(key), NULL, 10);
-	gw_buf_fini(&b);
-	return v;
-}
 
 struct dawdler {
 	struct gw_loop *loop;

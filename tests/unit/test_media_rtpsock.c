@@ -13,6 +13,7 @@
 #include "gateway/base/metrics.h"
 #include "media/media.h"
 #include "media/rtpsock.h"
+#include "tests/unit/metric.h"
 
 static struct gw_poller *poller;
 static struct gw_timers *timers;
@@ -130,22 +131,6 @@ static bool heard(const struct source *s)
 	char buf[100];
 
 	return recv(s->fd, buf, sizeof(buf), 0) > 0;
-}
-
-/* @line: "\nname " */
-static int64_t metric(const char *line)
-{
-	struct gw_buf buf;
-	const char *at;
-	int64_t v = -1;
-
-	gw_buf_init(&buf, 1 << 20);
-	gw_metrics_print(&buf);
-	at = buf.data ? strstr(buf.data, line) : NULL;
-	if (at)
-		v = strtoll(at + strlen(line), NULL, 10);
-	gw_buf_fini(&buf);
-	return v;
 }
 
 static void pairs_are_even_and_odd_and_used_in_turn(void **state)
@@ -436,7 +421,7 @@ static void stranger_in_the_queue_before_the_lock_is_refused(void **state)
 /* A phone that restarts: its port is closed for a moment. */
 static void closed_port_of_the_peer_costs_no_packet_after_it(void **state)
 {
-	static const char line[] = "\nisthmus_media_unreachable_total ";
+	static const char line[] = "isthmus_media_unreachable_total";
 	struct sockaddr_storage ss;
 	struct source peer;
 	int64_t before = metric(line);

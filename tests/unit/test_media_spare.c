@@ -159,6 +159,47 @@ static void a_phone_takes_the_place_of_a_browser(void **state)
 	phone_close(&other);
 }
 
+/* Who was sent away plays on for a while, as it has not heard of it yet. */
+static void an_old_phone_is_not_learned_again(void **state)
+{
+	struct gw_media_cmd cmd = { .verb = GW_M_CONFIGURE, .term = GW_TERM_B };
+	struct phone other = { .ssrc = 0x4444 };
+	struct gw_media_config cfg;
+	struct bench_call c;
+
+	(void)state;
+	bench_config(&cfg);
+	cfg.learn_ms = 2000;
+	bench_stop(&b);
+	bench_start(&b, &cfg);
+	bench_call(&b, &c,
+		   &(struct media_peer_options){ .active = true,
+						 .controlling = true });
+	bench_talk(&b, &c);
+	phone_open(&other, "127.0.0.1");
+	other.gw_rtp = c.phone.gw_rtp;
+	other.gw_rtcp = c.phone.gw_rtcp;
+	bench_audio(&cmd.end, true);
+	cmd.ctx = c.ctx;
+	cmd.end.transport = GW_TP_RTP;
+	cmd.end.newcomer = true;
+	cmd.end.stream[0].rtp = other.rtp_addr;
+	cmd.end.stream[0].rtcp = other.rtcp_addr;
+	assert_int_equal(bench_do(&b, &cmd)->type, GW_E_CONFIGURED);
+	while (media_peer_rtp(c.peer))
+		;
+	for (int i = 0; i < 5; i++)
+		(void)phone_talk(&c.phone);
+	bench_turn(&b, 50);
+	assert_null(media_peer_rtp(c.peer));
+	bench_until(&b, ((void)phone_talk(&other), bench_turn(&b, 5),
+			 media_peer_rtp(c.peer)));
+	bench_until(&b, (say(c.peer, &c.seq, 0x94), bench_turn(&b, 5),
+			 phone_hear(&other)));
+	bench_hang_up(&b, &c);
+	phone_close(&other);
+}
+
 static void a_spare_that_is_dropped_leaves_nothing(void **state)
 {
 	struct gw_media_cmd cmd = { .verb = GW_M_DROP };
@@ -233,6 +274,7 @@ int main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, start, stop)
 		T(a_browser_takes_the_place_of_a_phone),
 		T(a_phone_takes_the_place_of_a_browser),
+		T(an_old_phone_is_not_learned_again),
 		T(a_spare_that_is_dropped_leaves_nothing),
 		T(a_spare_ends_with_its_call),
 		T(what_is_not_described_takes_no_place),

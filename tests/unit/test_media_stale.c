@@ -12,8 +12,9 @@
 #include "gateway/base/metrics.h"
 #include "media/context.h"
 #include "media/lag.h"
+#include "tests/unit/metric.h"
 
-#define BUCKET "\nisthmus_media_loop_lag_seconds_bucket"
+#define BUCKET "isthmus_media_loop_lag_seconds_bucket"
 
 static struct gw_media_config cfg;
 static struct gw_media_env env;
@@ -136,21 +137,6 @@ static int hear(void)
 	return recv(phone[1], pkt, sizeof(pkt), 0) == 172 ? pkt[12] : -1;
 }
 
-static int64_t metric(const char *line)
-{
-	struct gw_buf buf;
-	const char *at;
-	int64_t v = -1;
-
-	gw_buf_init(&buf, 1 << 20);
-	gw_metrics_print(&buf);
-	at = buf.data ? strstr(buf.data, line) : NULL;
-	if (at)
-		v = strtoll(at + strlen(line), NULL, 10);
-	gw_buf_fini(&buf);
-	return v;
-}
-
 static uint32_t stale(void)
 {
 	gw_context_release(ctx, 0);
@@ -233,12 +219,12 @@ static void long_queue_is_not_kept(void **state)
 static void passes_are_counted_by_their_length(void **state)
 {
 	static const char *const le[] = {
-		BUCKET "{le=\"0.001\"} ", BUCKET "{le=\"0.005\"} ",
-		BUCKET "{le=\"0.02\"} ",  BUCKET "{le=\"0.05\"} ",
-		BUCKET "{le=\"0.2\"} ",   BUCKET "{le=\"+Inf\"} "
+		BUCKET "{le=\"0.001\"}", BUCKET "{le=\"0.005\"}",
+		BUCKET "{le=\"0.02\"}",  BUCKET "{le=\"0.05\"}",
+		BUCKET "{le=\"0.2\"}",   BUCKET "{le=\"+Inf\"}"
 	};
 	static const int64_t want[] = { 1, 2, 2, 3, 3, 4 };
-	static const char slow[] = "\nisthmus_media_slow_passes_total ";
+	static const char slow[] = "isthmus_media_slow_passes_total";
 	int64_t before[6];
 	int64_t slow_before = metric(slow);
 

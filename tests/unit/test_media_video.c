@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "gateway/base/check.h"
 #include "media/rtcp.h"
 
 enum { WEB_VP8 = 98, PHONE_VP8 = 99, CVO_WEB = 13, CVO_PHONE = 5, MID = 4 };
@@ -13,6 +14,7 @@ enum { WEB_VP8 = 98, PHONE_VP8 = 99, CVO_WEB = 13, CVO_PHONE = 5, MID = 4 };
 #define PHONE_V 0x50484f56u
 
 static struct bench b;
+static const char *codec_name = "vp8";
 
 /* A call with two m-lines. */
 struct video_call {
@@ -54,8 +56,9 @@ static void put_video(struct gw_end *end, bool phone, uint8_t feedback)
 		.rx_pt = phone ? PHONE_VP8 : WEB_VP8,
 		.channels = 1,
 		.clock_hz = 90000,
-		.name = "vp8",
 	};
+	(void)snprintf(s->codec[0].name, sizeof(s->codec[0].name), "%s",
+		       codec_name);
 	s->ext[GW_HDREXT_CVO] = phone ? CVO_PHONE : CVO_WEB;
 }
 
@@ -216,6 +219,30 @@ static void video_passes_beside_audio_on_ports_of_its_own(void **state)
 	hang_up(&v);
 }
 
+/* Media knows none of them from the other: what both ends have passes. */
+static void pictures_of_every_codec_pass_both_ways(void **state)
+{
+	static const char *const names[] = { "h265", "av1", "vp9", "h264" };
+	const struct media_peer_packet *got;
+	struct video_call v;
+
+	(void)state;
+	for (unsigned i = 0; i < GW_ARRAY_LEN(names); i++) {
+		codec_name = names[i];
+		call(&v, 0);
+		browser_shows(&v, 0x5a);
+		bench_until(&b, phone_hear(&v.video));
+		assert_int_equal(v.video.last[1] & 0x7f, PHONE_VP8);
+		assert_int_equal(v.video.last[20], 0x5a);
+		phone_shows(&v, 0xa5);
+		bench_until(&b, (got = media_peer_rtp(v.c.peer)) != NULL);
+		assert_int_equal(got->data[1] & 0x7f, WEB_VP8);
+		assert_int_equal(got->data[20], 0xa5);
+		hang_up(&v);
+	}
+	codec_name = "vp8";
+}
+
 /* A NACK of the browser about @seq of the video it gets. */
 static void browser_misses(struct video_call *v, uint16_t seq, uint16_t behind)
 {
@@ -303,6 +330,41 @@ static void a_phone_with_feedback_is_asked_by_rtcp(void **state)
 				 0);
 		hang_up(&v);
 	}
+}
+
+static void the_counters_tell_what_was_asked_for(void **state)
+{
+	const struct media_peer_packet *got = NULL;
+	const struct gw_media_event *ev;
+	const struct gw_feedback_stats *web, *phone;
+	struct video_call v;
+
+	(void)state;
+	call(&v, GW_MEDIA_FB_PLI);
+	phone_shows(&v, 1);
+	bench_until(&b, (got = media_peer_rtp(v.c.peer)) != NULL);
+	browser_misses(&v, (uint16_t)(got->data[2] << 8 | got->data[3]), 0);
+	browser_wants_a_key_frame(&v);
+	bench_until(&b, phone_is_asked(&v, false));
+	ev = bench_release(&b, v.c.ctx);
+	assert_int_equal(ev->type, GW_E_RELEASED);
+	assert_int_equal(ev->stats[GW_TERM_A][0].kind, GW_MEDIA_AUDIO);
+	assert_int_equal(ev->stats[GW_TERM_A][1].kind, GW_MEDIA_VIDEO);
+	web = &ev->stats[GW_TERM_A][1].feedback;
+	phone = &ev->stats[GW_TERM_B][1].feedback;
+	assert_int_equal(web->nacks_in, 1);
+	assert_int_equal(web->plis_in, 1);
+	assert_int_equal(web->firs_in, 0);
+	assert_int_equal(web->resent + web->missed, 1);
+	assert_int_equal(web->plis_out, 0);
+	assert_true(phone->plis_out >= 1);
+	assert_int_equal(phone->firs_out, 0);
+	assert_int_equal(phone->told_out, 0);
+	assert_int_equal(phone->nacks_in, 0);
+	b.peer[0] = NULL;
+	media_peer_free(v.c.peer);
+	phone_close(&v.video);
+	phone_close(&v.c.phone);
 }
 
 static void a_phone_without_is_asked_by_the_call_and_not_in_a_rush(void **state)
@@ -527,7 +589,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 #define T(f) cmocka_unit_test_setup_teardown(f, start, stop)
 		T(video_passes_beside_audio_on_ports_of_its_own),
+		T(pictures_of_every_codec_pass_both_ways),
 		T(what_the_browser_misses_is_sent_again),
+		T(the_counters_tell_what_was_asked_for),
 		T(a_phone_with_feedback_is_asked_by_rtcp),
 		T(a_phone_without_is_asked_by_the_call_and_not_in_a_rush),
 		T(a_browser_is_asked_by_rtcp_and_told_its_bound),

@@ -24,6 +24,7 @@ struct end {
 	unsigned status;
 	char to[128], registration[24];
 	int error;
+	unsigned copies; /* 0: one */
 };
 static struct end web, sip;
 
@@ -47,7 +48,7 @@ static int note(struct end *e, uint64_t id, const struct gw_message *m)
 	(void)snprintf(e->to, sizeof(e->to), "%s", m->to);
 	(void)snprintf(e->registration, sizeof(e->registration), "%s",
 		       m->registration ? m->registration : "");
-	return 0;
+	return e->copies ? (int)e->copies : e == &web;
 }
 
 static void note_answer(struct end *e, uint64_t ask,
@@ -218,6 +219,41 @@ static void answers_go_back_once_to_where_the_message_came_from(void **state)
 	assert_int_equal(603, sip.status);
 }
 
+/* RFC 3428 4, RFC 3261 16.7: it is forked as calls are. */
+static void the_first_endpoint_that_takes_it_answers(void **state)
+{
+	(void)state;
+	web.copies = 3;
+	from_sip(1, "sip:bob@home", NULL);
+	answer(web.id, 480);
+	assert_int_equal(0, sip.nanswer);
+	answer(web.id, 200);
+	assert_int_equal(200, sip.status);
+	answer(web.id, 200);
+	answer(web.id, 603);
+	assert_int_equal(1, sip.nanswer);
+	/* If none does, the best reason counts. */
+	from_sip(2, "sip:bob@home", NULL);
+	answer(web.id, 408);
+	answer(web.id, 486);
+	assert_int_equal(1, sip.nanswer);
+	answer(web.id, 480);
+	assert_int_equal(2, sip.ask);
+	assert_int_equal(486, sip.status);
+	from_sip(3, "sip:bob@home", NULL);
+	answer(web.id, 486);
+	answer(web.id, 603);
+	answer(web.id, 480);
+	assert_int_equal(603, sip.status);
+	/* One that went away without a word does not hold the others' up. */
+	from_sip(4, "sip:bob@home", NULL);
+	answer(web.id, 480);
+	now_us += 35000000;
+	(void)gw_timers_run(loop.timers);
+	assert_int_equal(4, sip.ask);
+	assert_int_equal(480, sip.status);
+}
+
 static void what_nobody_answers_times_out(void **state)
 {
 	(void)state;
@@ -266,6 +302,20 @@ static void so_many_are_under_way_at_most(void **state)
 	assert_int_equal(2, web.nanswer);
 }
 
+static void the_emergency_services_read_none(void **state)
+{
+	(void)state;
+	core.draining = true;
+	from_web(1, "tel:112", NULL);
+	assert_int_equal(403, web.status);
+	from_web(2, "urn:service:sos", NULL);
+	assert_int_equal(2, web.nanswer);
+	assert_int_equal(403, web.status);
+	assert_int_equal(0, sip.nsent);
+	from_web(3, "tel:113", NULL);
+	assert_int_equal(503, web.status);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -274,9 +324,11 @@ int main(void)
 		T(messages_follow_the_routes_of_calls),
 		T(a_registration_is_of_the_side_that_named_it),
 		T(answers_go_back_once_to_where_the_message_came_from),
+		T(the_first_endpoint_that_takes_it_answers),
 		T(what_nobody_answers_times_out),
 		T(who_cannot_take_it_now_is_said),
 		T(so_many_are_under_way_at_most),
+		T(the_emergency_services_read_none),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

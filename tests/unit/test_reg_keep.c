@@ -13,12 +13,11 @@
 #include "webrtc/registry_map.h"
 
 #define KEPT(result)                                                           \
-	bench_metric("isthmus_registrations_kept_total{result=\"" result "\""  \
-		     "}")
+	metric("isthmus_registrations_kept_total{result=\"" result "\""        \
+	       "}")
 #define RESTORED(result)                                                       \
-	bench_metric("isthmus_registrations_restored_total{result=\"" result   \
-		     "\"}")
-#define DUE bench_metric("isthmus_registrations_unkept")
+	metric("isthmus_registrations_restored_total{result=\"" result "\"}")
+#define DUE metric("isthmus_registrations_unkept")
 
 /* ---- the web side ---- */
 

@@ -42,7 +42,9 @@ static int send_to(const char *uri, uint64_t id, const char *text)
 		.len = strlen(text),
 	};
 
-	return gw_web_message_send(peer.web, id, &m);
+	int n = gw_web_message_send(peer.web, id, &m);
+
+	return n > 0 ? 0 : n;
 }
 
 /* ---- from a client ---- */
@@ -207,6 +209,30 @@ static void a_client_gets_a_message_and_its_answer_goes_back(void **state)
 	assert_int_equal(408, peer.message_status);
 }
 
+static void every_endpoint_of_the_user_gets_it(void **state)
+{
+	struct gw_ws_conn *c = client_login(ALICE);
+	struct gw_ws_conn *d = client_login(ALICE);
+	const struct gw_message m = { .to = ALICE2, .text = "a", .len = 1 };
+
+	(void)state;
+	assert_int_equal(2, gw_web_message_send(peer.web, 5, &m));
+	has(client_last(c), "message.isthmus");
+	has(client_last(d), "message.isthmus");
+	client_say(d, "{\"messageType\":\"response\",\"method\":"
+		      "\"message.isthmus\",\"transactionId\":1,"
+		      "\"success\":true}");
+	assert_int_equal(5, peer.message_id);
+	assert_int_equal(200, peer.message_status);
+	client_say(c, "{\"messageType\":\"response\",\"method\":"
+		      "\"message.isthmus\",\"transactionId\":1,\"success\":"
+		      "false,\"problemDetails\":{\"status\":603}}");
+	assert_int_equal(603, peer.message_status);
+	assert_int_equal(2, peer.nmessage_done);
+	client_lose(&d, 1006);
+	assert_int_equal(1, gw_web_message_send(peer.web, 6, &m));
+}
+
 static void who_is_away_gets_no_message(void **state)
 {
 	struct gw_ws_conn *c = client_login(ALICE);
@@ -246,7 +272,7 @@ static void the_identity_of_a_private_sender_is_withheld(void **state)
 	};
 
 	(void)state;
-	assert_int_equal(0, gw_web_message_send(peer.web, 1, &m));
+	assert_int_equal(1, gw_web_message_send(peer.web, 1, &m));
 	assert_null(strstr(client_last(c), "bob"));
 	assert_null(strstr(client_last(c), "Bob"));
 }
@@ -459,6 +485,7 @@ int main(void)
 		T(an_answer_to_a_client_that_is_gone_is_dropped),
 		T(without_messages_there_is_no_such_method),
 		T(a_client_gets_a_message_and_its_answer_goes_back),
+		T(every_endpoint_of_the_user_gets_it),
 		T(who_is_away_gets_no_message),
 		T(a_client_that_does_not_answer_gets_no_more),
 		T(the_identity_of_a_private_sender_is_withheld),

@@ -1,84 +1,6 @@
-/*
- * Media sessions between a client and a call: each direction, offers and
- * their glare, DTMF, release, and the loss of the WebSocket.
- */
-#include "tests/unit/cm.h"
-
-#include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-/* Whole, so that its server goes before the library's. */
-#include "tests/unit/respect_peer.c"
-#include "webrtc/respect_leg.h"
-
-#define REQ(method, id)                                                        \
-	"{\"messageType\":\"request\",\"method\":\"" method                    \
-	"\",\"transactionId\":" id ","
-#define OK(id)                                                                 \
-	"{\"messageType\":\"response\",\"method\":\"mupdate\","                \
-	"\"transactionId\":" id ",\"success\":true}"
-
-static char session[64];
-
-#define has(text, part)                                                        \
-	do {                                                                   \
-		if (!strstr((text), (part)))                                   \
-			fail_msg("%s is not in %s", (part), (text));           \
-	} while (0)
-#define lacks(text, part)                                                      \
-	do {                                                                   \
-		if (strstr((text), (part)))                                    \
-			fail_msg("%s is in %s", (part), (text));               \
-	} while (0)
-
-static void remember_session(const char *json)
-{
-	const char *id = json_value(json, "mediaSessionId");
-
-	assert_non_null(id);
-	(void)snprintf(session, sizeof(session), "%s", id);
-}
-
-/* Alice calls with a pre-offer; transaction 2. */
-static struct gw_ws_conn *calling(void)
-{
-	struct gw_ws_conn *c = client_login(ALICE);
-
-	client_say(c, REQ("msetup", "2") "\"resourceId\":\"tel:+15551230002\","
-					 "\"preOffer\":\"pre\"}");
-	assert_int_equal(2, client_count(c));
-	remember_session(client_last(c));
-	return c;
-}
-
-/* ... and the far end answered. */
-static struct gw_ws_conn *connected(void)
-{
-	struct gw_ws_conn *c = calling();
-
-	assert_int_equal(
-		0, call_send(peer.leg, GW_V_ANSWER, GW_DESC_ANSWER, "answer1"));
-	has(client_last(c), "\"mediaSessionState\":\"connected\"");
-	client_say(c, OK("1"));
-	return c;
-}
-
-/* A call rings at Alice's. */
-static struct gw_ws_conn *ringing(void)
-{
-	struct gw_ws_conn *c = client_login(ALICE);
-	struct gw_msg setup = {
-		.verb = GW_V_SETUP,
-		.desc = {GW_DESC_OFFER, "offer1", 6 },
-		.asserted = { "tel:+15551230009",            "Carol \xff" },
-	};
-
-	assert_int_equal(0, gw_leg_send(call_new_leg(ALICE2), &setup));
-	remember_session(client_last(c));
-	return c;
-}
+/* Media sessions between a client and a call: each direction, offers and their
+ * glare, DTMF, release. */
+#include "tests/unit/respect_calls.h"
 
 static void msetup_is_answered_at_once_and_becomes_a_setup(void **state)
 {
@@ -557,7 +479,7 @@ static void numbers_become_tel_uris(void **state)
 		{ "tel:100;phone-context=+1", "tel:100;phone-context=+1"            },
 		{ "tel:+1-555",               "tel:+1-555"                          },
 		{ "sip:100@b",                "sip:100@b"                           },
-		{ "urn:service:sos",          "urn:service:sos"                     },
+		{ "urn:service:counselling",  "urn:service:counselling"             },
 	};
 	static const char *const bad[] = { "",
 					   "+",
@@ -600,7 +522,8 @@ static void a_response_that_cannot_be_taken_is_a_failure(void **state)
 	for (size_t i = 0; i < GW_ARRAY_LEN(broken); i++) {
 		struct gw_ws_conn *c = ringing();
 
-		has(client_last(c), "\"supportedExtension\":[\"dtmf\"]");
+		has(client_last(c),
+		    "\"supportedExtension\":[\"callInfo\",\"dtmf\"]");
 		client_say(
 			c,
 			"{\"messageType\":\"response\",\"method\":"
@@ -721,184 +644,6 @@ static void draining_refuses_new_sessions_only(void **state)
 	has(client_last(c), "\"retryAfter\":30");
 	client_say(c, REQ("mdisc", "6") "\"mediaSessionId\":\"%s\"}", session);
 	has(client_last(c), "\"success\":true");
-}
-
-/* ---- loss and resumption ---- */
-
-static char credential[64];
-
-static void remember_credential(const char *json)
-{
-	const char *v = json_value(json, "reauthCredential");
-
-	assert_non_null(v);
-	(void)snprintf(credential, sizeof(credential), "%s", v);
-}
-
-static struct gw_ws_conn *reauth(void)
-{
-	struct gw_ws_conn *c = client_open();
-
-	client_say(c,
-		   REQ("auth", "0") "\"authType\":\"reauth\",\"webrtcId\":"
-				    "\"" ALICE "\",\"authorization\":\"%s\","
-				    "\"disconnectionTtl\":20}",
-		   credential);
-	has(client_got(c, 0), "\"success\":true");
-	return c;
-}
-
-static void a_lost_client_keeps_its_calls_for_the_time_to_live(void **state)
-{
-	struct gw_ws_conn *c = connected();
-	struct gw_web_counts n;
-
-	(void)state;
-	client_lose(&c, 1006);
-	gw_web_count(peer.web, &n);
-	assert_int_equal(1, n.registrations);
-	assert_int_equal(1, n.suspended);
-	assert_int_equal(1, n.sessions);
-	assert_true(gw_web_is_registered(peer.web, ALICE2));
-	/* The call goes on: its side can say what it likes. */
-	assert_int_equal(0,
-			 call_send(peer.leg, GW_V_OFFER, GW_DESC_OFFER, "re"));
-	peer_advance_ms(29000);
-	assert_int_equal(GW_V_REFUSE, call_last()->verb); /* 20 s over */
-	peer_advance_ms(1001);
-	assert_int_equal(GW_V_RELEASE, call_last()->verb);
-	assert_int_equal(480, call_last()->cause.status);
-	assert_string_equal("client lost", call_last()->text);
-	assert_false(gw_web_is_registered(peer.web, ALICE2));
-}
-
-static void reauth_takes_calls_over_and_lists_them(void **state)
-{
-	struct gw_ws_conn *c = connected(), *d;
-
-	(void)state;
-	remember_credential(client_got(c, 0));
-	client_lose(&c, 1001);
-	peer_advance_ms(5000);
-	d = reauth();
-	assert_int_equal(1, client_count(d)); /* nothing was left unsaid */
-	client_say(d, REQ("getinfo", "2") "\"resources\":[\"mediaSessions\"]}");
-	has(client_last(d), session);
-	has(client_last(d), "\"mediaSessionState\":\"connected\"");
-	has(client_last(d), "\"direction\":\"originating\"");
-	has(client_last(d), "\"peer\":\"tel:+15551230002\"");
-	peer_advance_ms(60000);
-	assert_int_equal(0, peer.nheard); /* the old time to live is off */
-	/* Ids begin anew on each connection. */
-	assert_int_equal(0,
-			 call_send(peer.leg, GW_V_OFFER, GW_DESC_OFFER, "re"));
-	has(client_last(d), "\"transactionId\":1,");
-}
-
-static void what_was_not_acknowledged_is_said_again(void **state)
-{
-	struct gw_ws_conn *c = calling(), *d;
-
-	(void)state;
-	remember_credential(client_got(c, 0));
-	client_lose(&c, 1006);
-	assert_int_equal(
-		0, call_send(peer.leg, GW_V_ANSWER, GW_DESC_ANSWER, "late"));
-	d = reauth();
-	assert_int_equal(2, client_count(d));
-	has(client_last(d), "\"sdpAnswer\":\"late\"");
-	has(client_last(d), "\"mediaSessionState\":\"connected\"");
-	client_say(d, OK("1"));
-	remember_credential(client_got(d, 0));
-	/* An offer of ours that waits for its answer, likewise. */
-	assert_int_equal(0,
-			 call_send(peer.leg, GW_V_OFFER, GW_DESC_OFFER, "re"));
-	client_say(d, OK("3"));
-	client_lose(&d, 1006);
-	d = reauth();
-	has(client_last(d), "\"sdpOffer\":\"re\"");
-}
-
-static void a_ringing_call_rings_again_on_the_new_connection(void **state)
-{
-	struct gw_ws_conn *c = ringing(), *d;
-
-	(void)state;
-	remember_credential(client_got(c, 0));
-	client_say(c, "{\"messageType\":\"response\",\"method\":\"msetup\","
-		      "\"transactionId\":1,\"success\":true}");
-	client_lose(&c, 1006);
-	d = reauth();
-	has(client_last(d), "\"method\":\"msetup\"");
-	has(client_last(d), "\"sdpOffer\":\"offer1\"");
-	has(client_last(d), session);
-	client_say(d, "{\"messageType\":\"response\",\"method\":\"msetup\","
-		      "\"transactionId\":1,\"success\":true}");
-	assert_int_equal(1, peer.nheard); /* ringing is reported once */
-	client_say(d,
-		   REQ("mupdate", "2") "\"mediaSessionId\":\"%s\","
-				       "\"sdpAnswer\":\"yes\"}",
-		   session);
-	assert_int_equal(GW_V_ANSWER, call_last()->verb);
-}
-
-static void a_newer_connection_closes_the_older_with_4002(void **state)
-{
-	struct gw_ws_conn *c = connected(), *d;
-
-	(void)state;
-	remember_credential(client_got(c, 0));
-	d = reauth();
-	assert_int_equal(4002, client_code(c));
-	client_lose(&c, 4002);
-	peer_advance_ms(61000);
-	assert_int_equal(0, peer.nheard); /* it took nothing with it */
-	client_say(d, REQ("mdisc", "2") "\"mediaSessionId\":\"%s\"}", session);
-	has(client_last(d), "\"success\":true");
-}
-
-static void a_call_for_a_lost_client_waits_for_its_return(void **state)
-{
-	struct gw_ws_conn *c = client_login(ALICE), *d;
-	struct gw_msg setup = {
-		.verb = GW_V_SETUP, .desc = {GW_DESC_OFFER, "offer1", 6}
-	};
-
-	(void)state;
-	remember_credential(client_got(c, 0));
-	client_lose(&c, 1006);
-	assert_int_equal(0, gw_leg_send(call_new_leg(ALICE), &setup));
-	d = reauth();
-	has(client_last(d), "\"method\":\"msetup\"");
-}
-
-static void a_handler_may_free_every_leg_of_the_client(void **state)
-{
-	struct gw_ws_conn *c = connected();
-
-	(void)state;
-	peer.free_on_release = true;
-	client_say(c, REQ("auth", "4") "\"authType\":\"basic\",\"webrtcId\":"
-				       "\"" ALICE "\",\"expiration\":0}");
-	has(client_last(c), "\"expiration\":0");
-	assert_int_equal(1000, client_code(c));
-	assert_int_equal(GW_V_RELEASE, call_last()->verb);
-	assert_null(peer.leg);
-	assert_false(gw_web_is_registered(peer.web, ALICE));
-}
-
-static void an_ended_session_at_the_client_releases(void **state)
-{
-	struct gw_ws_conn *c = connected();
-
-	(void)state;
-	assert_int_equal(0,
-			 call_send(peer.leg, GW_V_OFFER, GW_DESC_OFFER, "re"));
-	client_say(c, "{\"messageType\":\"response\",\"method\":\"mupdate\","
-		      "\"transactionId\":3,\"success\":false,"
-		      "\"problemDetails\":{\"status\":481}}");
-	assert_int_equal(GW_V_RELEASE, call_last()->verb);
-	assert_int_equal(481, call_last()->cause.status);
 }
 
 static void transfer_told(uint16_t status, const char *who)
@@ -1056,14 +801,6 @@ int main(void)
 		T(a_session_of_another_is_unknown),
 		T(sessions_of_an_endpoint_are_limited),
 		T(draining_refuses_new_sessions_only),
-		T(a_lost_client_keeps_its_calls_for_the_time_to_live),
-		T(reauth_takes_calls_over_and_lists_them),
-		T(what_was_not_acknowledged_is_said_again),
-		T(a_ringing_call_rings_again_on_the_new_connection),
-		T(a_newer_connection_closes_the_older_with_4002),
-		T(a_call_for_a_lost_client_waits_for_its_return),
-		T(a_handler_may_free_every_leg_of_the_client),
-		T(an_ended_session_at_the_client_releases),
 		T(wrong_times_and_shapes_are_refused),
 		T(another_resource_is_asked_for_and_told),
 		T(the_tables_are_the_documented_ones),

@@ -12,6 +12,8 @@ static int setup(void **state)
 	fix_listen(f, NULL);
 	(void)snprintf(f->set.sip.reliable, 12, "supported");
 	(void)snprintf(f->set.sip.precondition, 12, "supported");
+	(void)snprintf(f->set.sip.username, sizeof(f->set.sip.username), "gw");
+	(void)snprintf(f->set.sip.password, sizeof(f->set.sip.password), "pw");
 	fix_start(f);
 	(void)snprintf(f->call_id, sizeof(f->call_id), "%d.%p@conditions",
 		       (int)getpid(), (void *)state);
@@ -60,6 +62,13 @@ static void our_update_requires_what_it_describes(void **state)
 	assert_int_equal(offers(f, true), 0);
 	reply(f, &prack, 200, NULL, NULL, NULL);
 	expect(f, &p, "UPDATE ");
+	assert_string_equal(header(&p, "Require"), "precondition");
+	/* and again, with credentials */
+	reply(f, &p, 407, NULL,
+	      "Proxy-Authenticate: Digest realm=\"r\", nonce=\"n\"\r\n", NULL);
+	expect(f, &p, "UPDATE ");
+	assert_non_null(
+		strstr(header(&p, "Proxy-Authorization"), "nonce=\"n\""));
 	assert_string_equal(header(&p, "Require"), "precondition");
 	reply(f, &p, 200, NULL, NULL, ANSWER);
 	(void)expect_told(f, GW_V_ACCEPT);

@@ -11,6 +11,8 @@ static int setup(void **state)
 	f->port = 22251;
 	fix_listen(f, NULL);
 	f->set.sip.t1x64_ms = 1500;
+	(void)snprintf(f->set.sip.reliable, sizeof(f->set.sip.reliable),
+		       "supported");
 	fix_start(f);
 	*state = f;
 	return 0;
@@ -332,6 +334,37 @@ static void byes_of_many_tags_are_bounded(void **state)
 	wait_live(f, 0);
 }
 
+/* The peer called, and acknowledges nothing: its 504 comes until its ACK does. */
+static void failure_for_want_of_a_prack_is_repeated(void **state)
+{
+	struct fix *f = *state;
+	struct gw_msg early = { .verb = GW_V_PROGRESS };
+	struct packet p;
+
+	for (int acked = 0; acked < 2; acked++) {
+		(void)snprintf(f->call_id, sizeof(f->call_id), "unp%d", acked);
+		f->remote_tag[0] = f->target[0] = '\0';
+		request(f, "INVITE", "Supported: 100rel\r\n", "application/sdp",
+			OFFER);
+		expect(f, &p, "SIP/2.0 100");
+		(void)expect_told(f, GW_V_SETUP);
+		early.desc = desc_of(GW_DESC_EARLY_ANSWER, ANSWER);
+		assert_int_equal(gw_leg_send(f->leg, &early), 0);
+		expect(f, &p, "SIP/2.0 183");
+		(void)expect_told(f, GW_V_RELEASE);
+		expect(f, &p, "SIP/2.0 504");
+		wait_live(f, 0);
+		expect_again(f, &p);
+		expect_again(f, &p);
+		if (!acked)
+			continue; /* and ends by itself */
+		dialog_from_response(f, &p);
+		f->target[0] = '\0';
+		request(f, "ACK", NULL, NULL, NULL);
+		expect_silence(f, 100);
+	}
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -347,6 +380,7 @@ int main(void)
 		T(bye_of_a_dialog_never_heard_of_ends_the_call),
 		T(bye_of_one_fork_ends_it_alone),
 		T(byes_of_many_tags_are_bounded),
+		T(failure_for_want_of_a_prack_is_repeated),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

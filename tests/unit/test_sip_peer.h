@@ -27,6 +27,7 @@
 #include "gateway/base/loop.h"
 #include "gateway/base/metrics.h"
 #include "sip/sip.h"
+#include "tests/unit/metric.h"
 
 #define OFFER    "v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=offer\r\n"
 #define ANSWER   "v=0\r\no=- 2 1 IN IP4 192.0.2.2\r\ns=answer\r\n"
@@ -44,7 +45,8 @@ struct told {
 	enum gw_desc_role role;
 	char sdp[256];
 	char asserted[256], display[128], target[256];
-	bool privacy, early_media, elsewhere, sip, firm, may_ask;
+	bool privacy, early_media, early_both, no_early_media;
+	bool elsewhere, sip, firm, may_ask, emergency;
 	enum gw_alert alert;
 	unsigned status, retry_after_s;
 	char text[160];
@@ -70,24 +72,6 @@ struct fix {
 	const char *answers; /* what an OFFER without description gets, at
 				once; NULL: the test does it */
 };
-
-/* Value of the metric @name{labels}. */
-static inline int64_t metric(const char *name)
-{
-	struct gw_buf out;
-	char want[200];
-	const char *at;
-	int64_t value = -1;
-
-	gw_buf_init(&out, 1 << 20);
-	gw_metrics_print(&out);
-	(void)snprintf(want, sizeof(want), "\n%s ", name);
-	at = out.data ? strstr(out.data, want) : NULL;
-	if (at)
-		value = atoll(at + strlen(want));
-	gw_buf_fini(&out);
-	return value;
-}
 
 static inline void note(struct fix *f, const struct gw_msg *m)
 {
@@ -116,12 +100,15 @@ static inline void note(struct fix *f, const struct gw_msg *m)
 			       m->registration);
 	t->privacy = m->privacy;
 	t->early_media = m->early_media;
+	t->early_both = m->early_both;
+	t->no_early_media = m->no_early_media;
 	t->firm = m->firm;
 	t->may_ask = m->may_ask;
 	t->alert = m->alert;
 	t->status = m->cause.status;
 	t->retry_after_s = m->cause.retry_after_s;
 	t->elsewhere = m->cause.elsewhere;
+	t->emergency = m->cause.emergency;
 	t->sip = m->cause.sip;
 	if (m->cause.text)
 		(void)snprintf(t->text, sizeof(t->text), "%s", m->cause.text);

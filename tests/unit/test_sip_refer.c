@@ -232,7 +232,7 @@ static void take_newcomer(struct gw_leg *leg, const struct gw_msg *m, void *arg)
 static void replaces_finds_its_dialog_or_is_refused(void **state)
 {
 	struct fix *f = *state;
-	char line[400];
+	char line[480];
 	struct packet p;
 
 	gw_sip_free(f->sip);
@@ -253,6 +253,11 @@ static void replaces_finds_its_dialog_or_is_refused(void **state)
 		       "Join: %s;to-tag=%s;from-tag=peer\r\n", f->call_id,
 		       f->remote_tag);
 	expect_refused(f, line, "SIP/2.0 488");
+	(void)snprintf(line, sizeof(line),
+		       "Join: %s;to-tag=%s;from-tag=peer\r\n"
+		       "Replaces: %s;to-tag=%s;from-tag=peer\r\n",
+		       f->call_id, f->remote_tag, f->call_id, f->remote_tag);
+	expect_refused(f, line, "SIP/2.0 400");
 	/* The right one goes to the call, with the leg that it replaces. */
 	(void)snprintf(line, sizeof(line),
 		       "Require: replaces\r\nReplaces: %s;to-tag=%s;from-tag="

@@ -261,6 +261,36 @@ static void forks_have_branches_and_the_loser_is_hung_up(void **state)
 	wait_live(f, 0);
 }
 
+/* Beyond 16 they are progress of the call, and of no dialog. */
+static void forks_are_bounded_and_the_last_one_may_win(void **state)
+{
+	struct fix *f = *state;
+	const struct told *t;
+	struct packet inv, p;
+	char tag[8];
+
+	dial(f, &inv, OFFER);
+	for (unsigned i = 1; i <= 20; i++) {
+		(void)snprintf(tag, sizeof(tag), "f%u", i);
+		reply(f, &inv, 183, tag, NULL, ANSWER);
+		assert_int_equal(expect_told(f, GW_V_PROGRESS)->branch,
+				 i <= 16 ? i : 0);
+	}
+	reply(f, &inv, 180, "f3", NULL, NULL);
+	assert_int_equal(expect_told(f, GW_V_PROGRESS)->branch, 3);
+	nothing_told(f);
+	reply(f, &inv, 200, "f16", NULL, ANSWER);
+	expect(f, &p, "ACK ");
+	assert_non_null(strstr(header(&p, "To"), "tag=f16"));
+	t = expect_told(f, GW_V_ANSWER);
+	assert_int_equal(t->branch, 16);
+	dialog_from_invite(f, &inv, "f16");
+	expect_silence(f, 700);
+	request(f, "OPTIONS", NULL, NULL, NULL);
+	expect(f, &p, "SIP/2.0 200");
+	hang_up(f);
+}
+
 static void losing_forks_are_forgotten_after_64_t1(void **state)
 {
 	struct fix *f = *state;
@@ -683,6 +713,7 @@ int main(void)
 		T(cancel_that_changes_nothing_ends_after_64_t1),
 		T(ring_timeout_cancels_with_408),
 		T(forks_have_branches_and_the_loser_is_hung_up),
+		T(forks_are_bounded_and_the_last_one_may_win),
 		T(losing_forks_are_forgotten_after_64_t1),
 		T(late_offer_is_answered_in_the_ack),
 		T(late_call_released_before_its_answer_is_acknowledged),

@@ -441,7 +441,7 @@ static void a_storm_costs_few_syncs_and_is_answered_in_order(void **state)
 {
 	struct bench *b = *state;
 	unsigned before = atomic_load(&bench_syncs), syncs;
-	long long commits = bench_metric("isthmus_store_commits_total");
+	long long commits = metric("isthmus_store_commits_total");
 
 	/* Time to wait for each other. */
 	atomic_store(&bench_sync_us, 20000);
@@ -458,7 +458,7 @@ static void a_storm_costs_few_syncs_and_is_answered_in_order(void **state)
 	while (seen.n < 1000)
 		gw_loop_step(b->loop, 10);
 	syncs = atomic_load(&bench_syncs) - before;
-	commits = bench_metric("isthmus_store_commits_total") - commits;
+	commits = metric("isthmus_store_commits_total") - commits;
 	assert_int_equal(0, seen.failed);
 	assert_true(commits >= 4 && commits <= 40);
 	assert_true(syncs >= (unsigned)commits && syncs <= 60);
@@ -584,10 +584,10 @@ static void more_than_may_wait_are_refused_at_once(void **state)
 	assert_int_equal(-EAGAIN,
 			 gw_store_do(NULL, b->store, &cmd, counted, &answers));
 	assert_int_equal(1, bench_logged(b, "the next are refused"));
-	assert_int_equal(GW_STORE_QUEUE, bench_metric("isthmus_store_queue"));
+	assert_int_equal(GW_STORE_QUEUE, metric("isthmus_store_queue"));
 	while (answers < taken)
 		gw_loop_step(b->loop, 10);
-	assert_int_equal(0, bench_metric("isthmus_store_queue"));
+	assert_int_equal(0, metric("isthmus_store_queue"));
 	assert_int_equal(1, bench_logged(b, "takes commands again"));
 	assert_int_equal(0, bench_do(b, &cmd));
 }

@@ -34,7 +34,7 @@ static long long errors(const char *reason)
 
 	(void)snprintf(name, sizeof(name),
 		       "isthmus_store_errors_total{reason=\"%s\"}", reason);
-	return bench_metric(name);
+	return metric(name);
 }
 
 /* What opening says. */

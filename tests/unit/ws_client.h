@@ -33,6 +33,7 @@
 #include "gateway/base/log.h"
 #include "gateway/base/metrics.h"
 #include "webrtc/ws_server.h"
+#include "tests/unit/metric.h"
 
 #define WAIT_MS  10000
 #define KEY      "dGhlIHNhbXBsZSBub25jZQ=="
@@ -199,22 +200,11 @@ static inline void rig_stop(struct rig *r)
 
 static inline int64_t counted(const char *name, const char *labels)
 {
-	char want[160];
-	struct gw_buf b;
-	int64_t v = -1;
-	char *p;
+	char line[160];
 
-	(void)snprintf(want, sizeof(want), labels ? "\n%s{%s} " : "\n%s ", name,
+	(void)snprintf(line, sizeof(line), labels ? "%s{%s}" : "%s", name,
 		       labels);
-	gw_buf_init(&b, 1 << 20);
-	gw_buf_str(&b, "\n");
-	gw_metrics_print(&b);
-	assert_int_equal(0, gw_buf_error(&b));
-	p = strstr(b.data, want);
-	if (p)
-		v = strtoll(p + strlen(want), NULL, 10);
-	gw_buf_fini(&b);
-	return v;
+	return metric(line);
 }
 
 static inline struct client *dial(struct rig *r, uint16_t port)

@@ -14,7 +14,11 @@ const CAUSES = {
 	600: 'Busy', 603: 'Rejected', 604: 'Not Found', 606: 'Incompatible SDP',
 };
 
-export function causeOf(status) {
+const EMERGENCY = 'Emergency Call Not Possible';
+
+export function causeOf(status, details = null) {
+	if (details?.emergency)
+		return EMERGENCY;
 	if (CAUSES[status])
 		return CAUSES[status];
 	if (status >= 600)
@@ -32,6 +36,7 @@ export class IsthmusError extends Error {
 		this.code = code;
 		this.status = more.status ?? 0;
 		this.problemDetails = more.problemDetails ?? null;
+		this.emergency = this.problemDetails?.emergency === true;
 		this.retryAfter = more.retryAfter ?? null;
 		this.response = more.response ?? null;
 	}
@@ -42,7 +47,8 @@ export function failureOf(response) {
 	const details = response.problemDetails ?? {};
 	const status = Number(details.status) || 500;
 	const text = details.detail || details.title || causeOf(status);
-	return new IsthmusError('refused', text, {
+	const code = details.emergency ? 'emergency' : 'refused';
+	return new IsthmusError(code, text, {
 		status,
 		problemDetails: details,
 		retryAfter: response.retryAfter ?? null,
@@ -76,6 +82,6 @@ export function mediaCause(error) {
 		return error.name === 'NotAllowedError' ?
 			'User Denied Media Access' : 'Media Error';
 	if (error.status)
-		return causeOf(error.status);
+		return causeOf(error.status, error.problemDetails);
 	return error.code === 'disconnected' ? 'Connection Error' : 'WebRTC Error';
 }

@@ -14,7 +14,21 @@ import { sleep, toDate } from './time.js';
 
 export const SECRET = Symbol('made by UA');
 
+const DOUBT_MS = 600; // without a packet: longer than Opus pauses in silence
+const PATIENCE_MS = 2000; // with a path that is "disconnected", and may come back
 const TRANSFER_TIMEOUT_MS = 200_000; // the gateway gives ringing up before
+
+const objectOf = (value) => value && typeof value === 'object' && !Array.isArray(value) ?
+	value : {};
+
+// Packets of media, and answers to checks of the path.
+function heard(report) {
+	let n = 0;
+	for (const stat of report.values())
+		n += stat.type === 'inbound-rtp' ? stat.packetsReceived ?? 0 :
+			stat.type === 'candidate-pair' ? stat.responsesReceived ?? 0 : 0;
+	return n;
+}
 
 export class Session extends Emitter {
 	#ua;
@@ -33,6 +47,7 @@ export class Session extends Emitter {
 	#transfer = null;
 	#resumed = null;
 	#recovering = false;
+	#doubting = false;
 	#statsTimer = 0;
 	#iceTimer = 0;
 
@@ -46,6 +61,7 @@ export class Session extends Emitter {
 		this.target = init.target;
 		this.restored = init.restored ?? false;
 		this.userData = init.userData ?? null;
+		this.callInfo = objectOf(init.callInfo);
 		this.remoteIdentity = init.remote ??
 			{ uri: init.target ?? null, displayName: '' };
 		this.startTime = init.since ? new Date(toDate(init.since)) : null;
@@ -237,7 +253,9 @@ export class Session extends Emitter {
 		const text = String(tones).toUpperCase();
 		if (!/^[0-9A-D#*,]+$/.test(text))
 			throw new IsthmusError('config', 'tones are 0-9, A-D, #, * and ","');
-		this.#mustBeUp();
+		// A service may ask before it answers.
+		if (this.#state !== State.EARLY || !this.connection)
+			this.#mustBeUp();
 		const sender = this.#media.audioSender()?.dtmf;
 		if (transport !== 'info' && sender?.canInsertDTMF) {
 			sender.insertDTMF(sender.toneBuffer + text, duration, interToneGap);
@@ -298,7 +316,7 @@ export class Session extends Emitter {
 	// -- what UA does --
 
 	async _start({ mediaStream, mediaConstraints, preOffer = true, userData,
-		       preferredOriginatingId } = {}) {
+		       preferredOriginatingId, subject, displayName } = {}) {
 		try {
 			await this.#media.acquire({ mediaStream, mediaConstraints });
 			await this.#ua._freshIceServers();
@@ -310,6 +328,11 @@ export class Session extends Emitter {
 				params.preferredOriginatingId = preferredOriginatingId;
 			if (userData)
 				params.userData = userData;
+			if (subject || displayName)
+				params.callInfo = {
+					...subject ? { subject: String(subject) } : {},
+					...displayName ? { displayName: String(displayName) } : {},
+				};
 			if (preOffer)
 				params.preOffer = await this.#negotiation.preOffer();
 			if (this.isEnded())
@@ -329,7 +352,8 @@ export class Session extends Emitter {
 			const made = error.response?.success && error.response.mediaSessionId;
 			if (made)
 				this.#ua._hangUp(made, problemMember(error.status, error.message));
-			this.#end(error.code === 'refused' ? 'remote' : 'local', {
+			const remote = error.code === 'refused' || error.emergency;
+			this.#end(remote ? 'remote' : 'local', {
 				cause: mediaCause(error), status: error.status || 0,
 				message: error.message,
 				problemDetails: error.problemDetails ?? null,
@@ -363,9 +387,28 @@ export class Session extends Emitter {
 
 	_reconnected(info) {
 		this._emit('reconnected', { state: info.mediaSessionState });
-		const ice = this.connection?.iceConnectionState;
-		if (this.#accepted && (ice === 'failed' || ice === 'disconnected'))
+		if (this.#pathIsGone())
 			this.#recover();
+		else
+			this._doubtPath();
+	}
+
+	// The network may be another one.  A browser takes seconds to see that
+	// its path is gone; that nothing comes shows sooner.
+	async _doubtPath() {
+		if (!this.#accepted || this.isEnded() || this.#doubting || !this.connection)
+			return;
+		this.#doubting = true;
+		try {
+			const before = heard(await this.connection.getStats());
+			await sleep(DOUBT_MS);
+			if (!this.isEnded() &&
+			    heard(await this.connection.getStats()) === before)
+				this.#recover();
+		} catch { // closed meanwhile
+		} finally {
+			this.#doubting = false;
+		}
 	}
 
 	_resumeUnlessDone() {
@@ -383,6 +426,7 @@ export class Session extends Emitter {
 			if (text !== undefined && typeof text !== 'string')
 				throw problem(400, 'a description is a string');
 		this.#takeIdentity(message);
+		this.#takeCallInfo(message.callInfo);
 		if (message.userData && typeof message.userData === 'object')
 			this.#takeUserData(message.userData);
 		const members = { mediaSessionId: this.id };
@@ -414,7 +458,7 @@ export class Session extends Emitter {
 		const members = {
 			mediaSessionId: this.id, mediaSessionState: State.DISCONNECTED,
 		};
-		let cause = status >= 300 ? causeOf(status) : 'Terminated';
+		let cause = status >= 300 ? causeOf(status, details) : 'Terminated';
 		if (!this.#accepted && this.direction === 'incoming' && status < 300)
 			cause = status === 200 ? 'Answered Elsewhere' : 'Canceled';
 		return { members, after: () => this.#end('remote', {
@@ -501,7 +545,8 @@ export class Session extends Emitter {
 		this.#ua._forget(this);
 		this._emit('state', { state: this.#state, previous });
 		this._emit(established ? 'ended' : 'failed', {
-			originator, message: detail.cause, problemDetails: null, ...detail,
+			originator, message: detail.cause, problemDetails: null,
+			emergency: detail.problemDetails?.emergency === true, ...detail,
 		});
 	}
 
@@ -513,6 +558,14 @@ export class Session extends Emitter {
 			message.assertedOriginatingName ?? '';
 		this.remoteIdentity = { uri, displayName };
 		this._emit('identity', this.remoteIdentity);
+	}
+
+	// Once more, or more of it: forwarded, queued.
+	#takeCallInfo(callInfo) {
+		if (!callInfo || typeof callInfo !== 'object')
+			return;
+		this.callInfo = { ...this.callInfo, ...objectOf(callInfo) };
+		this._emit('callInfo', this.callInfo);
 	}
 
 	#takeUserData(userData) {
@@ -605,16 +658,22 @@ export class Session extends Emitter {
 		this._emit('video', { ...now });
 	}
 
-	// A path that broke (another network, a sleeping lid) is made anew.
+	#pathIsGone() {
+		const state = this.connection?.iceConnectionState;
+		return this.#accepted && (state === 'failed' || state === 'disconnected');
+	}
+
+	// A path that broke (another network, a sleeping lid) is made anew.  What
+	// broke it may have broken the WebSocket, too, which says so later still.
 	#watchIce() {
 		clearTimeout(this.#iceTimer);
-		if (!this.#accepted || this.isEnded())
+		if (this.isEnded() || !this.#pathIsGone())
 			return;
-		const state = this.connection.iceConnectionState;
-		if (state === 'failed')
+		this.#ua._suspect();
+		if (this.connection.iceConnectionState === 'failed')
 			this.#recover();
-		else if (state === 'disconnected')
-			this.#iceTimer = setTimeout(() => this.#recover(), 4000);
+		else
+			this.#iceTimer = setTimeout(() => this.#recover(), PATIENCE_MS);
 	}
 
 	async #recover() {

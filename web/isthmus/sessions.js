@@ -78,7 +78,7 @@ export class Sessions {
 		const session = new Session(SECRET, this.#ua, {
 			direction: 'incoming', target: message.resourceId, id,
 			state: State.ALERTING, sdpOffer: message.sdpOffer,
-			userData: message.userData,
+			userData: message.userData, callInfo: message.callInfo,
 			remote: {
 				uri: message.assertedOriginatingId ?? null,
 				displayName: message.assertedOriginatingName ?? '',

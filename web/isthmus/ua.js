@@ -10,6 +10,7 @@ import { completed, normalizeTarget } from './config.js';
 import { sleep } from './time.js';
 
 const SLOW_AUTH = 'authentication timeout'; // getToken() took long: no crime
+const SUSPICION_MS = 2000; // for an answer, where the network may be another
 const TURN_MARGIN_S = 120; // of a credential's time, for the checks to begin
 const MESSAGE_TIMEOUT_MS = 36_000; // a SIP transaction's life, and ours
 
@@ -34,8 +35,7 @@ export class UA extends Emitter {
 	#methods = new Set(); // that the gateway says it has
 	#waiting = new Set(); // woken when registered again, or never again
 	#audio = null;
-	#onOnline = () => this.#networkBack();
-	#onOffline = () => this.#networkBack();
+	#onNetwork = () => this.#networkChanged();
 	expiration = null; // seconds granted at the last registration
 	#probing = false;
 
@@ -62,8 +62,7 @@ export class UA extends Emitter {
 			return;
 		this.#started = true;
 		this.#attempt = 0;
-		globalThis.addEventListener?.('online', this.#onOnline);
-		globalThis.addEventListener?.('offline', this.#onOffline);
+		this.#watchNetwork('addEventListener');
 		this.#connect();
 	}
 
@@ -72,8 +71,7 @@ export class UA extends Emitter {
 		if (!this.#started)
 			return;
 		this.#started = false;
-		globalThis.removeEventListener?.('online', this.#onOnline);
-		globalThis.removeEventListener?.('offline', this.#onOffline);
+		this.#watchNetwork('removeEventListener');
 		this.#clearTimers();
 		for (const session of this.sessions)
 			session.terminate();
@@ -296,8 +294,7 @@ export class UA extends Emitter {
 
 	#giveUp() {
 		this.#started = false;
-		globalThis.removeEventListener?.('online', this.#onOnline);
-		globalThis.removeEventListener?.('offline', this.#onOffline);
+		this.#watchNetwork('removeEventListener');
 		this.#clearTimers();
 		this.#wake(false);
 	}
@@ -317,28 +314,43 @@ export class UA extends Emitter {
 			done(registered);
 	}
 
-	#networkBack() {
+	// @how: addEventListener or removeEventListener.  Firefox has no
+	// navigator.connection.
+	#watchNetwork(how) {
+		globalThis[how]?.('online', this.#onNetwork);
+		globalThis[how]?.('offline', this.#onNetwork);
+		globalThis.navigator?.connection?.[how]?.('change', this.#onNetwork);
+	}
+
+	#networkChanged() {
 		if (!this.#started)
 			return;
-		if (!this.#conn) {
-			if (globalThis.navigator?.onLine !== false)
-				this.#connect();
-		} else {
-			this.#probe();
+		const online = globalThis.navigator?.onLine !== false;
+		if (online) // what failed before was the other network's fault
+			this.#attempt = 0;
+		if (this.#conn) {
+			this._suspect();
+			for (const session of this.sessions)
+				session._doubtPath();
+		} else if (online) {
+			this.#connect();
 		}
 	}
 
+	// The network may have changed: the answer is there soon, or never.
+	_suspect() { this.#probe(SUSPICION_MS); }
+
 	// JavaScript sees neither Ping nor Pong; a dead socket shows only when
 	// something is asked of it.
-	async #probe() {
+	async #probe(patience = 5000) {
 		const conn = this.#conn;
 		if (!conn || !this.#registered || this.#probing)
 			return;
 		this.#probing = true;
 		try {
-			await conn.request('getinfo', { resources: ['registration'] }, 5000);
+			await conn.request('getinfo', { resources: ['registration'] }, patience);
 		} catch (error) {
-			if (error.code === 'timeout' && Date.now() - conn.lastHeard >= 5000)
+			if (error.code === 'timeout' && Date.now() - conn.lastHeard >= patience)
 				conn.drop(1006, 'no answer from the gateway');
 		} finally {
 			this.#probing = false;

@@ -4,7 +4,7 @@ import { State } from '../isthmus.js';
 import { applySpeaker, audioConstraints, videoConstraints } from './devices.js';
 import { log } from './log.js';
 import { Meter, Ringer, audioContext } from './sounds.js';
-import { duration, goodness, peerName } from './text.js';
+import { aboutCall, duration, goodness, peerName } from './text.js';
 
 const KEYS = [['1', ''], ['2', 'ABC'], ['3', 'DEF'], ['4', 'GHI'], ['5', 'JKL'],
 	['6', 'MNO'], ['7', 'PQRS'], ['8', 'TUV'], ['9', 'WXYZ'], ['*', ''],
@@ -328,6 +328,7 @@ class CallCard {
 		this.#q('.peer').textContent = name;
 		this.#q('.avatar').textContent = (/[\p{L}\p{N}]/u.exec(name)?.[0] ?? '?').toUpperCase();
 		this.#q('.state').textContent = this.#outcome || text;
+		this.#q('.about').textContent = aboutCall(session.callInfo);
 		this.#q('.ringing').hidden = !rings;
 		this.#q('.answer').textContent = this.#waiting ? 'Hold and answer' : 'Answer';
 		this.#q('.talking').hidden = ended || rings;
@@ -352,7 +353,7 @@ class CallCard {
 		join.textContent = other ? `Join with ${peerName(other.remoteIdentity)}` : '';
 	}
 
-	#over({ cause, message }, failed) {
+	#over({ cause, message, emergency }, failed) {
 		this.#ringer.stop();
 		clearInterval(this.#ticker);
 		for (const { meter } of this.#meters)
@@ -365,6 +366,10 @@ class CallCard {
 		const expected = ['Terminated', 'Canceled', 'Rejected', 'Answered Elsewhere'];
 		const bad = failed && !expected.includes(cause);
 		this.#outcome = failed ? cause : cause === 'Terminated' ? 'Ended' : cause;
+		if (emergency) {
+			this.#outcome = message;
+			this.#root.dataset.emergency = '';
+		}
 		if (bad)
 			this.#root.dataset.failed = '';
 		this.show();
@@ -375,6 +380,6 @@ class CallCard {
 		setTimeout(() => {
 			this.#root.remove();
 			showIdle();
-		}, 6000);
+		}, emergency ? 60000 : 6000);
 	}
 }

@@ -5,6 +5,24 @@ export function peerName({ uri, displayName }) {
 		.replace(/^(sips?|tel):/i, '').replace(/[;?].*$/, '');
 }
 
+// By the SIP status that it was forwarded with.
+const WHY = { 302: '', 408: ', who did not answer', 480: ', who is not there', 486: ', who is busy' };
+
+/** What a person wants to know of a call before answering; '': nothing. */
+export function aboutCall({ subject, forwardedBy, forwarded, forwardedTo, queued }) {
+	const parts = subject ? [`\u201c${subject}\u201d`] : [];
+	for (const { uri, displayName, status } of forwardedBy ?? [])
+		parts.push(`forwarded by ${uri ? peerName({ uri, displayName }) : 'somebody'}` +
+			(WHY[status] ?? ''));
+	if (forwardedTo)
+		parts.push(`rings at ${peerName({ uri: forwardedTo })}`);
+	else if (forwarded && !forwardedBy?.length)
+		parts.push('is being forwarded');
+	if (queued)
+		parts.push('waits in a queue');
+	return parts.join(', ');
+}
+
 export function duration(from, to) {
 	const s = Math.max(0, Math.floor((to - from) / 1000));
 	const two = (n) => String(n).padStart(2, '0');

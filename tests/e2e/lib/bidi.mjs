@@ -44,17 +44,20 @@ class Firefox {
 	#waiting = new Map();
 	#heard = new Map(); // channel -> who is told
 
-	async start({ dir, port }) {
+	/** @prefix: a command that becomes Firefox; @socket: where it is spoken
+	 * to, for a test that has another network than it. */
+	async start({ dir, port, prefix = [], socket = `ws://127.0.0.1:${port}` }) {
 		if (!fs.existsSync(BINARY))
 			throw new Error(`${BINARY} is missing; 'make deps' installs it`);
 		const profile = path.join(dir, 'firefox');
 		fs.mkdirSync(profile, { recursive: true });
 		fs.writeFileSync(path.join(profile, 'user.js'), Object.entries(PREFS)
 			.map(([key, value]) => `user_pref("${key}", ${value});\n`).join(''));
-		this.#process = mind(spawn(BINARY, ['--headless', '--no-remote', '--profile', profile,
+		const [command, ...args] = [...prefix, BINARY];
+		this.#process = mind(spawn(command, [...args, '--headless', '--no-remote', '--profile', profile,
 			'--remote-debugging-port', String(port), 'about:blank'],
 		{ stdio: 'ignore', env: { ...process.env, HOME: dir, MOZ_CRASHREPORTER_DISABLE: '1' } }));
-		await until(() => this.#connect(port), 'Firefox listens', 40_000);
+		await until(() => this.#connect(socket, port), 'Firefox listens', 40_000);
 		await this.#ask('session.new', {
 			capabilities: { alwaysMatch: { acceptInsecureCerts: true } },
 		});
@@ -64,9 +67,10 @@ class Firefox {
 		return this;
 	}
 
-	#connect(port) {
+	#connect(url, port) {
 		return new Promise((done) => {
-			const socket = new WebSocket(`ws://127.0.0.1:${port}/session`);
+			const socket = new WebSocket(`${url}/session`,
+				{ headers: { Host: `127.0.0.1:${port}` } });
 			socket.on('error', () => done(false));
 			socket.on('message', (data) => this.#received(JSON.parse(String(data))));
 			socket.on('open', () => {

@@ -4,6 +4,7 @@ import fs from 'node:fs';
 import os from 'node:os';
 import { chromium } from 'playwright-core';
 
+export const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium';
 const FLAGS = ['--no-sandbox', '--disable-gpu', '--no-first-run',
 	'--disable-background-networking', '--disable-component-update',
 	'--disable-sync', '--use-fake-ui-for-media-stream',
@@ -18,7 +19,7 @@ export const onlyLoopback = !Object.values(os.networkInterfaces()).flat()
 
 export function launchBrowser(options = {}) {
 	return chromium.launch({
-		executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+		executablePath: options.program ?? CHROMIUM,
 		headless: true,
 		args: [...FLAGS, ...onlyLoopback ? [LOOPBACK] : [], ...options.args ?? []],
 	});

@@ -32,11 +32,11 @@ export function get(port, what) {
 
 /**
  * @port: pages and WebSocket; +1 admin, +2 SIP (+3 its TLS), +100.. media.
- * @extra is merged into the configuration, a level deep.  @prefix: a command
+ * @people may log in.  @extra is merged into the configuration, a level deep.  @prefix: a command
  * that becomes the gateway.
  */
 export async function startGateway({ name, port, core = 'sip:127.0.0.1:5070;transport=udp',
-	extra = {}, prefix = [] }) {
+	extra = {}, prefix = [], people = ['alice', 'bob'] }) {
 	const dir = workDir(`${name}-${port}`);
 	const config = {
 		state_dir: path.join(dir, 'state'),
@@ -57,9 +57,9 @@ export async function startGateway({ name, port, core = 'sip:127.0.0.1:5070;tran
 		calls: { drain_s: 1, cdr_file: path.join(dir, 'cdr.json') },
 		admin: { listen: `127.0.0.1:${port + 1}` },
 		routes: [{ match: 'echo', leg: 'echo' }],
-		users: ['alice', 'bob'].map((user) => ({
+		users: people.map((user) => ({
 			id: `sip:${user}@demo.example`, password: HASH,
-			name: user === 'alice' ? 'Alice' : 'Bob',
+			name: user[0].toUpperCase() + user.slice(1),
 		})),
 	};
 	for (const [key, value] of Object.entries(extra))

@@ -5,7 +5,7 @@ import { randomBytes } from 'node:crypto';
 import { pause } from './process.mjs';
 
 // ITU-T G.711, from 16 bits.
-function mulaw(sample) {
+export function mulaw(sample) {
 	const sign = sample < 0 ? 0x80 : 0;
 	const magnitude = Math.min(32635, Math.abs(sample)) + 132;
 	const exponent = Math.floor(Math.log2(magnitude)) - 7;
@@ -27,7 +27,8 @@ export function audioOf(sdp) {
 	};
 }
 
-/** From 127.0.0.1:@port; stop() ends it.  listen(): what comes there. */
+/** From 127.0.0.1:@port; stop() ends it.  listen(), watch(): what comes
+ * there. */
 export async function playTone({ port, to, hz = 1000 }) {
 	const socket = dgram.createSocket('udp4');
 	await new Promise((done, fail) => {
@@ -36,9 +37,14 @@ export async function playTone({ port, to, hz = 1000 }) {
 	});
 	socket.on('error', () => {});
 	let heard = null; // payloads, while somebody listens
+	let watched = null;
 	socket.on('message', (packet) => {
-		if (packet.length > 12 && (packet[1] & 0x7f) === 0)
-			heard?.push(packet.subarray(12 + 4 * (packet[0] & 0x0f)));
+		if (packet.length <= 12 || (packet[1] & 0x7f) !== 0)
+			return;
+		const payload = packet.subarray(12 + 4 * (packet[0] & 0x0f));
+		heard?.push(payload);
+		watched?.push({ at: performance.now(), time: packet.readUInt32BE(4) / 8,
+			samples: Float32Array.from(payload, linear) });
 	});
 	const ssrc = randomBytes(4).readUInt32BE();
 	let sequence = 1;
@@ -71,6 +77,11 @@ export async function playTone({ port, to, hz = 1000 }) {
 			heard = null;
 			bytes.forEach((byte, i) => { samples[i] = linear(byte); });
 			return { samples, rate };
+		},
+		/** From now on each packet, when it came (ms), and its own time. */
+		watch() {
+			watched = [];
+			return watched;
 		},
 		stop() {
 			clearInterval(timer);

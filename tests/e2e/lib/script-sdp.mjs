@@ -53,6 +53,22 @@ export function sipAnswer(offer, { version, port, takes = ['audio', 'video'] }) 
 	})]);
 }
 
+// ---- preconditions (RFC 3312) ----
+
+/** What @sdp says of its writer's resources; undefined: nothing. */
+export const qosOf = (sdp) => /^a=curr:qos local (\w+)/m.exec(sdp ?? '')?.[1];
+
+/** @sdp with the lines of one who has @local, and knows that the peer has
+ * @remote; @odd: of a kind that no gateway can meet. */
+export function withQos(sdp, { local, remote = 'none', confirm = false, odd = false }) {
+	const lines = odd ? ['a=curr:qos e2e none', 'a=des:qos mandatory e2e sendrecv'] :
+		[`a=curr:qos local ${local}`, `a=curr:qos remote ${remote}`,
+			'a=des:qos mandatory local sendrecv', 'a=des:qos mandatory remote sendrecv',
+			...(confirm ? ['a=conf:qos remote sendrecv'] : [])];
+	return sdp.split(/^(?=m=)/m).map((section) => (/^m=\w+ [1-9]/.test(section) ?
+		section + print(lines) : section)).join('');
+}
+
 // ---- browsers ----
 
 const WEB_CODECS = {

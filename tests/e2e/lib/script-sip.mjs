@@ -1,11 +1,11 @@
-// script-sip.mjs - the SIP side of calls of random scripts: a UDP stack that
+// script-sip.mjs - the SIP side of calls of random scripts: a SIP stack that
 // keeps the rules it must (retransmission, ACK, one dialog a To tag) and breaks
 // those a script tells it to.  What the gateway owes it, and does not give, is a
 // fault of the call: an answer to each request, an ACK to each final response.
-import dgram from 'node:dgram';
 import { randomBytes } from 'node:crypto';
 import { parse } from '../../lib/sip-answerer.mjs';
-import { sipAnswer, sipOffer } from './script-sdp.mjs';
+import { qosOf, sipAnswer, sipOffer, withQos } from './script-sdp.mjs';
+import { wire } from './script-wire.mjs';
 
 const T1 = 100;
 const T2 = 400;
@@ -67,12 +67,28 @@ export class Leg {
 				dialog.state = 'ended';
 	}
 
-	#send(text) { this.party.send(text, this.call); }
+	#send(text, via) { this.party.send(text, this.call, via); }
 
 	describe(offer, dialog) {
 		const version = ++this.#version;
-		return offer ? sipAnswer(offer, { version, port: this.port, takes: this.call.sipTakes }) :
+		const sdp = offer ? sipAnswer(offer, { version, port: this.port, takes: this.call.sipTakes }) :
 			sipOffer(dialog?.media ?? [{ kind: 'audio', on: true }], { version, port: this.port });
+		const { qos } = this.call.plan;
+		if (!qos || (offer && !qosOf(offer)))
+			return sdp;
+		return withQos(sdp, { local: qos === 'ready' || this.met ? 'sendrecv' : 'none',
+			remote: this.theirs, confirm: this.theirs !== 'sendrecv', odd: qos === 'odd' });
+	}
+
+	/** Our resources are there, some time after a first answer; or never. */
+	#reserve(dialog) {
+		if (this.call.plan.qos !== 'later' || this.met)
+			return;
+		this.met = true;
+		setTimeout(() => {
+			if (dialog.state !== 'ended')
+				this.ask('UPDATE', dialog, { body: this.describe(null, dialog) });
+		}, this.call.random.int(0, 200)).unref();
 	}
 
 	// ---- called ----
@@ -80,7 +96,13 @@ export class Leg {
 	static incoming(party, call, request) {
 		const leg = new Leg(party, call, { id: first(request, 'call-id'), uas: true, request });
 		leg.#servers.set(`${request.branch} INVITE`, { request });
+		leg.#heard(request);
 		return leg;
+	}
+
+	/** For Replaces, as the gateway knows @dialog (RFC 3891 3). */
+	replaces(dialog) {
+		return `${this.id};to-tag=${tagOf(dialog.remote)};from-tag=${tagOf(dialog.local)}`;
 	}
 
 	dialog(tag) {
@@ -116,7 +138,7 @@ export class Leg {
 			headers: [...extra, 'Require: 100rel', `RSeq: ${dialog.rseq}`] });
 		dialog.reliable = { rseq: dialog.rseq };
 		this.#repeat(text, () => !dialog.reliable || this.answered || this.ended ||
-			dialog.state === 'ended');
+			dialog.state === 'ended', this.request.from);
 	}
 
 	/** 2xx in the dialog @tag; of several, each is another phone's. */
@@ -130,7 +152,17 @@ export class Leg {
 		this.answered = this.said = true;
 		const body = dialog.described ? '' : this.describe(dialog.offer, dialog);
 		this.#final(this.request, 200, { to: dialog.local, body, tag: dialog.tag,
-			headers: [`Contact: ${this.party.contact}`, ALLOW] });
+			headers: [`Contact: ${this.party.contact}`, ALLOW, ...this.#timer(this.request)] });
+	}
+
+	/** What a 2xx says of the session timer that @request asks for (RFC 4028). */
+	#timer(request) {
+		const { timer } = this.call.plan;
+		const asked = /^(\d+)\s*(?:;\s*refresher=(\w+))?/.exec(first(request, 'session-expires') ?? '');
+		if (!timer || !asked)
+			return [];
+		return [`Session-Expires: ${Math.min(timer.expires, asked[1])};refresher=${
+			asked[2] ?? timer.refresher}`, 'Require: timer'];
 	}
 
 	refuse(status, why = `refused ${status}`, headers = []) {
@@ -146,7 +178,7 @@ export class Leg {
 		const wait = { acked: false, status, cseq: request.cseq[0] };
 		(entry.finals ??= []).push(wait);
 		const text = this.respond(request, status, { ...options, keep: true });
-		this.#repeat(text, () => wait.acked);
+		this.#repeat(text, () => wait.acked, request.from);
 		wait.tag = options.tag;
 		this.#owed(() => wait.acked, `ACK to ${status}`);
 	}
@@ -162,13 +194,13 @@ export class Leg {
 		}, OWED_MS).unref();
 	}
 
-	#repeat(text, done) {
+	#repeat(text, done, via) {
 		let wait = T1;
 		const began = Date.now();
 		const again = () => {
 			if (done() || Date.now() - began > OWED_MS)
 				return;
-			this.#send(text);
+			this.#send(text, via);
 			wait = Math.min(2 * wait, T2);
 			setTimeout(again, wait).unref();
 		};
@@ -185,7 +217,7 @@ export class Leg {
 		if (entry && keep)
 			entry.last = text;
 		this.call.note('sip>', `${status} ${first(request, 'cseq')}${body ? ' sdp' : ''} leg ${this.number}`);
-		this.#send(text);
+		this.#send(text, request.from);
 		return text;
 	}
 
@@ -205,6 +237,25 @@ export class Leg {
 		this.#transact('INVITE', { uri: this.uri, to: `<${this.uri}>`, local: this.local,
 			branch: this.branch, cseq: 1, body: this.body, headers: this.extra },
 		(response) => this.#invited(response));
+	}
+
+	/** Behind the INVITE at once, in a dialog that is not there. */
+	hasty(method) {
+		if (method === 'ACK') {
+			this.#send(this.#print('ACK', { uri: this.uri, to: `<${this.uri}>`, local: this.local,
+				branch: this.branch, cseq: 1 }));
+			return;
+		}
+		if (method === 'CANCEL') {
+			this.provisional = true; // it may overtake
+			this.cancel();
+			return;
+		}
+		const headers = method === 'PRACK' ? ['RAck: 1 1 INVITE'] : [];
+		this.#transact(method, { uri: this.uri, local: this.local, branch: `z9hG4bK${hex()}`, cseq: 2,
+			to: `<${this.uri}>${this.call.random.chance(0.5) ? `;tag=${hex()}` : ''}`,
+			headers: [`Contact: ${this.party.contact}`, ...headers],
+			body: method === 'UPDATE' ? this.describe(null, null) : '' }, () => {});
 	}
 
 	#invited(response) {
@@ -262,7 +313,7 @@ export class Leg {
 			return;
 		const asked = !this.offer && response.body && !dialog.described;
 		dialog.described ||= Boolean(asked);
-		const send = () => this.ask('PRACK', dialog, { headers: [`RAck: ${rseq} ${first(response, 'cseq')}`],
+		const send = () => this.ask('PRACK', dialog, { answered: () => this.#reserve(dialog), headers: [`RAck: ${rseq} ${first(response, 'cseq')}`],
 			body: asked ? this.describe(response.body, dialog) : '' });
 		setTimeout(send, prack === 'late' ? 150 : 0);
 	}
@@ -305,7 +356,7 @@ export class Leg {
 	#print(method, { uri, to, local, branch, cseq, body = '', type = 'application/sdp', headers = [] }) {
 		this.call.note('sip>', `${method} ${cseq}${body ? ' body' : ''} leg ${this.number}`);
 		return [`${method} ${uri} SIP/2.0`,
-			`Via: SIP/2.0/UDP 127.0.0.1:${this.party.port};branch=${branch}`, 'Max-Forwards: 70',
+			`Via: SIP/2.0/${this.party.kind.toUpperCase()} 127.0.0.1:${this.party.port};branch=${branch}`, 'Max-Forwards: 70',
 			`From: ${local}`, `To: ${to}`, `Call-ID: ${this.id}`, `CSeq: ${cseq} ${method}`,
 			...headers, ...(body ? [`Content-Type: ${type}`] : []),
 			`Content-Length: ${Buffer.byteLength(body)}`, '', body].join('\r\n');
@@ -316,7 +367,8 @@ export class Leg {
 		const entry = { onResponse, parts };
 		this.#clients.set(`${parts.branch} ${method}`, entry);
 		this.#send(text);
-		this.#repeat(text, () => entry.final || (entry.provisional && method === 'INVITE'));
+		if (!this.party.reliable)
+			this.#repeat(text, () => entry.final || (entry.provisional && method === 'INVITE'));
 		if (method !== 'INVITE')
 			this.#owed(() => entry.final, `answer to ${method} ${parts.cseq}`);
 	}
@@ -331,6 +383,7 @@ export class Leg {
 			return;
 		}
 		this.call.note('sip<', `${message.status} ${first(message, 'cseq')} leg ${this.number}`);
+		this.#heard(message);
 		entry.provisional = true;
 		if (message.status >= 300 && method === 'INVITE')
 			this.#send(this.#print('ACK', { uri: entry.parts.uri, to: first(message, 'to'),
@@ -339,6 +392,11 @@ export class Leg {
 			return;
 		entry.final ||= message.status >= 200;
 		entry.onResponse(message);
+	}
+
+	#heard({ body }) {
+		this.theirs = qosOf(body) ?? this.theirs;
+		this.mediaPort = Number(/^m=\w+ ([1-9]\d*) /m.exec(body ?? '')?.[1] ?? this.mediaPort);
 	}
 
 	#dialogOf(request) {
@@ -357,10 +415,11 @@ export class Leg {
 		const known = this.#servers.get(key);
 		if (known) {
 			if (known.last)
-				this.#send(known.last);
+				this.#send(known.last, request.from);
 			return;
 		}
 		this.call.note('sip<', `${first(request, 'cseq')}${request.body ? ' body' : ''} leg ${this.number}`);
+		this.#heard(request);
 		this.#servers.set(key, { request });
 		if (method === 'CANCEL')
 			this.#cancelled(request);
@@ -428,6 +487,8 @@ export class Leg {
 			setTimeout(reply, 200);
 		else if (pracked !== 'never')
 			reply();
+		if (dialog.described)
+			this.#reserve(dialog);
 	}
 
 	/** An offer of the gateway, or a refresh. */
@@ -435,7 +496,9 @@ export class Leg {
 		const { random } = this.call;
 		const invite = request.method === 'INVITE';
 		const how = random.number();
-		const headers = [`Contact: ${this.party.contact}`, ALLOW];
+		const headers = [`Contact: ${this.party.contact}`, ALLOW, ...this.#timer(request)];
+		if (has(request, 'session-expires', 'refresher=uac'))
+			this.refreshed = true;
 		const reply = (status) => {
 			const body = status === 200 && (request.body || invite) ?
 				this.describe(request.body, dialog) : '';
@@ -444,6 +507,10 @@ export class Leg {
 			else
 				this.respond(request, status, { body, headers });
 		};
+		if (this.call.plan.slow) {
+			reply(200);
+			return;
+		}
 		if (invite && !this.call.ending && how < 0.1)
 			return; // silence; whoever ends the call ends it
 		if (how < 0.3)
@@ -458,25 +525,40 @@ export class Leg {
 /** The socket, and which leg a message belongs to. */
 export class ScriptParty {
 	#legs = new Map();
-	#socket = dgram.createSocket({ type: 'udp4', recvBufferSize: 1 << 22 });
+	#wire;
 	strays = [];
 	debts = new Set(); // what the gateway may still owe us
 
-	static async listen(port, gatewayPort) {
+	/** @fields: of wire(). */
+	static async listen(fields) {
 		const party = new ScriptParty();
-		Object.assign(party, { port, gatewayPort, contact: `<sip:phone@127.0.0.1:${port}>` });
-		party.#socket.on('message', (data) => party.#message(data.toString()));
-		await new Promise((done) => party.#socket.bind(port, '127.0.0.1', done));
+		const { kind, port } = fields;
+		Object.assign(party, { kind, port, gatewayPort: fields.gatewayPort,
+			contact: `<sip:phone@127.0.0.1:${port}${kind === 'udp' ? '' : `;transport=${kind}`}>` });
+		party.#wire = wire(fields);
+		await party.#wire.open((text, from) => party.#message(text, from));
 		return party;
 	}
 
-	close() { return new Promise((done) => this.#socket.close(done)); }
+	get reliable() { return this.#wire.reliable; }
+
+	close() { return this.#wire.close(); }
 
 	/** What the path of @call does to @text is the call's dice. */
-	send(text, call) {
-		for (let copies = call ? call.copies(text) : 1; copies > 0; copies--)
-			this.#socket.send(text, this.gatewayPort, '127.0.0.1');
+	send(text, call, via) {
+		for (let copies = call && !this.reliable ? call.copies(text) : 1; copies > 0; copies--)
+			this.#wire.send(text, via);
 	}
+
+	/** OPTIONS that nobody waits for. */
+	greet() {
+		this.send([`OPTIONS sip:127.0.0.1:${this.gatewayPort} SIP/2.0`,
+			`Via: SIP/2.0/${this.kind.toUpperCase()} 127.0.0.1:${this.port};branch=z9hG4bK${hex()}`,
+			'Max-Forwards: 70', `From: <sip:core@127.0.0.1>;tag=${hex()}`, 'To: <sip:127.0.0.1>',
+			`Call-ID: ${hex()}`, 'CSeq: 1 OPTIONS', 'Content-Length: 0', '', ''].join('\r\n'));
+	}
+
+	junk(text) { this.#wire.junk(text); }
 
 	add(leg) { this.#legs.set(leg.id, leg); }
 
@@ -490,14 +572,15 @@ export class ScriptParty {
 		}, LINGER_MS).unref();
 	}
 
-	#message(text) {
+	#message(text, from) {
 		const message = parse(text);
 		if (!message) {
 			this.strays.push(text);
 			return;
 		}
+		message.from = from;
 		const leg = this.#legs.get(first(message, 'call-id'));
-		if (leg && leg.call.copies(text) === 0)
+		if (leg && !this.reliable && leg.call.copies(text) === 0)
 			return;
 		if (leg) {
 			if (message.status)
@@ -516,6 +599,6 @@ export class ScriptParty {
 		this.send([`SIP/2.0 ${status} Scripted`, ...request.headers.via.map((v) => `Via: ${v}`),
 			`From: ${first(request, 'from')}`, `To: ${first(request, 'to')};tag=none`,
 			`Call-ID: ${first(request, 'call-id')}`, `CSeq: ${first(request, 'cseq')}`,
-			'Content-Length: 0', '', ''].join('\r\n'));
+			'Content-Length: 0', '', ''].join('\r\n'), null, request.from);
 	}
 }

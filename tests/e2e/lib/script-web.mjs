@@ -12,8 +12,9 @@ export class ScriptWeb {
 	sessions = new Map(); // id -> { own, media, ... }
 	call = null; // whose script runs
 
-	static async login(endpoint, id, password) {
-		const web = Object.assign(new ScriptWeb(), { endpoint, id });
+	/** @side: of a call that it ends, web; sip for one who is as a phone is. */
+	static async login(endpoint, id, password, side = 'web') {
+		const web = Object.assign(new ScriptWeb(), { endpoint, id, side });
 		await web.#open();
 		await web.client.authBasic(id, password, { disconnectionTtl: TTL });
 		web.ready = Promise.resolve();
@@ -102,7 +103,7 @@ export class ScriptWeb {
 			return;
 		if (!this.sessions.has(id))
 			this.#adopt(id, own).media = media;
-		if (this.call?.ending === 'web')
+		if (this.call?.ending === this.side)
 			this.hangUp(id);
 	}
 
@@ -146,12 +147,12 @@ export class ScriptWeb {
 	#alerted(client, message, known) {
 		const { call } = this;
 		const id = message.mediaSessionId;
-		if (!call || call.ending === 'web') {
+		if (!call || call.ending === this.side) {
 			client.refuse(message, 486);
 			this.end(id, 'declined');
 			return;
 		}
-		const { rings, answersAt, declines } = call.plan.web;
+		const { rings, answersAt, declines } = call.plan[this.side === 'web' ? 'web' : 'mate'];
 		if (rings === 'never')
 			return;
 		if (rings === 'refused') {
@@ -183,7 +184,7 @@ export class ScriptWeb {
 	#offered(client, message) {
 		const { call } = this;
 		const { mediaSessionId: id, sdpOffer } = message;
-		const how = call?.random.number() ?? 1;
+		const how = !call || call.plan.slow ? 1 : call.random.number();
 		if (how < 0.08)
 			return; // silence
 		if (how < 0.18) {
@@ -199,6 +200,16 @@ export class ScriptWeb {
 				problemDetails: { type: 'about:blank', status: 488 } });
 		else
 			answer();
+	}
+
+	/** Somebody who does not log in, and says what is only for users. */
+	async stranger() {
+		const origin = this.endpoint.replace(/^ws/, 'http').replace(/(\/\/[^/]+)\/.*/, '$1');
+		const client = await connect(this.endpoint, { origin, answers: () => null });
+		for (const method of ['msetup', 'mupdate', 'mdisc', 'getinfo'])
+			client.transact(method, { mediaSessionId: 'x', resourceId: this.id }, { wrong: true })
+				.catch(() => {});
+		await client.vanish();
 	}
 
 	close() { return this.client.close(); }

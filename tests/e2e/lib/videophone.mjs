@@ -42,6 +42,24 @@ function extensionsOf(packet) {
 	return ids;
 }
 
+/** Is there a PLI in an RTCP compound (RFC 4585 6.3.1)? */
+function asksForPicture(packet) {
+	for (let at = 0; at + 4 <= packet.length;
+		at += 4 + 4 * packet.readUInt16BE(at + 2)) {
+		if ((packet[at] & 0x1f) === 1 && packet[at + 1] === 206)
+			return true;
+	}
+	return false;
+}
+
+/** The direction that answers an m-line's. */
+function answerTo({ lines }) {
+	if (lines.includes('a=inactive'))
+		return 'inactive';
+	return lines.includes('a=sendonly') ? 'recvonly' :
+		lines.includes('a=recvonly') ? 'sendonly' : 'sendrecv';
+}
+
 const isFastUpdate = ({ body }) => body.includes('picture_fast_update');
 
 class VideoPhone {
@@ -52,7 +70,10 @@ class VideoPhone {
 	wantsVideo = true;
 	codec = 'VP8/90000';
 	fmtp = null; // its own parameters, of a variant with the same profile
+	videoPt = 96; // in its own offers: as it was last offered
 	takesOrientation = true; // urn:3gpp:video-orientation
+	avpf = false; // takes RTP/AVPF where it is a choice
+	plis = 0; // that came by RTCP
 	extensions = new Set(); // ids of header extensions that came
 	#sip = dgram.createSocket('udp4');
 	#media = []; // per m-line: { rtp, rtcp, kind, to }
@@ -71,6 +92,7 @@ class VideoPhone {
 		for (let i = 0; i < 2; i++) {
 			const line = { to: null, rtp: dgram.createSocket('udp4'), rtcp: dgram.createSocket('udp4') };
 			line.rtp.on('message', (packet) => this.#played(line, packet));
+			line.rtcp.on('message', (packet) => this.#feedback(line, packet));
 			await new Promise((done) => line.rtp.bind(this.mediaPort + 2 * i, '127.0.0.1', done));
 			await new Promise((done) => line.rtcp.bind(this.mediaPort + 2 * i + 1, '127.0.0.1', done));
 			this.#media.push(line);
@@ -90,12 +112,29 @@ class VideoPhone {
 			this.extensions.add(id);
 		const counts = this[line.kind];
 		counts.got++;
+		line.ssrc = packet.readUInt32BE(8);
 		if (line.kind === 'video' && this.lose > 0) {
 			this.lose--;
 			return;
 		}
 		counts.played++;
 		line.rtp.send(packet, line.to, '127.0.0.1');
+	}
+
+	// A mirror makes no pictures: who stands before it does.
+	#feedback(line, packet) {
+		if (!asksForPicture(packet))
+			return;
+		this.plis++;
+		if (!line.to || !line.ssrc)
+			return;
+		const ask = Buffer.alloc(20);
+		ask.writeUInt32BE(0x80c90001, 0); // an empty receiver report ...
+		ask.writeUInt32BE(7, 4);
+		ask.writeUInt32BE(0x81ce0002, 8); // ... and PLI
+		ask.writeUInt32BE(7, 12);
+		ask.writeUInt32BE(line.ssrc, 16);
+		line.rtcp.send(ask, line.to + 1, '127.0.0.1');
 	}
 
 	#send(text) {
@@ -118,11 +157,16 @@ class VideoPhone {
 			const live = m.port && map && line && (m.kind === 'audio' || this.wantsVideo);
 			if (line)
 				Object.assign(line, { kind: m.kind, to: live ? m.port : null });
-			lines.push(`m=${m.kind} ${live ? this.mediaPort + 2 * i : 0} RTP/AVP ${
-				map?.[1] ?? m.formats[0]}`);
+			if (live && m.kind === 'video')
+				this.videoPt = Number(map[1]);
+			const avpf = live && this.avpf && m.lines.includes('a=pcfg:1 t=1');
+			lines.push(`m=${m.kind} ${live ? this.mediaPort + 2 * i : 0} RTP/AVP${
+				avpf ? 'F' : ''} ${map?.[1] ?? m.formats[0]}`);
+			if (avpf)
+				lines.push('a=acfg:1 t=1', `a=rtcp-fb:${map[1]} nack pli`);
 			if (live)
 				lines.push(`b=AS:${m.kind === 'video' ? this.kbps : 80}`,
-					`a=rtpmap:${map[1]} ${codec}`,
+					`a=rtpmap:${map[1]} ${codec}`, `a=${answerTo(m)}`,
 					...own ? [`a=fmtp:${map[1]} ${own}`] : fmtp(map[1]),
 					...m.lines.filter((l) => this.takesOrientation &&
 						l.includes('urn:3gpp:video-orientation')));
@@ -151,7 +195,7 @@ class VideoPhone {
 			if (status < 200)
 				return;
 			if (cseq.endsWith('INVITE'))
-				this.#ack(message, Number(cseq.split(' ')[0]));
+				this.#ack(Number(cseq.split(' ')[0]), status);
 			this.#waiting.get(cseq)?.({ status, body: message.body });
 			this.#waiting.delete(cseq);
 			return;
@@ -178,10 +222,11 @@ class VideoPhone {
 		}
 	}
 
-	#request(method, cseq, body, type) {
+	#request(method, cseq, body, type, transaction = method) {
 		const d = this.#dialog;
 		this.#send([`${method} ${d.target} SIP/2.0`,
-			`Via: SIP/2.0/UDP 127.0.0.1:${this.port};branch=z9hG4bK${cseq}${method}${this.port}`,
+			`Via: SIP/2.0/UDP 127.0.0.1:${this.port};branch=z9hG4bK${cseq}${
+				transaction}${this.port}`,
 			'Max-Forwards: 70', `From: ${d.local}`, `To: ${d.remote}`,
 			`Call-ID: ${d.callId}`, `CSeq: ${cseq} ${method}`,
 			`Contact: <sip:phone@127.0.0.1:${this.port}>`,
@@ -189,8 +234,9 @@ class VideoPhone {
 			`Content-Length: ${body?.length ?? 0}`, '', body ?? ''].join('\r\n'));
 	}
 
-	#ack(message, cseq) {
-		this.#request('ACK', cseq);
+	// Of what failed it belongs to the INVITE (RFC 3261 17.1.1.3).
+	#ack(cseq, status) {
+		this.#request('ACK', cseq, '', '', status < 300 ? 'ACK' : 'INVITE');
 	}
 
 	#ask(method, body, type) {
@@ -202,18 +248,29 @@ class VideoPhone {
 	}
 
 	/** An offer within the session, with video or with its m-line at port 0. */
-	async change({ video }) {
+	async change({ video, direction = 'sendrecv' }) {
 		const line = this.#media[1];
 		const answer = await this.#ask('INVITE', [
 			'v=0', `o=- 7 ${this.#version++} IN IP4 127.0.0.1`, 's=-',
 			'c=IN IP4 127.0.0.1', 't=0 0', `m=audio ${this.mediaPort} RTP/AVP 0`,
-			`m=video ${video ? this.mediaPort + 2 : 0} RTP/AVP 96`,
-			...video ? [`b=AS:${this.kbps}`, 'a=rtpmap:96 VP8/90000'] : [], '',
+			`m=video ${video ? this.mediaPort + 2 : 0} RTP/AVP ${this.videoPt}`,
+			...video ? [`b=AS:${this.kbps}`, `a=rtpmap:${this.videoPt} VP8/90000`,
+				`a=${direction}`] : [], '',
 		].join('\r\n'), 'application/sdp');
 		const [audio, theirs] = mediaOf(answer.body);
 		this.#media[0].to = audio?.port || null;
 		Object.assign(line, { kind: 'video', to: theirs?.port || null });
 		return answer;
+	}
+
+	/** An offer within the session: sound, if it is to be, and @lines at the end. */
+	changeTo({ audio = true, video = false, lines }) {
+		return this.#ask('INVITE', ['v=0', `o=- 7 ${this.#version++} IN IP4 127.0.0.1`,
+			's=-', 'c=IN IP4 127.0.0.1', 't=0 0',
+			`m=audio ${audio ? this.mediaPort : 0} RTP/AVP 0`,
+			`m=video ${video ? this.mediaPort + 2 : 0} RTP/AVP ${this.videoPt}`,
+			`a=rtpmap:${this.videoPt} VP8/90000`, ...lines, ''].join('\r\n'),
+		'application/sdp');
 	}
 
 	/** INFO: send a key frame (RFC 5168). */
