@@ -147,7 +147,8 @@ void gw_call_update_own_accept(struct gw_call *call, const struct gw_msg *msg)
 	gw_call_reread(x, x->remote, &before);
 	dir_changed = false;
 	for (unsigned i = 0; i < answer.nstream && i < before.nstream; i++)
-		dir_changed |= answer.stream[i].dir != before.stream[i].dir;
+		dir_changed |= answer.stream[i].dir != before.stream[i].dir ||
+			       call_live(&answer, i) != call_live(&before, i);
 	text = gw_call_dup(&msg->desc);
 	if (text) {
 		gw_call_keep(&x->remote, text);

@@ -93,6 +93,9 @@ export class SipCall {
 		return call;
 	}
 
+	/** { status, headers }: what further offers of the peer get; null: an answer. */
+	refusal = null;
+
 	/** What it says of its media; may be replaced. */
 	sdp() {
 		return this.#phone.sdp();
@@ -150,6 +153,11 @@ export class SipCall {
 			return;
 		case 'INVITE':
 			this.reinvites = (this.reinvites ?? 0) + 1;
+			if (this.refusal?.status) {
+				this.#phone.respond(request, transaction, this.refusal.status,
+					{ to: this.local, headers: this.refusal.headers });
+				return;
+			}
 			this.offer = request.body || this.offer;
 			this.#phone.respond(request, transaction, 200, {
 				to: this.local, body: this.sdp(),

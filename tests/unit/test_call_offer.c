@@ -64,6 +64,30 @@ static void a_picture_that_was_refused_may_be_offered_again(void **s)
 	assert_int_equal(GW_CALL_UP, core.calls->fsm.state);
 }
 
+/* RFC 6337 5.3: all that is in the session, pictures too. */
+static void who_asks_for_an_offer_gets_what_is_in_the_call(void **s)
+{
+	(void)s;
+	call_from(&web_ops, "sip:phone@far", web_audio);
+	says(called, GW_V_ANSWER, GW_DESC_ANSWER, sip_audio);
+	says(called, GW_V_OFFER, GW_DESC_OFFER,
+	     PHONE("2", "198.51.100.7", PICTURE));
+	says(caller, GW_V_ACCEPT, GW_DESC_ANSWER, web_with_video);
+	says(called, GW_V_OFFER, GW_DESC_NONE, NULL);
+	assert_true(told(called, GW_V_ACCEPT));
+	assert_int_equal(GW_DESC_OFFER, called->last.desc.role);
+	has(called, "m=audio 30100 RTP/AVP 0");
+	has(called, "m=video 30102 RTP/AVP 96");
+	/* its answer without the picture leaves the sound, and is told */
+	says(called, GW_V_ACCEPT, GW_DESC_ANSWER,
+	     PHONE("3", "198.51.100.7", "m=video 0 RTP/AVP 96\r\n"));
+	assert_int_equal(GW_CALL_UP, core.calls->fsm.state);
+	assert_int_equal(GW_OA_STABLE, core.calls->b.oa.state);
+	pass_ms(0);
+	assert_int_equal(2, times_told(caller, GW_V_OFFER));
+	has(caller, "m=video 0 ");
+}
+
 #define WAITS                                                                  \
 	"a=curr:qos local none\r\na=curr:qos remote none\r\n"                  \
 	"a=des:qos mandatory local sendrecv\r\n"                               \
@@ -115,6 +139,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(a_picture_that_was_refused_may_be_offered_again),
+		T(who_asks_for_an_offer_gets_what_is_in_the_call),
 		T(an_update_before_anybody_rings_leaves_the_choice),
 	};
 
