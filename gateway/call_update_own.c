@@ -140,7 +140,13 @@ void gw_call_update_own_accept(struct gw_call *call, const struct gw_msg *msg)
 		(void)gw_oa_event(&x->oa, GW_OA_PEER_REFUSES);
 		gw_call_keep(&x->pending, NULL);
 		gw_call_update_reset(u);
-		next_owed(call);
+		/* An ACK cannot be refused: both ends would go on in different
+		 * sessions. */
+		if (late && x->profile == GW_PROFILE_CORE)
+			gw_call_end(call, "gateway", 488,
+				    "the answer to our offer is unusable");
+		else
+			next_owed(call);
 		return;
 	}
 	(void)gw_oa_event(&x->oa, GW_OA_PEER_ANSWERS);
