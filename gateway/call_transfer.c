@@ -28,6 +28,11 @@ GW_COUNTER(m_done, TOTAL, HELP, "result=\"done\"");
 GW_COUNTER(m_failed, TOTAL, HELP, "result=\"failed\"");
 GW_COUNTER(m_refused, TOTAL, HELP, "result=\"refused\"");
 
+void gw_call_transfer_count_refused(void)
+{
+	gw_metric_add(&m_refused, 1);
+}
+
 bool gw_call_transferring(const struct gw_call *call)
 {
 	return call->transfer.out != NULL || call->transfer.taking != NULL;
@@ -107,7 +112,7 @@ static void refuse(struct gw_call *call, struct side *x, const char *target,
 		.cause = { .status = status, .text = text},
 	};
 
-	gw_metric_add(&m_refused, 1);
+	gw_call_transfer_count_refused();
 	gw_info(&call->log, "transfer asked for by the %s leg refused, %u: %s",
 		x->kind, status, text);
 	if (x->leg && gw_leg_send(x->leg, &msg))

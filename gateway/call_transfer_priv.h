@@ -12,6 +12,8 @@
 
 /* ---- gateway/call_transfer.c: who is told ---- */
 
+void gw_call_transfer_count_refused(void);
+
 /* What became of it, to @s; @who is there now, or NULL. */
 void gw_call_transfer_tell(struct gw_call *call, struct side *s,
 			   uint16_t status, const struct gw_cause *cause,
