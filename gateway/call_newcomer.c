@@ -28,6 +28,11 @@ const char *gw_call_who(const struct gw_call *call, const struct side *s)
 	return s == &call->a ? call->from : call->to;
 }
 
+bool gw_call_withheld(const struct gw_call *call, const struct side *s)
+{
+	return s->who ? s->withheld : s == &call->a && call->privacy;
+}
+
 bool gw_call_newcomer_fits(const struct side *out, enum gw_profile profile)
 {
 	return out->profile == GW_PROFILE_CORE && profile == GW_PROFILE_CORE;
@@ -256,7 +261,9 @@ void gw_call_newcomer_seated(struct gw_call *call, const struct gw_party *who)
 	}
 	out->leg = leg;
 	gw_call_take_leg(call, out);
-	gw_call_keep(&out->who, who->uri ? strdup(who->uri) : NULL);
+	gw_call_keep(&out->who, strdup(who->uri ? who->uri : ""));
+	out->withheld = t->withheld;
+	gw_call_update_left(call, out);
 	gw_call_note_codec(call);
 	gw_call_transfer_reset(call);
 	/* A browser has to find its path; another one is not missed. */
@@ -423,7 +430,7 @@ static void set_up_of(struct gw_call *call, struct gw_msg *setup)
 		.verb = GW_V_SETUP,
 		.target = {t->target,          NULL},
 		.asserted = { *who ? who : NULL, NULL},
-		.privacy = caller && call->privacy,
+		.privacy = gw_call_withheld(call, stays),
 		.replaces = t->replaces,
 		.referred_by = t->referred_by,
 	};

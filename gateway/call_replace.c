@@ -105,6 +105,7 @@ static uint16_t replace(struct gw_call *call, struct side *out,
 		return cause.status;
 	(void)snprintf(t->target, sizeof(t->target), "%s",
 		       setup->asserted.uri ? setup->asserted.uri : "");
+	t->withheld = setup->privacy;
 	t->out = out;
 	t->leg = leg;
 	t->incoming = true;
