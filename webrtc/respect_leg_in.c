@@ -505,6 +505,10 @@ void gw_rleg_response(struct gw_rconn *c, const struct gw_txn_our *our,
 	}
 	if (!l)
 		return; /* ended meanwhile */
+	/* Also one that it refused. */
+	if (m && l->outcome &&
+	    (our->what & ~GW_RT_FLAGS) == GW_RT_GEN(l->outcome->gen))
+		gw_rleg_outcome_done(l);
 	if (our->what & GW_RT_SETUP)
 		setup_response(l, m);
 	else if (m && m->success)
@@ -526,8 +530,10 @@ static void resume_one(struct gw_rleg *l)
 	}
 	if (l->sdp && (l->sdp_unacked || l->oa == GW_OA_OURS))
 		flags |= l->sdp_is_offer ? GW_RT_OFFER : GW_RT_ANSWER;
-	if (flags != GW_RT_STATE || l->state_unacked)
+	if (flags != GW_RT_STATE || (l->state_unacked && !l->outcome))
 		gw_rleg_tell(l, &o, flags);
+	/* In one of its own: a description is looked at before it. */
+	gw_rleg_tell_outcome(l);
 }
 
 void gw_rleg_resume(struct gw_reg *reg)

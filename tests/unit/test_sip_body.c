@@ -82,22 +82,27 @@ static void what_may_be_ignored_is(void **state)
 		bool taken;
 	} row[] = {
 		{"Content-Disposition: render;handling=optional\r\n",
-                 "application/vnd.x",						       "?",               true },
-		{ NULL,						MIXED,
+                 "application/vnd.x",									"?",               true },
+		{ NULL,								 MIXED,
                  "--x y\r\nContent-Type: application/pidf+xml\r\n\r\n?\r\n"
-		  "--x y--\r\n",									       true },
-		{ NULL,						"application/vnd.x", "?",               false},
+		  "--x y--\r\n",												true },
+		{ NULL,								 "application/vnd.x", "?",               false},
 		{ "Content-Disposition: render;handling=required\r\n",
-                 "application/vnd.x",						       "?",               false},
-		{ "Content-Disposition: early-session\r\n",            "application/sdp",
-                 OFFER,											false},
-		{ NULL,						MIXED,               "no parts at all", false},
-		{ NULL,						"multipart/mixed",   PARTS(OFFER),      false},
-		{ NULL,						MIXED,
+                 "application/vnd.x",									"?",               false},
+		{ "Content-Disposition: early-session\r\n",                             "application/sdp",
+                 OFFER,													 false},
+		{ NULL,								 MIXED,               "no parts at all", false},
+ /* RFC 3261 20.12 */
+		{ "Content-Encoding: gzip\r\n",                                         "application/sdp",   OFFER,
+                 false													       },
+		{ "Content-Encoding: gzip\r\n"
+		  "Content-Disposition: render;handling=optional\r\n", "application/vnd.x", "?",               true },
+		{ NULL,								 "multipart/mixed",   PARTS(OFFER),      false},
+		{ NULL,								 MIXED,
                  "--x y\r\nContent-Type: application/vnd.x\r\n"
 		  "Content-Disposition: x;handling=required\r\n\r\n?\r\n"
 		  "--x y\r\nContent-Type: application/sdp\r\n\r\n" OFFER
-		  "\r\n--x y--\r\n",									   false},
+		  "\r\n--x y--\r\n",											    false},
 	};
 	struct fix *f = *state;
 	struct packet p;
@@ -110,6 +115,8 @@ static void what_may_be_ignored_is(void **state)
 			expect(f, &p, "SIP/2.0 415");
 			assert_string_equal(header(&p, "Accept"),
 					    "application/sdp, multipart/mixed");
+			assert_string_equal(header(&p, "Accept-Encoding"),
+					    "identity");
 			ack(f);
 			nothing_told(f);
 			continue;
