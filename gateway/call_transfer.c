@@ -394,14 +394,39 @@ static uint16_t begin(struct gw_call *call, struct side *x, struct side *out,
 	return 0;
 }
 
+/* Behind a link another party is there than was. */
+static void heard(struct gw_call *call, struct side *x,
+		  const struct gw_msg *msg)
+{
+	const struct gw_msg told = {
+		.verb = GW_V_TRANSFER,
+		.target = msg->target,
+		.asserted = msg->asserted,
+		.cause = { .status = 200 },
+	};
+	struct side *to = call_other(call, x);
+
+	if (call->fsm.state != GW_CALL_UP)
+		return;
+	gw_call_keep(&x->who,
+		     msg->asserted.uri ? strdup(msg->asserted.uri) : NULL);
+	gw_info(&call->log, "another party is behind the %s leg", x->kind);
+	gw_call_say(call, to, &told);
+}
+
 void gw_call_transfer(struct gw_call *call, struct side *x,
 		      const struct gw_msg *msg)
 {
 	struct side *out = msg->stays ? call_other(call, x) : x;
 	struct transfer *t = &call->transfer;
 	const char *why;
-	uint16_t status = begin(call, x, out, msg, &why);
+	uint16_t status;
 
+	if (msg->cause.status) {
+		heard(call, x, msg);
+		return;
+	}
+	status = begin(call, x, out, msg, &why);
 	if (status) {
 		refuse(call, x, msg->target.uri ? msg->target.uri : "", status,
 		       why);

@@ -34,7 +34,8 @@
  *   which goes too).  TRANSFER to a leg tells what became of it by
  *   cause.status: below 200 it goes on, 200 done, else failed and all is as
  *   before; the first comes at once, from inside the handler.  Who did not ask
- *   is told only that it is done.
+ *   is told only that it is done.  TRANSFER from a leg with cause.status 200,
+ *   which only a link says: its peer is another one from now.
  * - REPORT only comes from a leg; what is known of the session's quality is
  *   written to its quality, as a JSON object, before the handler returns.
  * - SETUP with instead_of is of a caller who takes the place of that leg.

@@ -216,8 +216,8 @@ static int link_send(struct gw_leg *leg, const struct gw_msg *msg)
 	struct said *s;
 	int err;
 
-	/* Who is there now is told to people, and here is none. */
-	if (msg->verb == GW_V_TRANSFER)
+	/* Who is there now is told to people: the party of the other call. */
+	if (msg->verb == GW_V_TRANSFER && msg->cause.status != 200)
 		return 0;
 	if (msg->verb == GW_V_RELEASE)
 		e->released = true;

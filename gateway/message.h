@@ -9,7 +9,11 @@
 #ifndef GW_MESSAGE_H
 #define GW_MESSAGE_H
 
+#include <string.h>
+#include <strings.h>
+
 #include "gateway/leg.h"
+#include "gateway/settings.h"
 
 #define GW_MESSAGE_MAX  4096 /* bytes that are taken from anybody */
 #define GW_MESSAGE_TYPE "text/plain"
@@ -20,9 +24,29 @@ struct gw_message {
 	/* The key of a registration in the core, as in struct gw_msg. */
 	const char *registration;
 	bool privacy;     /* from is for the trust domain only */
+	const char *type; /* of the text; NULL: GW_MESSAGE_TYPE */
 	const char *text; /* not NUL-terminated; valid during the call */
 	size_t len;
 };
+
+/*
+ * The type that is carried for @type, which may have parameters: they are not,
+ * as all text is UTF-8.  NULL: it is not taken.
+ */
+static inline const char *gw_message_type(const struct gw_set_messages *set,
+					  const char *type)
+{
+	size_t n = strcspn(type, "; \t");
+
+	if (n == strlen(GW_MESSAGE_TYPE) &&
+	    !strncasecmp(type, GW_MESSAGE_TYPE, n))
+		return GW_MESSAGE_TYPE;
+	for (size_t i = 0; i < set->ntype; i++)
+		if (strlen(set->type[i]) == n &&
+		    !strncasecmp(type, set->type[i], n))
+			return set->type[i];
+	return NULL;
+}
 
 /* A front end received @m; the answer names @ask, and may come from inside this
  * call. */

@@ -286,6 +286,9 @@ const struct gw_set_row gw_settings_rows[] = {
 	  .max = 4096, .def = "1000" },
 	{ "messages.per_minute", GW_SET_U32, SET(messages.per_minute), .min = 0,
 	  .max = 6000, .def = "60" },
+	{ "messages.types", GW_SET_STRINGS, SET(messages.type),
+	  EACH(messages.type), COUNT(gw_settings, messages.ntype), .def = "",
+	  .check = gw_settings_check_message_type },
 
 	{ "emergency.policy", GW_SET_STRING, SET(emergency.policy),
 	  .def = "refuse", .choices = "refuse|route" },

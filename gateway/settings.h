@@ -23,6 +23,7 @@
 #define GW_SET_ROUTES      64
 #define GW_SET_ICE_SERVERS 8
 #define GW_SET_CODECS      8
+#define GW_SET_MSG_TYPES   8
 #define GW_SET_TLS_NAMES   8
 #define GW_SET_CORES       4
 #define GW_SET_WAF_CLIENTS 8
@@ -220,6 +221,8 @@ struct gw_set_calls {
 struct gw_set_messages {     /* text outside of calls (RFC 3428) */
 	uint32_t max_bytes;  /* that a client may send */
 	uint32_t per_minute; /* of one client, and to one; 0: none */
+	size_t ntype;        /* taken beside text/plain */
+	char type[GW_SET_MSG_TYPES][64];
 };
 
 struct gw_set_emergency { /* calls to emergency services */

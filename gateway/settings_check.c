@@ -243,6 +243,22 @@ const char *gw_settings_check_quotable(const char *value)
 	return strpbrk(value, "\"\\") ? "must not hold \" or \\" : NULL;
 }
 
+/* RFC 2045 5.1, without parameters: the parts of a multipart need theirs. */
+const char *gw_settings_check_message_type(const char *value)
+{
+	static const char token[] =
+		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+		"0123456789!#$%&'*+-.^_`|~";
+	size_t type = strspn(value, token);
+	const char *sub = value + type + 1;
+
+	if (!type || value[type] != '/' || !*sub || sub[strspn(sub, token)])
+		return "must be TYPE/SUBTYPE";
+	if (!strncasecmp(value, "multipart/", 10))
+		return "must have one part";
+	return NULL;
+}
+
 const char *gw_settings_check_ip(const char *value)
 {
 	struct gw_addr a;

@@ -74,6 +74,7 @@ gw_set_check_h gw_settings_check_sip_listen;
 gw_set_check_h gw_settings_check_sip_uri;
 gw_set_check_h gw_settings_check_host;
 gw_set_check_h gw_settings_check_quotable;
+gw_set_check_h gw_settings_check_message_type;
 gw_set_check_h gw_settings_check_ip;
 gw_set_check_h gw_settings_check_own_ip;
 gw_set_check_h gw_settings_check_ip4;

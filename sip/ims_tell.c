@@ -317,11 +317,12 @@ void gw_ims_tell_failure(struct gw_session *s, unsigned status,
 }
 
 void gw_ims_message(struct gw_sip *sip, const sip_t *request,
-		    const struct gw_regn *regn, gw_message_h *handler,
-		    uint64_t ask, void *arg)
+		    const struct gw_regn *regn, const char *type,
+		    gw_message_h *handler, uint64_t ask, void *arg)
 {
 	const char *dialled = gw_ims_header(request, "P-Called-Party-ID");
-	struct gw_message m = { .privacy = gw_ims_wants_privacy(request) };
+	struct gw_message m = { .privacy = gw_ims_wants_privacy(request),
+				.type = type };
 	struct gw_ims_who sender, receiver;
 
 	m.from = gw_ims_originator(&sender, request);

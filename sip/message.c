@@ -25,7 +25,8 @@
 
 #define SENT_MAX     8192
 #define RECEIVED_MAX 1024 /* that wait for their users here */
-#define TEXT         "text/plain;charset=UTF-8"
+#define TEXT         "text/"
+#define CHARSET      ";charset=UTF-8"
 #define CHALLENGES   2
 
 GW_COUNTER(m_type, "isthmus_sip_rejected_total",
@@ -50,7 +51,7 @@ struct sent {
 	nta_outgoing_t *orq;
 	char *uri, *from, *to, *route, *headers, *text; /* owned */
 	size_t len;
-	char hop[256], call_id[33];
+	char hop[256], call_id[33], type[96];
 	uint32_t cseq;
 	struct gw_digest digest;
 	unsigned challenges;
@@ -188,7 +189,7 @@ static int transmit(struct sent *s)
 		TAG_IF(*ua, SIPTAG_USER_AGENT_STR(ua)),
 		TAG_IF(s->headers, SIPTAG_HEADER_STR(s->headers)),
 		TAG_IF(auth, SIPTAG_HEADER_STR(auth)),
-		SIPTAG_CONTENT_TYPE_STR(TEXT),
+		SIPTAG_CONTENT_TYPE_STR(s->type),
 		SIPTAG_PAYLOAD(
 			sip_payload_create(home, s->text, (isize_t)s->len)),
 		TAG_END());
@@ -249,6 +250,7 @@ static int fill(struct sent *s, const struct gw_message *m, const char *from,
 		struct gw_buf *b)
 {
 	char addr[GW_IDENT_ADDR_SIZE];
+	const char *type = m->type ? m->type : GW_MESSAGE_TYPE;
 	const char *display = NULL;
 	char tag[17];
 
@@ -269,6 +271,9 @@ static int fill(struct sent *s, const struct gw_message *m, const char *from,
 	if (m->len)
 		memcpy(s->text, m->text, m->len);
 	s->len = m->len;
+	/* XML says by itself, and RFC 3862 wants none. */
+	(void)snprintf(s->type, sizeof(s->type), "%s%s", type,
+		       strncasecmp(type, TEXT, strlen(TEXT)) ? "" : CHARSET);
 	gw_random_token(s->call_id, sizeof(s->call_id), 32);
 	s->headers = gw_buf_take(b);
 	return s->headers ? 0 : -ENOMEM;
@@ -309,19 +314,36 @@ int gw_sip_message_send(struct gw_sip *sip, uint64_t id,
 
 /* ---- received ---- */
 
-static bool is_text(const sip_t *request)
+/* NULL: one that is not taken. */
+static const char *type_of(const struct gw_sip *sip, const sip_t *request)
 {
 	const sip_content_type_t *c = request->sip_content_type;
 	const char *charset;
 
 	if (!c || !c->c_type)
-		return !request->sip_payload || !request->sip_payload->pl_len;
-	if (strcasecmp(c->c_type, GW_MESSAGE_TYPE) != 0 ||
-	    request->sip_content_encoding)
-		return false;
+		return request->sip_payload && request->sip_payload->pl_len
+			       ? NULL
+			       : GW_MESSAGE_TYPE;
 	charset = msg_header_find_param(c->c_common, "charset");
-	return !charset || strcasestr(charset, "utf-8") ||
-	       strcasestr(charset, "us-ascii");
+	if (request->sip_content_encoding ||
+	    (charset && !strcasestr(charset, "utf-8") &&
+	     !strcasestr(charset, "us-ascii")))
+		return NULL;
+	return gw_message_type(&sip->set->messages, c->c_type);
+}
+
+static int refuse_type(struct gw_sip *sip, nta_incoming_t *irq)
+{
+	const struct gw_set_messages *set = &sip->set->messages;
+	char lines[128 + GW_SET_MSG_TYPES * 68] = "Accept: text/plain";
+	size_t n = strlen(lines);
+
+	for (size_t i = 0; i < set->ntype; i++)
+		n += (size_t)snprintf(lines + n, sizeof(lines) - n, ", %s",
+				      set->type[i]);
+	(void)snprintf(lines + n, sizeof(lines) - n,
+		       "\r\nAccept-Encoding: identity\r\n");
+	return gw_stack_refuse(sip, irq, 415, lines, &m_type);
 }
 
 static struct received *note(struct gw_messages *all, nta_incoming_t *irq)
@@ -355,11 +377,8 @@ static int check(struct gw_sip *sip, nta_incoming_t *irq, const sip_t *request)
 	if (request->sip_max_forwards &&
 	    request->sip_max_forwards->mf_count == 0)
 		return gw_stack_refuse(sip, irq, 483, NULL, &m_type);
-	if (!is_text(request))
-		return gw_stack_refuse(sip, irq, 415,
-				       "Accept: text/plain\r\n"
-				       "Accept-Encoding: identity\r\n",
-				       &m_type);
+	if (!type_of(sip, request))
+		return refuse_type(sip, irq);
 	if (len > GW_MESSAGE_MAX)
 		return gw_stack_refuse(sip, irq, 413, NULL, &m_long);
 	return 0;
@@ -385,7 +404,8 @@ int gw_message_incoming(struct gw_sip *sip, nta_incoming_t *irq,
 		return gw_stack_refuse(sip, irq, 503, "Retry-After: 10\r\n",
 				       &m_many);
 	/* May answer at once: r is gone then. */
-	gw_ims_message(sip, request, regn, all->handler, r->ask, all->arg);
+	gw_ims_message(sip, request, regn, type_of(sip, request), all->handler,
+		       r->ask, all->arg);
 	return 0;
 }
 

@@ -429,8 +429,8 @@ void gw_ims_tell_release(struct gw_session *s, unsigned status,
 			 const sip_t *message);
 /* A MESSAGE for @regn (NULL: for a user of our domain), as @ask, to @handler. */
 void gw_ims_message(struct gw_sip *sip, const sip_t *request,
-		    const struct gw_regn *regn, gw_message_h *handler,
-		    uint64_t ask, void *arg);
+		    const struct gw_regn *regn, const char *type,
+		    gw_message_h *handler, uint64_t ask, void *arg);
 
 /* ---- ims_leg.c ---- */
 

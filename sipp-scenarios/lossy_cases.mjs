@@ -174,6 +174,29 @@ const within = [
 			for (const told of relay.told())
 				assert.deepEqual(told.sort(), ['100', '200'], 'how it went is told');
 		},
+	}, {
+		name: 'moved_web', ends: 'neither', least: 0,
+		phone: (s) => s.recv('BYE').reply(200),
+		async web(line) {
+			await line.update({ resourceId: THIRD });
+			await line.next('the third one', (m) => m.resourceId === THIRD);
+			await line.follows();
+			await pause(SETTLED);
+			await line.hangUp();
+		},
+		check: (relay, calls) => assert.equal(relay.thirds(), calls, 'each is moved once'),
+	}, {
+		// The phone is offered what the third one has.
+		name: 'left_web', ends: 'peer', least: 3,
+		phone: (s) => s.recv('INVITE', { has: ['m=audio'] })
+			.reply(200, { body: audio(2), retrans: true }).recv('ACK'),
+		async web(line) {
+			assert.ok((await line.web.request('transfer.isthmus',
+				{ mediaSessionId: line.id, resourceId: THIRD })).success);
+			const m = await line.next('how it went', (x) => x.resourceId === THIRD);
+			assert.equal(m.problemDetails, undefined);
+		},
+		check: (relay, calls) => assert.equal(relay.thirds(), calls, 'each is left once'),
 	},
 ];
 

@@ -56,12 +56,13 @@ static uint32_t take(struct gw_web *web, struct gw_reg_bucket *b)
 	return 0;
 }
 
-static bool is_text(const char *type)
+/* NULL: one that is not taken. */
+static const char *type_of(const struct gw_set_messages *set,
+			   const struct gw_rmsg *m)
 {
-	size_t n = strlen(GW_MESSAGE_TYPE);
-
-	return !strncasecmp(type, GW_MESSAGE_TYPE, n) &&
-	       (!type[n] || type[n] == ';' || type[n] == ' ');
+	return gw_rmsg_has(m, GW_K_CONTENT_TYPE)
+		       ? gw_message_type(set, m->str[GW_K_CONTENT_TYPE])
+		       : GW_MESSAGE_TYPE;
 }
 
 /* False: it was refused. */
@@ -78,10 +79,10 @@ static bool may_send(struct gw_rconn *c, const struct gw_rmsg *m)
 				"there are no messages here");
 		return false;
 	}
-	if (gw_rmsg_has(m, GW_K_CONTENT_TYPE) &&
-	    !is_text(m->str[GW_K_CONTENT_TYPE])) {
+	if (!type_of(set, m)) {
 		gw_rconn_reject(c, m, GW_RJ_UNSUPPORTED, 415,
-				"contentType must be text/plain");
+				"contentType must be text/plain, or one of "
+				"messages.types");
 		return false;
 	}
 	if (m->len[GW_K_CONTENT] > set->max_bytes) {
@@ -141,6 +142,7 @@ void gw_rapp_message(struct gw_rconn *c, const struct gw_rmsg *m)
 	if (c->reg->name[0])
 		msg.from.display = c->reg->name;
 	msg.to = target;
+	msg.type = type_of(&c->web->set->messages, m);
 	if (c->reg->enrolled)
 		msg.registration = gw_reg_core_key(c->reg);
 	gw_debug(&c->log, "message of %zu bytes from %s to %s", msg.len,
@@ -216,7 +218,8 @@ void gw_rapp_fini(struct gw_web *web)
 static int send_to(struct gw_web *web, struct gw_reg *reg, uint64_t id,
 		   const struct gw_message *m)
 {
-	struct gw_rout o = { .content_type = GW_MESSAGE_TYPE,
+	struct gw_rout o = { .content_type =
+				     m->type ? m->type : GW_MESSAGE_TYPE,
 			     .content = m->text ? m->text : "",
 			     .content_len = m->len };
 	const char *own;

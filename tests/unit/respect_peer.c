@@ -414,6 +414,8 @@ static void on_message(uint64_t ask, const struct gw_message *m, void *arg)
 	(void)snprintf(peer.message_from, sizeof(peer.message_from), "%s %s",
 		       m->from.uri, m->from.display ? m->from.display : "-");
 	(void)snprintf(peer.message_to, sizeof(peer.message_to), "%s", m->to);
+	(void)snprintf(peer.message_type, sizeof(peer.message_type), "%s",
+		       m->type);
 	(void)snprintf(peer.message_text, sizeof(peer.message_text), "%.*s",
 		       (int)m->len, m->text);
 }

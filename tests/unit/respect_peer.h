@@ -54,6 +54,7 @@ struct peer {
 	unsigned nmessage, nmessage_done, nreport;
 	uint64_t message_ask, message_id;
 	char message_from[128], message_to[256], message_text[256];
+	char message_type[64];
 	unsigned message_status;
 	struct gw_leg_report report;
 	struct gw_leg_video video[8];

@@ -452,6 +452,29 @@ static void a_browser_joins_its_two_phones(void **state)
 	assert_int_equal(0, core.ncalls);
 }
 
+/* Of two that were joined one moves on: the other one hears to whom. */
+static void who_moves_on_is_told_beyond_the_link(void **state)
+{
+	(void)state;
+	web_and_phone();
+	two_calls("sip:alice@home");
+	ask_join(caller, second);
+	joined(old, second_phone);
+	says(second_phone, GW_V_ACCEPT, GW_DESC_ANSWER, other_web);
+	settle();
+	says(old, GW_V_ACCEPT, GW_DESC_ANSWER, sip_sdp);
+	settle();
+	assert_int_equal(1, times_told(second_phone, GW_V_TRANSFER));
+	ask(old, false, "sip:alice@home");
+	assert_true(told(called, GW_V_SETUP));
+	says(called, GW_V_ANSWER, GW_DESC_ANSWER, other_web);
+	settle();
+	assert_true(told(old, GW_V_RELEASE));
+	assert_int_equal(2, times_told(second_phone, GW_V_TRANSFER));
+	assert_int_equal(0, times_told(second_phone, GW_V_RELEASE));
+	assert_string_equal("sip:alice@home", second_phone->target);
+}
+
 static void a_browser_joins_a_phone_and_a_browser(void **state)
 {
 	(void)state;
@@ -559,6 +582,7 @@ int main(void)
 		T(a_phone_may_not_send_a_phone_to_a_phone),
 		T(late_words_of_the_old_one_are_not_the_new_ones),
 		T(a_browser_joins_its_two_phones),
+		T(who_moves_on_is_told_beyond_the_link),
 		T(a_browser_joins_a_phone_and_a_browser),
 		T(a_phone_joins_its_two_browsers),
 		T(what_cannot_be_joined_goes_on),

@@ -83,6 +83,37 @@ static void what_the_far_side_said_is_passed_on(void **state)
 	has(client_last(c), "\"status\":403");
 }
 
+static void what_the_operator_lets_through_is_carried(void **state)
+{
+	struct gw_ws_conn *c = client_login(ALICE);
+	const struct gw_message m = {
+		.from = {BOB, NULL},
+		.to = ALICE,
+		.type = "message/cpim",
+		.text = "a",
+		.len = 1
+	};
+
+	(void)state;
+	peer.set.messages.ntype = 1;
+	(void)snprintf(peer.set.messages.type[0], 64, "message/cpim");
+	client_say(c, REQ("message.isthmus", "2") TO_BOB
+		   "\"content\":\"<x/>\",\"contentType\":"
+		   "\"Message/CPIM; charset=utf-8\\r\\nX: y\"}");
+	assert_string_equal("<x/>", peer.message_text);
+	/* What goes on is what the operator wrote. */
+	assert_string_equal("message/cpim", peer.message_type);
+	answered(200);
+	client_say(c, REQ("message.isthmus", "4") TO_BOB
+		   "\"content\":\"a\",\"contentType\":\"message/cpi\"}");
+	has(client_last(c), "\"status\":415");
+	client_say(c, REQ("message.isthmus", "6") TO_BOB "\"content\":\"b\"}");
+	assert_string_equal("text/plain", peer.message_type);
+	answered(200);
+	assert_int_equal(gw_web_message_send(peer.web, 9, &m), 1);
+	has(client_last(c), "\"contentType\":\"message/cpim\"");
+}
+
 static void bad_messages_are_refused(void **state)
 {
 	static const struct {
@@ -480,6 +511,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(a_message_is_answered_when_it_was_taken),
 		T(what_the_far_side_said_is_passed_on),
+		T(what_the_operator_lets_through_is_carried),
 		T(bad_messages_are_refused),
 		T(a_minute_has_so_many_messages),
 		T(an_answer_to_a_client_that_is_gone_is_dropped),

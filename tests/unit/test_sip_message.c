@@ -7,7 +7,7 @@ struct got {
 	bool sip, privacy;
 	unsigned answer_at_once; /* with this status */
 	char from[256], display[128], to[256], text[256], registration[24];
-	char why[160];
+	char why[160], type[64];
 	size_t len;
 };
 
@@ -28,6 +28,7 @@ static void on_message(uint64_t ask, const struct gw_message *m, void *arg)
 	(void)snprintf(got.to, 256, "%s", m->to ? m->to : "");
 	(void)snprintf(got.text, 256, "%.*s", (int)m->len,
 		       m->text ? m->text : "");
+	(void)snprintf(got.type, sizeof(got.type), "%s", m->type);
 	(void)snprintf(got.registration, 24, "%s",
 		       m->registration ? m->registration : "");
 	if (cause.status)
@@ -265,6 +266,53 @@ static void refusals_have_their_status_and_time(void **state)
 	assert_string_equal(header(&p, "Retry-After"), "9");
 }
 
+static void what_the_operator_lets_through_is_carried(void **state)
+{
+	struct fix *f = *state;
+	struct gw_message m = {
+		.from = {"sip:alice@ims.test", NULL},
+		.to = "sip:bob@ims.test",
+		.type = "message/imdn+xml",
+		.text = "<imdn/>",
+		.len = 7,
+	};
+	struct packet p;
+
+	f->set.messages.ntype = 2;
+	(void)snprintf(f->set.messages.type[0], 64, "message/cpim");
+	(void)snprintf(f->set.messages.type[1], 64, "text/x-note");
+	got.answer_at_once = 200;
+	(void)snprintf(f->call_id, sizeof(f->call_id), "cpim");
+	request(f, "MESSAGE", NULL, "Message/CPIM;charset=UTF-8",
+		"To: <im:a@b>\r\n\r\nhello");
+	expect(f, &p, "SIP/2.0 200");
+	assert_string_equal(got.type, "message/cpim");
+	assert_string_equal(got.text, "To: <im:a@b>\r\n\r\nhello");
+	(void)snprintf(f->call_id, sizeof(f->call_id), "cpimx");
+	request(f, "MESSAGE", NULL, "message/cpimx", "a");
+	expect(f, &p, "SIP/2.0 415");
+	assert_string_equal(header(&p, "Accept"),
+			    "text/plain, message/cpim, text/x-note");
+	(void)snprintf(f->call_id, sizeof(f->call_id), "plain");
+	request(f, "MESSAGE", NULL, "text/plain", "a");
+	expect(f, &p, "SIP/2.0 200");
+	assert_string_equal(got.type, "text/plain");
+
+	assert_int_equal(gw_sip_message_send(f->sip, 3, &m), 0);
+	expect(f, &p, "MESSAGE ");
+	assert_string_equal(header(&p, "Content-Type"), "message/imdn+xml");
+	assert_string_equal(body(&p), "<imdn/>");
+	reply(f, &p, 200, "x", NULL, NULL);
+	done_with(f, 1);
+	m.type = "text/x-note";
+	assert_int_equal(gw_sip_message_send(f->sip, 4, &m), 0);
+	expect(f, &p, "MESSAGE ");
+	assert_string_equal(header(&p, "Content-Type"),
+			    "text/x-note;charset=UTF-8");
+	reply(f, &p, 200, "x", NULL, NULL);
+	done_with(f, 2);
+}
+
 static void only_short_text_is_taken(void **state)
 {
 	static const struct {
@@ -440,6 +488,7 @@ int main(void)
 		T(what_cannot_be_sent_is_said_at_once),
 		T(a_message_is_answered_when_its_user_took_it),
 		T(refusals_have_their_status_and_time),
+		T(what_the_operator_lets_through_is_carried),
 		T(only_short_text_is_taken),
 		T(the_identity_of_a_private_sender_is_marked),
 		T(a_flood_is_held_at_the_door),
