@@ -224,8 +224,10 @@ static unsigned choose_emergency_way(struct gw_session *s,
 
 	if (known && !*target)
 		return 0;
+	/* Nor half a way through a registration that could not be gone. */
+	free(s->route);
+	s->route = NULL;
 	if (*target) {
-		free(s->route);
 		s->route = malloc(strlen(target) + sizeof("<;lr>"));
 		if (!s->route)
 			return 503;
