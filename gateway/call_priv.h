@@ -66,6 +66,8 @@ struct side {
 	bool owed;     /* it changed in vain, and is to be offered what holds */
 	bool newcomer; /* what media is told next is of another party */
 	char *who;     /* who took the first party's place; NULL: nobody did */
+	/* m-lines, a bit each, whose gates stay closed whatever is described */
+	uint32_t shut_in, shut_out;
 	/* What our descriptions say of resources, until the call is up. */
 	struct gw_precondition qos;
 };
@@ -117,14 +119,15 @@ struct transfer {
 struct early {
 	uint32_t branch;
 	struct gw_oa oa;
-	char *local;      /* what we said in it last, and holds */
-	char *remote;     /* NULL: not described yet */
-	uint64_t version; /* of o= in local */
-	bool firm;        /* its answer will not be replaced */
-	bool asked;       /* remote is an offer that local answers */
-	bool authorised;  /* its media may be heard (RFC 5009) */
-	bool both;        /* and it may hear */
-	bool ended;       /* RFC 6228 */
+	char *local;         /* what we said in it last, and holds */
+	char *remote;        /* NULL: not described yet */
+	uint64_t version;    /* of o= in local */
+	bool firm;           /* its answer will not be replaced */
+	bool asked;          /* remote is an offer that local answers */
+	bool authorised;     /* its media may be heard (RFC 5009) */
+	bool both;           /* and it may hear */
+	uint32_t mute, deaf; /* m-lines, a bit each, that are not meant */
+	bool ended;          /* RFC 6228 */
 	/* Of preconditions: gateway/call_qos.c. */
 	struct gw_precondition qos;
 	char *pending; /* our offer that confirms ours, until answered */

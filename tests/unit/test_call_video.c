@@ -108,6 +108,56 @@ static void a_call_with_video_has_two_m_lines_to_the_phone(void **s)
 	assert_int_equal(cmd->end.stream[0].dscp, 46);
 }
 
+static void early(uint32_t mute, uint32_t deaf, bool firm)
+{
+	struct gw_msg msg = {
+		.verb = GW_V_PROGRESS,
+		.branch = 1,
+		.firm = firm,
+		.early_media = true,
+		.early_both = true,
+		.early_mute = mute,
+		.early_deaf = deaf,
+	};
+
+	if (firm)
+		msg.desc = (struct gw_desc){ GW_DESC_EARLY_ANSWER, sip_both,
+					     strlen(sip_both) };
+	called->leg.handler(&called->leg, &msg, called->leg.arg);
+	media_works();
+}
+
+static void each_m_line_is_early_media_for_itself(void **s)
+{
+	(void)s;
+	call_from(&web_ops, "sip:phone@far", web_both);
+	early(1u << 1, ~0u, true);
+	assert_true(caller->last.early_media);
+	assert_int_equal(gate_of(GW_TERM_B, 0), GW_GATE_IN);
+	assert_int_equal(gate_of(GW_TERM_B, 1), GW_GATE_CLOSED);
+	/* the picture too, and now it may see who calls */
+	early(0, 1u, false);
+	assert_int_equal(gate_of(GW_TERM_B, 0), GW_GATE_IN);
+	assert_int_equal(gate_of(GW_TERM_B, 1), GW_GATE_BOTH);
+	early(1u, ~0u, false);
+	assert_int_equal(gate_of(GW_TERM_B, 0), GW_GATE_CLOSED);
+	assert_int_equal(gate_of(GW_TERM_B, 1), GW_GATE_IN);
+	/* the answer ends all that */
+	says(called, GW_V_ANSWER, GW_DESC_ANSWER, sip_both);
+	assert_int_equal(gate_of(GW_TERM_B, 0), GW_GATE_BOTH);
+	assert_int_equal(gate_of(GW_TERM_B, 1), GW_GATE_BOTH);
+}
+
+static void who_hears_everything_hears_every_m_line(void **s)
+{
+	(void)s;
+	(void)snprintf(set.calls.early_media, 8, "always");
+	call_from(&web_ops, "sip:phone@far", web_both);
+	early(~0u, ~0u, true);
+	assert_int_equal(gate_of(GW_TERM_B, 0), GW_GATE_IN);
+	assert_int_equal(gate_of(GW_TERM_B, 1), GW_GATE_IN);
+}
+
 static void a_phone_that_refuses_video_gets_audio(void **s)
 {
 	(void)s;
@@ -335,6 +385,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(a_call_with_video_has_two_m_lines_to_the_phone),
+		T(each_m_line_is_early_media_for_itself),
+		T(who_hears_everything_hears_every_m_line),
 		T(a_phone_that_refuses_video_gets_audio),
 		T(the_browser_adds_video_and_takes_it_away),
 		T(the_phone_adds_video_to_a_call_of_the_browser),
