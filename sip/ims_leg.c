@@ -359,7 +359,8 @@ static int send_offer(struct gw_session *s, const struct gw_msg *msg)
 	if (msg->branch)
 		return gw_session_offer_early(s, msg->branch, text_of(msg),
 					      msg->desc.len, msg->conditions);
-	return gw_session_offer(s, text_of(msg), msg->desc.len);
+	return gw_session_offer(s, text_of(msg), msg->desc.len,
+				msg->conditions);
 }
 
 static int send_accept(struct gw_session *s, const struct gw_msg *msg)
