@@ -389,9 +389,14 @@ void gw_call_set_gates(struct gw_call *call, struct side *s,
 
 	for (unsigned i = 0; i < n; i++) {
 		struct gw_media_cmd *cmd = command(call, s, GW_M_GATE);
+		unsigned gate = gw_call_gate_of(local, remote, i) & mask;
 
+		if (s->shut_in >> i & 1)
+			gate &= ~(unsigned)GW_GATE_IN;
+		if (s->shut_out >> i & 1)
+			gate &= ~(unsigned)GW_GATE_OUT;
 		cmd->stream = (uint8_t)i;
-		cmd->gate = (uint8_t)(gw_call_gate_of(local, remote, i) & mask);
+		cmd->gate = (uint8_t)gate;
 		if (gw_media_post(call->core->media, cmd))
 			gw_warn(&call->log, "media worker overloaded: a gate "
 					    "was not changed");

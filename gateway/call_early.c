@@ -131,13 +131,18 @@ static int keep_answer(struct gw_call *call, struct early *e,
 	return 0;
 }
 
+static bool heard_anyway(const struct gw_call *call)
+{
+	return !strcmp(call->core->set->calls.early_media, "always");
+}
+
 static bool audible(const struct gw_call *call, const struct early *e)
 {
 	const char *policy = call->core->set->calls.early_media;
 
 	if (!e->remote || !e->local || e->ended || !strcmp(policy, "never"))
 		return false;
-	return e->authorised || !strcmp(policy, "always");
+	return e->authorised || heard_anyway(call);
 }
 
 int gw_call_early_adopt(struct gw_call *call, const struct early *e,
@@ -175,6 +180,9 @@ static void open_early(struct gw_call *call)
 
 	if (!e || !call->a.local || !call->a.remote)
 		return;
+	/* Each m-line for itself, unless the operator lets all be heard. */
+	call->b.shut_in = heard_anyway(call) ? 0 : e->mute;
+	call->b.shut_out = e->deaf;
 	if (e->both)
 		gw_call_open_gates(call, GW_GATE_BOTH, GW_GATE_BOTH);
 	else
@@ -248,8 +256,11 @@ static struct early *note(struct gw_call *call, const struct gw_msg *said,
 		e->authorised = true;
 	else if (said->no_early_media)
 		e->authorised = false;
-	if (said->early_media || said->no_early_media)
+	if (said->early_media || said->no_early_media) {
 		e->both = said->early_both;
+		e->mute = said->early_mute;
+		e->deaf = said->early_deaf;
+	}
 	e->ended |= said->alert == GW_ALERT_ENDED;
 	if (said->desc.role == GW_DESC_EARLY_ANSWER && said->desc.text &&
 	    !e->firm)

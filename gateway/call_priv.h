@@ -69,8 +69,11 @@ struct side {
 	char *who;     /* who took the first party's place, "": unknown; NULL:
 			  nobody did */
 	bool withheld; /* who is for the trust domain only */
+	/* m-lines, a bit each, whose gates stay closed whatever is described */
+	uint32_t shut_in, shut_out;
 	/* What our descriptions say of resources, until the call is up. */
 	struct gw_precondition qos;
+	bool conditions; /* later: the peer's speak of them, too */
 };
 
 /* An offer within the session on its way: one a call, call_update*.c. */
@@ -91,6 +94,9 @@ struct update {
 	char *offer_x;  /* x's offer, being answered */
 	char *answer_y; /* y's answer to what we forwarded; NULL: not asked */
 	char *offer_y;  /* what we forwarded */
+	/* m-lines of offer_x, a bit each, that wait for resources of x; and
+	 * those of them that y does not hear of yet: call_qos_update.c */
+	uint32_t waits, held;
 	unsigned tries;
 	struct gw_timer retry; /* of an own offer that met another one */
 	bool wanted;           /* an own offer is owed to narrow_side */
@@ -121,14 +127,15 @@ struct transfer {
 struct early {
 	uint32_t branch;
 	struct gw_oa oa;
-	char *local;      /* what we said in it last, and holds */
-	char *remote;     /* NULL: not described yet */
-	uint64_t version; /* of o= in local */
-	bool firm;        /* its answer will not be replaced */
-	bool asked;       /* remote is an offer that local answers */
-	bool authorised;  /* its media may be heard (RFC 5009) */
-	bool both;        /* and it may hear */
-	bool ended;       /* RFC 6228 */
+	char *local;         /* what we said in it last, and holds */
+	char *remote;        /* NULL: not described yet */
+	uint64_t version;    /* of o= in local */
+	bool firm;           /* its answer will not be replaced */
+	bool asked;          /* remote is an offer that local answers */
+	bool authorised;     /* its media may be heard (RFC 5009) */
+	bool both;           /* and it may hear */
+	uint32_t mute, deaf; /* m-lines, a bit each, that are not meant */
+	bool ended;          /* RFC 6228 */
 	/* Of preconditions: gateway/call_qos.c. */
 	struct gw_precondition qos;
 	char *pending; /* our offer that confirms ours, until answered */
@@ -353,6 +360,33 @@ void gw_call_qos_offered(struct gw_call *call, struct side *s);
 void gw_call_qos_accepted(struct gw_call *call, const struct gw_msg *msg);
 void gw_call_qos_refused(struct gw_call *call, const struct gw_msg *msg);
 void gw_call_qos_init(struct gw_call *call);
+/* Is the operator for preconditions? */
+bool gw_call_qos_wanted(const struct gw_call *call);
+
+/* ---- gateway/call_qos_update.c: preconditions in mid-call ---- */
+
+/* The call is up: what is in use has its resources. */
+void gw_call_qos_up(struct gw_call *call, struct side *s);
+/* x's @offer: which of its m-lines wait, and which of them y shall not hear
+ * of.  0, or -1: one of them wants what nobody can meet (580). */
+int gw_call_qos_judge(struct gw_call *call, const struct gw_sess *offer);
+/* What y is offered has not what it shall not hear of; what x is answered has
+ * it, as if y had taken it. */
+void gw_call_qos_hold_back(const struct update *u, struct gw_sess *fwd);
+void gw_call_qos_stand_in(const struct update *u, const struct gw_sess *offer,
+			  struct gw_sess *theirs);
+/* Our answer @text to @x's @offer with what that wants to know; takes @text,
+ * NULL: no memory. */
+char *gw_call_qos_answer(const struct gw_call *call, const struct side *x,
+			 const char *offer, char *text);
+/* Before @x's gates are set: these m-lines wait. */
+void gw_call_qos_shut(struct gw_call *call, struct side *x, uint32_t waits);
+/* @s' peer has answered an offer of ours: what does not wait any more? */
+void gw_call_qos_told(const struct gw_call *call, struct side *s);
+/* Our offer of @content to @s: *@text says what we have, where it adds an
+ * m-line and the peer knows of preconditions.  Is that so? */
+bool gw_call_qos_offer(const struct gw_call *call, const struct side *s,
+		       const struct gw_sess *content, char **text);
 
 /* ---- gateway/call_media.c ---- */
 

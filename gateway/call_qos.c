@@ -30,7 +30,7 @@ static const struct gw_set_sip *settings(const struct gw_call *call)
 	return &call->core->set->sip;
 }
 
-static bool wanted(const struct gw_call *call)
+bool gw_call_qos_wanted(const struct gw_call *call)
 {
 	const char *choice = settings(call)->precondition;
 
@@ -44,7 +44,7 @@ int gw_call_qos_setup(struct gw_call *call, const struct gw_msg *setup)
 	struct side *a = &call->a;
 	struct gw_precondition theirs;
 
-	if (!wanted(call) || a->profile != GW_PROFILE_CORE ||
+	if (!gw_call_qos_wanted(call) || a->profile != GW_PROFILE_CORE ||
 	    !setup->desc.text || !setup->reliable)
 		return 0;
 	gw_precondition_read(&theirs, setup->desc.text, setup->desc.len);
@@ -154,7 +154,7 @@ void gw_call_qos_invite(struct gw_call *call)
 {
 	struct side *b = &call->b;
 
-	if (!wanted(call) || b->profile != GW_PROFILE_CORE)
+	if (!gw_call_qos_wanted(call) || b->profile != GW_PROFILE_CORE)
 		return;
 	b->qos = (struct gw_precondition){
 		.present = true,

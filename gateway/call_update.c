@@ -38,6 +38,7 @@ void gw_call_update_reset(struct update *u)
 	gw_call_keep(&u->offer_y, NULL);
 	u->state = UPD_IDLE;
 	u->forwarded = false;
+	u->waits = u->held = 0;
 	u->x = u->y = NULL;
 }
 
@@ -70,8 +71,10 @@ void gw_call_update_deny(struct gw_call *call, struct side *x,
 }
 
 /* What y agreed to is what it now believes, whatever becomes of x. */
-static void keep_y(struct update *u)
+static void keep_y(struct gw_call *call)
 {
+	struct update *u = &call->upd;
+
 	if (!u->answer_y)
 		return;
 	gw_call_keep(&u->y->local, u->offer_y);
@@ -79,6 +82,7 @@ static void keep_y(struct update *u)
 	gw_call_keep(&u->y->remote, u->answer_y);
 	u->answer_y = NULL;
 	u->y->answered = true;
+	gw_call_qos_told(call, u->y);
 }
 
 /* Media of @s as its descriptions are. */
@@ -97,15 +101,19 @@ static void refuse_because(struct gw_call *call, const struct gw_cause *cause)
 	struct update *u = &call->upd;
 	struct side *x = u->x, *y = u->y;
 	bool in_vain = u->answer_y != NULL;
+	/* Its resources came for what the other side does not want. */
+	bool spare = x->shut_in & ~u->waits && cause->status != 491;
 
 	(void)gw_oa_event(&x->oa, GW_OA_WE_REFUSE);
-	keep_y(u);
+	keep_y(call);
 	gw_call_update_reset(u);
 	gw_call_update_deny(call, x, cause);
 	if (in_vain) {
 		follow(call, y);
 		gw_call_update_restore(call, y);
 	}
+	if (spare)
+		gw_call_update_restore(call, x);
 }
 
 static void refuse_pending(struct gw_call *call, uint16_t status,
@@ -131,6 +139,7 @@ static int compose_answer(struct gw_call *call, struct gw_sess *out,
 					    &theirs);
 	}
 	gw_call_reread(u->y, u->answer_y ? u->answer_y : u->y->remote, &theirs);
+	gw_call_qos_stand_in(u, offer, &theirs);
 	return gw_sess_relay_answer(out, offer, &theirs);
 }
 
@@ -146,7 +155,7 @@ static void apply_y(struct gw_call *call)
 		gw_call_set_gates(call, u->y, &remote, &local, GW_GATE_BOTH);
 		return;
 	}
-	keep_y(u);
+	keep_y(call);
 	follow(call, u->y);
 }
 
@@ -186,14 +195,15 @@ static void complete(struct gw_call *call)
 		x->peer_is_dtls_client = true;
 		x->tls_id[0] = '\0';
 	}
-	text = gw_call_print(call, x, &content, &offer);
+	text = gw_call_qos_answer(call, x, u->offer_x,
+				  gw_call_print(call, x, &content, &offer));
 	if (!text) {
 		refuse_pending(call, 500, "out of memory");
 		return;
 	}
 	/* Nothing is in force before x was told: it may have given up
 	 * meanwhile (CANCEL of a re-INVITE). */
-	keep_y(u);
+	keep_y(call);
 	msg.desc = (struct gw_desc){ GW_DESC_ANSWER, text, strlen(text) };
 	if (y->profile != GW_PROFILE_RESOURCE) {
 		gw_call_reread(y, y->remote, &theirs);
@@ -217,6 +227,7 @@ static void complete(struct gw_call *call)
 			"media worker overloaded: the update of "
 			"the %s leg is not in force",
 			x->kind);
+	gw_call_qos_shut(call, x, u->waits);
 	gw_call_set_gates(call, x, &content, &offer, GW_GATE_BOTH);
 	apply_y(call);
 	gw_call_note_codec(call);
@@ -332,6 +343,7 @@ static void forward(struct gw_call *call, struct gw_sess *fwd,
 		refuse_pending(call, 500, "out of memory");
 		return;
 	}
+	msg.conditions = gw_call_qos_offer(call, u->y, fwd, &u->offer_y);
 	if (gw_oa_event(&u->y->oa, GW_OA_WE_OFFER)) {
 		refuse_pending(call, 491, "the other side is being changed");
 		return;
@@ -365,6 +377,7 @@ static void consider(struct gw_call *call, const struct gw_sess *offer)
 			refuse_pending(call, 488, "no media in common");
 			return;
 		}
+		gw_call_qos_hold_back(u, &fwd);
 	}
 	if (have_fwd && y_must_be_asked(call, offer, &fwd)) {
 		forward(call, &fwd, offer);
@@ -441,6 +454,10 @@ void gw_call_update_offer(struct gw_call *call, struct side *x,
 	u->offer_x = gw_call_dup(&msg->desc);
 	if (!u->offer_x) {
 		refuse_pending(call, 500, "out of memory");
+		return;
+	}
+	if (gw_call_qos_judge(call, &offer)) {
+		refuse_pending(call, 580, "a precondition that is not of ours");
 		return;
 	}
 	if (gw_call_lacks_streams(u->x, &offer) ||

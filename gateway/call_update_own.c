@@ -162,6 +162,7 @@ void gw_call_update_own_accept(struct gw_call *call, const struct gw_msg *msg)
 	}
 	gw_call_keep(&x->local, x->pending);
 	x->pending = NULL;
+	gw_call_qos_told(call, x);
 	gw_call_update_reset(u);
 
 	gw_call_reread(x, x->local, &local);
@@ -243,6 +244,7 @@ static void own_offer(struct gw_call *call)
 		retry_own(call);
 		return;
 	}
+	msg.conditions = gw_call_qos_offer(call, x, &content, &text);
 	gw_call_keep(&x->pending, text);
 	msg.desc = (struct gw_desc){ GW_DESC_OFFER, text, strlen(text) };
 	msg.held = y->held;

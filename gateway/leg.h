@@ -172,6 +172,9 @@ struct gw_msg {
 	bool early_media; /* PROGRESS: authorised (RFC 5009), not just there */
 	bool no_early_media; /* PROGRESS: and not any more */
 	bool early_both;     /* PROGRESS: authorised in both directions */
+	/* PROGRESS: m-lines, a bit each from 0, that are not meant by that: not
+	 * to be heard, and not to hear. */
+	uint32_t early_mute, early_deaf;
 	/* PROGRESS: its answer is the one of this branch (RFC 3262 5): an
 	 * ANSWER of it brings none, and offers may follow. */
 	bool firm;

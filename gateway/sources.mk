@@ -1,7 +1,7 @@
 gateway_SRCS := gateway/settings.c gateway/settings_check.c gateway/settings_emergency.c \
 	gateway/settings_yaml.c gateway/admin.c gateway/call.c \
 	gateway/call_compare.c gateway/call_desc.c gateway/call_early.c \
-	gateway/call_fsm.c gateway/call_media.c gateway/call_qos.c \
+	gateway/call_fsm.c gateway/call_media.c gateway/call_qos.c gateway/call_qos_update.c \
 	gateway/call_newcomer.c gateway/call_replace.c gateway/link_leg.c \
 	gateway/call_route.c gateway/call_setup.c gateway/call_transfer.c gateway/call_update.c gateway/call_text.c \
 	gateway/call_update_own.c gateway/call_video.c \

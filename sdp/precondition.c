@@ -1,5 +1,6 @@
 #include "sdp/precondition.h"
 
+#include <limits.h>
 #include <string.h>
 #include <strings.h>
 
@@ -159,6 +160,30 @@ void gw_precondition_read(struct gw_precondition *out, const char *text,
 		*out = p;
 }
 
+unsigned gw_precondition_read_each(struct gw_precondition *out, unsigned n,
+				   const char *text, size_t len)
+{
+	struct gw_sdp *sdp;
+	unsigned i;
+
+	if (gw_sdp_parse(&sdp, text, len, NULL))
+		return 0;
+	for (i = 0; i < n && i < sdp->nmedia; i++) {
+		struct gw_precondition p = {
+			.have_local = GW_DIR_SENDRECV,
+			.have_remote = GW_DIR_SENDRECV,
+		};
+
+		if (sdp->media[i].port)
+			read_media(&p, sdp, (int)i);
+		if (!p.present && !p.impossible)
+			memset(&p, 0, sizeof(p));
+		out[i] = p;
+	}
+	gw_sdp_free(sdp);
+	return i;
+}
+
 void gw_precondition_learn(struct gw_precondition *ours,
 			   const struct gw_precondition *theirs)
 {
@@ -191,7 +216,9 @@ static void print_lines(struct gw_buf *b, const struct gw_precondition *p)
 			      name_of(p->confirm));
 }
 
-char *gw_precondition_print(const char *text, const struct gw_precondition *p)
+/* @p[i * @step] in the m-line i, of @n. */
+static char *print(const char *text, const struct gw_precondition *p,
+		   unsigned n, unsigned step)
 {
 	struct gw_buf b;
 	struct gw_sdp *sdp;
@@ -207,8 +234,8 @@ char *gw_precondition_print(const char *text, const struct gw_precondition *p)
 			      l->value.p);
 		while (m < sdp->nmedia &&
 		       i + 1 == sdp->media[m].first + sdp->media[m].count) {
-			if (sdp->media[m].port)
-				print_lines(&b, p);
+			if (m < n && sdp->media[m].port && p[m * step].present)
+				print_lines(&b, &p[m * step]);
 			m++;
 		}
 	}
@@ -216,4 +243,18 @@ char *gw_precondition_print(const char *text, const struct gw_precondition *p)
 	out = gw_buf_take(&b);
 	gw_buf_fini(&b);
 	return out;
+}
+
+char *gw_precondition_print(const char *text, const struct gw_precondition *p)
+{
+	struct gw_precondition all = *p;
+
+	all.present = true;
+	return print(text, &all, UINT_MAX, 0);
+}
+
+char *gw_precondition_print_each(const char *text,
+				 const struct gw_precondition *p, unsigned n)
+{
+	return print(text, p, n, 1);
 }

@@ -2,8 +2,9 @@
  * sdp/precondition.h - qos preconditions (RFC 3312, RFC 4032), both segments
  *
  * What a description says of the resources at its writer's end (local) and at
- * its reader's (remote), and those lines for a description of ours.  One state
- * for all m-lines: the gateway has resources for a call, or has not.
+ * its reader's (remote), and those lines for a description of ours.  Until a
+ * call is up there is one state for all m-lines: the gateway has resources for
+ * a call, or has not.
  *
  * Pure functions, any thread.
  */
@@ -30,6 +31,10 @@ struct gw_precondition {
  * nothing; lines that make no sense are as if not there. */
 void gw_precondition_read(struct gw_precondition *out, const char *text,
 			  size_t len);
+/* The same of each m-line for itself, the first @n of them: how many that are,
+ * 0 also where @text cannot be read. */
+unsigned gw_precondition_read_each(struct gw_precondition *out, unsigned n,
+				   const char *text, size_t len);
 
 /*
  * Ours, after the peer's description said @theirs: its local end is our remote
@@ -44,5 +49,8 @@ bool gw_precondition_met(const struct gw_precondition *p);
 /* @text, a description of ours, with the lines of @p in each living m-line.
  * The caller frees; NULL: no memory, or too long. */
 char *gw_precondition_print(const char *text, const struct gw_precondition *p);
+/* With those of @p[i] in the m-line i, of @n, where they are present. */
+char *gw_precondition_print_each(const char *text,
+				 const struct gw_precondition *p, unsigned n);
 
 #endif

@@ -224,8 +224,10 @@ static unsigned choose_emergency_way(struct gw_session *s,
 
 	if (known && !*target)
 		return 0;
+	/* Nor half a way through a registration that could not be gone. */
+	free(s->route);
+	s->route = NULL;
 	if (*target) {
-		free(s->route);
 		s->route = malloc(strlen(target) + sizeof("<;lr>"));
 		if (!s->route)
 			return 503;
@@ -357,7 +359,8 @@ static int send_offer(struct gw_session *s, const struct gw_msg *msg)
 	if (msg->branch)
 		return gw_session_offer_early(s, msg->branch, text_of(msg),
 					      msg->desc.len, msg->conditions);
-	return gw_session_offer(s, text_of(msg), msg->desc.len);
+	return gw_session_offer(s, text_of(msg), msg->desc.len,
+				msg->conditions);
 }
 
 static int send_accept(struct gw_session *s, const struct gw_msg *msg)

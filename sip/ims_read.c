@@ -9,6 +9,7 @@
 #include <sofia-sip/sip_header.h>
 #include <sofia-sip/url.h>
 
+#include "gateway/base/check.h"
 #include "sip/multipart.h"
 
 #define SDP_TYPE "application/sdp"
@@ -164,6 +165,54 @@ bool gw_ims_has_token(const char *list, const char *token)
 			return true;
 	}
 	return false;
+}
+
+/* The directions of one @value, from the m-line @n; returns the next one. */
+static unsigned read_directions(const char *value, unsigned n, uint32_t *sends,
+				uint32_t *takes)
+{
+	static const struct {
+		const char *name;
+		bool sends, takes;
+	} row[] = {
+		{"sendrecv",  true,  true },
+		{ "sendonly", true,  false},
+		{ "recvonly", false, true },
+		{ "inactive", false, false},
+	};
+	size_t len;
+
+	for (; value && *value && n < 32; value += len) {
+		value += strspn(value, " \t,;");
+		len = strcspn(value, " \t,;");
+		for (size_t i = 0; i < GW_ARRAY_LEN(row); i++) {
+			if (len != strlen(row[i].name) ||
+			    strncasecmp(value, row[i].name, len) != 0)
+				continue;
+			*sends |= (uint32_t)row[i].sends << n;
+			*takes |= (uint32_t)row[i].takes << n;
+			n++;
+		}
+	}
+	return n;
+}
+
+bool gw_ims_early_media(const sip_t *m, uint32_t *sends, uint32_t *takes)
+{
+	const sip_unknown_t *u;
+	unsigned n = 0;
+
+	*sends = *takes = 0;
+	for (u = m->sip_unknown; u; u = u->un_next) {
+		if (u->un_name && !strcasecmp(u->un_name, "P-Early-Media"))
+			n = read_directions(u->un_value, n, sends, takes);
+	}
+	/* The last one is that of all m-lines that follow. */
+	for (unsigned i = n; n && i < 32; i++) {
+		*sends |= (*sends >> (n - 1) & 1u) << i;
+		*takes |= (*takes >> (n - 1) & 1u) << i;
+	}
+	return n > 0;
 }
 
 bool gw_ims_wants_privacy(const sip_t *m)

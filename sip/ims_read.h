@@ -20,6 +20,9 @@ struct gw_ims_who {
 const char *gw_ims_header(const sip_t *m, const char *name);
 /* Is @token in @list (NULL: no)?  Blanks, commas and semicolons separate. */
 bool gw_ims_has_token(const char *list, const char *token);
+/* What P-Early-Media (RFC 5009 8) says of each m-line, a bit each from 0: the
+ * network @sends there, and @takes.  False: it says nothing. */
+bool gw_ims_early_media(const sip_t *m, uint32_t *sends, uint32_t *takes);
 /* RFC 3323 4.2, RFC 3325 9.3: is the identity for the trust domain only? */
 bool gw_ims_wants_privacy(const sip_t *m);
 

@@ -49,14 +49,16 @@ static enum gw_alert alert_of(int status)
  * said of it. */
 static bool read_early_media(struct gw_msg *msg, const sip_t *m)
 {
-	const char *early = gw_ims_header(m, "P-Early-Media");
+	uint32_t sends, takes;
 
-	msg->no_early_media = gw_ims_has_token(early, "inactive") ||
-			      gw_ims_has_token(early, "recvonly");
-	msg->early_both = gw_ims_has_token(early, "sendrecv");
-	msg->early_media =
-		msg->early_both || gw_ims_has_token(early, "sendonly");
-	return msg->early_media || msg->no_early_media;
+	if (!gw_ims_early_media(m, &sends, &takes))
+		return false;
+	msg->early_media = sends != 0;
+	msg->no_early_media = !sends;
+	msg->early_both = sends && takes;
+	msg->early_mute = ~sends;
+	msg->early_deaf = ~takes;
+	return true;
 }
 
 void gw_ims_tell_early_media(struct gw_session *s, unsigned branch,

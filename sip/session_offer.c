@@ -38,15 +38,18 @@ static bool may_send(const struct gw_session *s)
 
 static int send_offer(struct gw_session *s)
 {
-	char lines[GW_TIMER_LINES];
-	const struct gw_dialog_msg m = {
-		.headers = gw_session_timer_ask(s, lines),
+	char lines[GW_TIMER_LINES + sizeof(GW_SIP_CONDITIONS)];
+	struct gw_dialog_msg m = {
 		.body = s->queued.data,
 		.len = s->queued.len,
 	};
 
 	if (!may_send(s))
 		return 0;
+	(void)gw_session_timer_ask(s, lines);
+	if (s->queued_conditions)
+		strcat(lines, GW_SIP_CONDITIONS); /* RFC 3312 11 */
+	m.headers = *lines ? lines : NULL;
 	s->re_invite = gw_dialog_request(s, sip_method_invite, &m, false);
 	if (!s->re_invite) {
 		s->offer = GW_OFF_NONE;
@@ -77,7 +80,8 @@ static int offer_in_18x(struct gw_session *s, const void *sdp, size_t len)
 	return 0;
 }
 
-int gw_session_offer(struct gw_session *s, const void *sdp, size_t len)
+int gw_session_offer(struct gw_session *s, const void *sdp, size_t len,
+		     bool conditions)
 {
 	if (s->state == GW_SES_INCOMING)
 		return offer_in_18x(s, sdp, len);
@@ -91,6 +95,7 @@ int gw_session_offer(struct gw_session *s, const void *sdp, size_t len)
 	if (gw_body_set(&s->queued, sdp, len))
 		return -ENOMEM;
 	s->queued_late = !sdp;
+	s->queued_conditions = conditions;
 	s->glares = 0;
 	s->re_challenged = false;
 	s->offer = GW_OFF_QUEUED;
@@ -460,7 +465,7 @@ static int offer_asked(struct gw_session *s, const void *sdp, size_t len)
 	if (!sdp)
 		return -EPROTO;
 	s->offer = GW_OFF_NONE;
-	return gw_session_offer(s, sdp, len);
+	return gw_session_offer(s, sdp, len, false);
 }
 
 static int accept_late_offer(struct gw_session *s, const void *sdp, size_t len)

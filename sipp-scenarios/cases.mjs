@@ -12,7 +12,7 @@ import { answer, description } from './lib/web.mjs';
 import * as emergency from './emergency_cases.mjs';
 import { cases as info } from './info_cases.mjs';
 import { lossyLate, lossyOrig, lossyTerm } from './lossy_cases.mjs';
-import { more, overLossy } from './more_cases.mjs';
+import { conditions, more, overLossy } from './more_cases.mjs';
 import { groups as registering } from './reg_cases.mjs';
 import { transfers } from './transfer_cases.mjs';
 
@@ -301,6 +301,7 @@ export const groups = [
 			{ scenario: 'term_volte', web: acceptAndWait },
 			{ scenario: 'term_late_prack', web: acceptAndWait },
 			{ scenario: 'term_interval', web: acceptAndWait },
+			...conditions,
 			...overLossy,
 		]),
 	},

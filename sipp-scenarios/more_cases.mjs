@@ -251,6 +251,23 @@ async function shows(peer) {
 
 const INFO = 'isthmus_video_fast_updates_total';
 
+const QOS = 'isthmus_calls_preconditions_total';
+
+/** Pictures in calls with phones that know preconditions. */
+export const conditions = [
+	{ scenario: 'orig_qos_video', ...grows(`${QOS}{result="update_met"}`, 1), async web(web) {
+		assert.deepEqual(await watches(web, await connected(web)), [true]);
+	} },
+	{ scenario: 'orig_qos_video_web', async web(web) {
+		const id = await connected(web);
+
+		await pause(150);
+		assert.equal(await offers(web, id, 3, true), true);
+		await pause(150);
+		await web.hangUp(id);
+	} },
+];
+
 const pictures = [
 	{ scenario: 'orig_video', ...grows(`${INFO}{direction="in"}`, 1), async web(web) {
 		const id = await web.call(BOB, withVideo(description()));

@@ -93,6 +93,8 @@ GW_COUNTER(m_timeout, "isthmus_respect_request_timeouts_total",
 	   "Requests of the gateway that no client answered in time", "");
 GW_COUNTER(m_user_data, "isthmus_respect_user_data_dropped_total",
 	   "Messages whose userData could not be passed on", "");
+GW_COUNTER(m_name, "isthmus_respect_names_dropped_total",
+	   "Calls whose displayName clients may not choose", "");
 GW_GAUGE(m_conns, "isthmus_respect_connections",
 	 "RESPECT connections that are open", "");
 
@@ -169,16 +171,27 @@ void gw_rconn_respond(struct gw_rconn *c, uint64_t txn, const char *method,
 void gw_rconn_accept(struct gw_rconn *c, const struct gw_rmsg *m,
 		     struct gw_rout *o)
 {
-	static const char *const dropped[] = { "userData", NULL };
+	const char *dropped[3] = { NULL };
+	unsigned n = 0;
 
 	if (m->user_data && !o->user_data_taken) {
 		gw_metric_add(&m_user_data, 1);
 		gw_info(&c->log, "userData in %s is not passed on",
 			m->method_name);
-		o->unsupported = dropped;
+		dropped[n++] = "userData";
 	}
+	if (m->method == GW_RM_MSETUP && m->display_name &&
+	    !c->web->set->calls.client_names) {
+		gw_metric_add(&m_name, 1);
+		gw_info(&c->log, "a displayName of the client's own is not "
+				 "passed on");
+		dropped[n++] = GW_WIRE_C_NAME;
+	}
+	if (n)
+		o->unsupported = dropped;
 	o->success = true;
 	gw_rconn_respond(c, m->txn, m->method_name, o);
+	o->unsupported = NULL;
 }
 
 void gw_rconn_reject_out(struct gw_rconn *c, const struct gw_rmsg *m,

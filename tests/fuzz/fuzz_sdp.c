@@ -126,7 +126,17 @@ static void preconditions(const char *text, size_t size)
 	static const char plain[] =
 		"v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nt=0 0\r\n"
 		"c=IN IP4 192.0.2.1\r\nm=audio 4000 RTP/AVP 0\r\n";
+	struct gw_precondition each[8], first[8];
+	unsigned n = gw_precondition_read_each(each, 8, text, size);
 	char *out;
+
+	assert(n <= 8);
+	out = gw_precondition_print_each(plain, each, n);
+	assert(out);
+	assert(gw_precondition_read_each(first, 8, out, strlen(out)) == 1);
+	assert(first[0].present == (n && each[0].present));
+	assert(!first[0].present || first[0].have_local == each[0].have_local);
+	free(out);
 
 	gw_precondition_read(&theirs, text, size);
 	gw_precondition_learn(&ours, &theirs);

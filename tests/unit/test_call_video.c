@@ -108,6 +108,56 @@ static void a_call_with_video_has_two_m_lines_to_the_phone(void **s)
 	assert_int_equal(cmd->end.stream[0].dscp, 46);
 }
 
+static void early(uint32_t mute, uint32_t deaf, bool firm)
+{
+	struct gw_msg msg = {
+		.verb = GW_V_PROGRESS,
+		.branch = 1,
+		.firm = firm,
+		.early_media = true,
+		.early_both = true,
+		.early_mute = mute,
+		.early_deaf = deaf,
+	};
+
+	if (firm)
+		msg.desc = (struct gw_desc){ GW_DESC_EARLY_ANSWER, sip_both,
+					     strlen(sip_both) };
+	called->leg.handler(&called->leg, &msg, called->leg.arg);
+	media_works();
+}
+
+static void each_m_line_is_early_media_for_itself(void **s)
+{
+	(void)s;
+	call_from(&web_ops, "sip:phone@far", web_both);
+	early(1u << 1, ~0u, true);
+	assert_true(caller->last.early_media);
+	assert_int_equal(gate_of(GW_TERM_B, 0), GW_GATE_IN);
+	assert_int_equal(gate_of(GW_TERM_B, 1), GW_GATE_CLOSED);
+	/* the picture too, and now it may see who calls */
+	early(0, 1u, false);
+	assert_int_equal(gate_of(GW_TERM_B, 0), GW_GATE_IN);
+	assert_int_equal(gate_of(GW_TERM_B, 1), GW_GATE_BOTH);
+	early(1u, ~0u, false);
+	assert_int_equal(gate_of(GW_TERM_B, 0), GW_GATE_CLOSED);
+	assert_int_equal(gate_of(GW_TERM_B, 1), GW_GATE_IN);
+	/* the answer ends all that */
+	says(called, GW_V_ANSWER, GW_DESC_ANSWER, sip_both);
+	assert_int_equal(gate_of(GW_TERM_B, 0), GW_GATE_BOTH);
+	assert_int_equal(gate_of(GW_TERM_B, 1), GW_GATE_BOTH);
+}
+
+static void who_hears_everything_hears_every_m_line(void **s)
+{
+	(void)s;
+	(void)snprintf(set.calls.early_media, 8, "always");
+	call_from(&web_ops, "sip:phone@far", web_both);
+	early(~0u, ~0u, true);
+	assert_int_equal(gate_of(GW_TERM_B, 0), GW_GATE_IN);
+	assert_int_equal(gate_of(GW_TERM_B, 1), GW_GATE_IN);
+}
+
 static void a_phone_that_refuses_video_gets_audio(void **s)
 {
 	(void)s;
@@ -189,6 +239,162 @@ static void the_phone_adds_video_to_a_call_of_the_browser(void **s)
 	assert_true(told(called, GW_V_ACCEPT));
 	has(called, "m=video 0 ");
 	assert_int_equal(GW_CALL_UP, core.calls->fsm.state);
+}
+
+/* ---- preconditions in mid-call ---- */
+
+#define QOS(local, remote)                                                     \
+	"a=curr:qos local " local "\r\na=curr:qos remote " remote "\r\n"       \
+	"a=des:qos mandatory local sendrecv\r\n"                               \
+	"a=des:qos mandatory remote sendrecv\r\n"
+#define READY QOS("sendrecv", "sendrecv")
+
+static const char sip_qos[] = SIP("1", READY);
+static const char sip_bearer_missing[] =
+	SIP("2", READY SIP_VIDEO("sendrecv") QOS("none", "none"));
+static const char sip_bearer_there[] =
+	SIP("3", READY SIP_VIDEO("sendrecv") QOS("sendrecv", "sendrecv"));
+
+/* The m-line of video and what belongs to it. */
+static const char *picture(const struct fake_leg *f)
+{
+	const char *at = strstr(f->text, "m=video ");
+
+	assert_non_null(at);
+	return at;
+}
+
+static void phone_adds_what_it_has_no_bearer_for(void)
+{
+	(void)snprintf(set.sip.precondition, 12, "supported");
+	call_from(&web_ops, "sip:phone@far", web_audio);
+	says(called, GW_V_ANSWER, GW_DESC_ANSWER, sip_qos);
+	assert_false(core.calls->a.conditions);
+	assert_true(core.calls->b.conditions);
+	says(called, GW_V_OFFER, GW_DESC_OFFER, sip_bearer_missing);
+}
+
+static void a_picture_waits_for_its_bearer(void **s)
+{
+	(void)s;
+	phone_adds_what_it_has_no_bearer_for();
+	assert_int_equal(times_told(caller, GW_V_OFFER), 0);
+	assert_true(told(called, GW_V_ACCEPT));
+	assert_non_null(strstr(picture(called), "m=video 30102 RTP/AVP 96"));
+	assert_non_null(strstr(picture(called), "a=curr:qos local sendrecv\r\n"
+						"a=curr:qos remote none\r\n"));
+	assert_non_null(
+		strstr(picture(called), "a=conf:qos remote sendrecv\r\n"));
+	/* what is said of the sound is of the sound */
+	assert_true(strstr(called->text, "a=curr:qos remote sendrecv\r\n") <
+		    picture(called));
+	assert_int_equal(gate_of(GW_TERM_B, 0), GW_GATE_BOTH);
+	assert_int_equal(gate_of(GW_TERM_B, 1), GW_GATE_CLOSED);
+
+	says(called, GW_V_OFFER, GW_DESC_OFFER, sip_bearer_there);
+	assert_true(told(caller, GW_V_OFFER));
+	has(caller, "a=group:BUNDLE 0 1");
+	assert_null(strstr(caller->text, "qos"));
+	says(caller, GW_V_ACCEPT, GW_DESC_ANSWER, web_both_answer);
+	assert_int_equal(times_told(called, GW_V_ACCEPT), 2);
+	assert_non_null(
+		strstr(picture(called), "a=curr:qos remote sendrecv\r\n"));
+	assert_null(strstr(called->text, "a=conf:"));
+	assert_int_equal(gate_of(GW_TERM_B, 1), GW_GATE_BOTH);
+	assert_int_equal(gate_of(GW_TERM_A, 1), GW_GATE_BOTH);
+}
+
+static void who_is_on_hold_meanwhile_leaves_the_picture_waiting(void **s)
+{
+	(void)s;
+	phone_adds_what_it_has_no_bearer_for();
+	says(called, GW_V_OFFER, GW_DESC_OFFER,
+	     SIP("3", "a=sendonly\r\n" READY SIP_VIDEO("sendrecv")
+			      QOS("none", "none")));
+	assert_true(told(caller, GW_V_OFFER));
+	has(caller, "m=video 0 ");
+	says(caller, GW_V_ACCEPT, GW_DESC_ANSWER,
+	     HEAD("3", "0") AUDIO("active") NO_VIDEO);
+	assert_true(told(called, GW_V_ACCEPT));
+	assert_non_null(strstr(picture(called), "m=video 30102 "));
+	assert_int_equal(gate_of(GW_TERM_B, 1), GW_GATE_CLOSED);
+}
+
+static void a_picture_nobody_wants_is_taken_back(void **s)
+{
+	struct gw_msg no = { .verb = GW_V_REFUSE, .cause = { .status = 488 } };
+
+	(void)s;
+	phone_adds_what_it_has_no_bearer_for();
+	says(called, GW_V_OFFER, GW_DESC_OFFER, sip_bearer_there);
+	assert_true(told(caller, GW_V_OFFER));
+	caller->leg.handler(&caller->leg, &no, caller->leg.arg);
+	media_works();
+	assert_int_equal(times_told(called, GW_V_REFUSE), 1);
+	pass_ms(0);
+	assert_true(told(called, GW_V_OFFER));
+	has(called, "m=video 0 ");
+	says(called, GW_V_ACCEPT, GW_DESC_ANSWER,
+	     SIP("4", READY "m=video 0 RTP/AVP 96\r\n"));
+	assert_int_equal(core.calls->b.shut_in, 0);
+	assert_int_equal(gate_of(GW_TERM_B, 0), GW_GATE_BOTH);
+}
+
+static void what_flows_is_not_cut_off_by_a_condition(void **s)
+{
+	(void)s;
+	(void)snprintf(set.sip.precondition, 12, "supported");
+	call_from(&web_ops, "sip:phone@far", web_audio);
+	says(called, GW_V_ANSWER, GW_DESC_ANSWER, sip_qos);
+	says(called, GW_V_OFFER, GW_DESC_OFFER, SIP("2", QOS("none", "none")));
+	assert_true(told(called, GW_V_ACCEPT));
+	has(called, "a=conf:qos remote sendrecv");
+	assert_int_equal(gate_of(GW_TERM_B, 0), GW_GATE_BOTH);
+	/* what is not ours to meet */
+	says(called, GW_V_OFFER, GW_DESC_OFFER,
+	     SIP("3", "a=curr:qos e2e none\r\n"
+		      "a=des:qos mandatory e2e sendrecv\r\n"));
+	assert_true(told(called, GW_V_REFUSE));
+	assert_int_equal(called->last.cause.status, 580);
+	assert_int_equal(gate_of(GW_TERM_B, 0), GW_GATE_BOTH);
+}
+
+static void our_new_m_line_says_that_we_have_a_bearer(void **s)
+{
+	(void)s;
+	(void)snprintf(set.sip.precondition, 12, "required");
+	call_from(&web_ops, "sip:phone@far", web_audio);
+	says(called, GW_V_ANSWER, GW_DESC_ANSWER, sip_qos);
+	says(caller, GW_V_OFFER, GW_DESC_OFFER, web_both);
+	assert_true(told(called, GW_V_OFFER));
+	assert_true(called->last.conditions);
+	assert_non_null(strstr(picture(called),
+			       "a=curr:qos local sendrecv\r\n"
+			       "a=curr:qos remote none\r\n"
+			       "a=des:qos mandatory local sendrecv\r\n"
+			       "a=des:qos mandatory remote sendrecv\r\n"));
+	says(called, GW_V_ACCEPT, GW_DESC_ANSWER, sip_bearer_there);
+	assert_true(told(caller, GW_V_ACCEPT));
+	assert_int_equal(gate_of(GW_TERM_B, 1), GW_GATE_BOTH);
+	/* not again, where nothing is added */
+	says(caller, GW_V_OFFER, GW_DESC_OFFER, web_video_paused);
+	assert_true(told(called, GW_V_OFFER));
+	assert_false(called->last.conditions);
+	assert_null(strstr(called->text, "qos"));
+}
+
+static void a_phone_that_never_spoke_of_it_hears_nothing_of_it(void **s)
+{
+	(void)s;
+	(void)snprintf(set.sip.precondition, 12, "supported");
+	call_from(&web_ops, "sip:phone@far", web_audio);
+	says(called, GW_V_ANSWER, GW_DESC_ANSWER, sip_audio);
+	says(caller, GW_V_OFFER, GW_DESC_OFFER, web_both);
+	assert_true(told(called, GW_V_OFFER));
+	assert_false(called->last.conditions);
+	assert_null(strstr(called->text, "qos"));
+	says(called, GW_V_ACCEPT, GW_DESC_ANSWER, sip_both_again);
+	assert_true(told(caller, GW_V_ACCEPT));
 }
 
 static void echo_gives_video_back(void **s)
@@ -335,6 +541,14 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(a_call_with_video_has_two_m_lines_to_the_phone),
+		T(each_m_line_is_early_media_for_itself),
+		T(a_picture_waits_for_its_bearer),
+		T(who_is_on_hold_meanwhile_leaves_the_picture_waiting),
+		T(a_picture_nobody_wants_is_taken_back),
+		T(what_flows_is_not_cut_off_by_a_condition),
+		T(our_new_m_line_says_that_we_have_a_bearer),
+		T(a_phone_that_never_spoke_of_it_hears_nothing_of_it),
+		T(who_hears_everything_hears_every_m_line),
 		T(a_phone_that_refuses_video_gets_audio),
 		T(the_browser_adds_video_and_takes_it_away),
 		T(the_phone_adds_video_to_a_call_of_the_browser),

@@ -157,6 +157,46 @@ static void what_is_printed_is_read_back(void **s)
 	}
 }
 
+static void each_m_line_speaks_for_itself(void **s)
+{
+	const char *const text =
+		HEAD "a=curr:qos local sendrecv\r\na=curr:qos remote none\r\n"
+		     "a=des:qos mandatory local sendrecv\r\n"
+		     "m=audio 0 RTP/AVP 0\r\na=curr:qos local none\r\n"
+		     "a=des:qos mandatory local sendrecv\r\n"
+		     "m=video 4002 RTP/AVP 96\r\na=curr:qos local none\r\n"
+		     "a=curr:qos remote none\r\n"
+		     "a=des:qos mandatory local sendrecv\r\n"
+		     "m=video 4004 RTP/AVP 96\r\n";
+	struct gw_precondition p[4];
+	char *out;
+
+	(void)s;
+	assert_int_equal(4,
+			 gw_precondition_read_each(p, 4, text, strlen(text)));
+	assert_true(p[0].present && p[2].present);
+	assert_false(p[1].present || p[3].present);
+	assert_true(gw_precondition_met(&p[0]));
+	assert_false(gw_precondition_met(&p[2]));
+	assert_int_equal(2,
+			 gw_precondition_read_each(p, 2, text, strlen(text)));
+	assert_int_equal(0, gw_precondition_read_each(p, 4, "v=1", 3));
+
+	memset(p, 0, sizeof(p));
+	p[0].present = p[1].present = p[2].present = true;
+	p[2].have_local = GW_DIR_SENDRECV;
+	out = gw_precondition_print_each(HEAD "m=audio 0 RTP/AVP 0\r\n"
+					      "m=video 4002 RTP/AVP 96\r\n"
+					      "m=video 4004 RTP/AVP 96\r\n",
+					 p, 3);
+	assert_non_null(out);
+	assert_int_equal(4, gw_precondition_read_each(p, 4, out, strlen(out)));
+	free(out);
+	assert_true(p[0].present && p[0].have_local == GW_DIR_INACTIVE);
+	assert_true(p[2].present && p[2].have_local == GW_DIR_SENDRECV);
+	assert_false(p[1].present || p[3].present);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -168,6 +208,7 @@ int main(void)
 		cmocka_unit_test(what_nobody_here_can_meet_is_impossible),
 		cmocka_unit_test(lines_without_sense_are_not_there),
 		cmocka_unit_test(what_is_printed_is_read_back),
+		cmocka_unit_test(each_m_line_speaks_for_itself),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

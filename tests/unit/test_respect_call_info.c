@@ -12,6 +12,7 @@
 #define REQ(method, id)                                                        \
 	"{\"messageType\":\"request\",\"method\":\"" method                    \
 	"\",\"transactionId\":" id ","
+#define DROPPED "\nisthmus_respect_names_dropped_total"
 #define SETUP(id, info)                                                        \
 	REQ("msetup", id) "\"resourceId\":\"" BOB "\",\"callInfo\":" info "}"
 
@@ -153,6 +154,7 @@ static void the_name_of_who_answers_is_told(void **state)
 static void a_client_says_subject_and_where_it_may_its_name(void **state)
 {
 	struct gw_ws_conn *c = client_login(ALICE);
+	long before = metric(DROPPED);
 
 	(void)state;
 	client_say(c, SETUP("2", "{\"subject\":\"caf\\u00e9\",\"displayName\":"
@@ -161,9 +163,20 @@ static void a_client_says_subject_and_where_it_may_its_name(void **state)
 	has(client_last(c), "\"success\":true");
 	assert_string_equal("caf\xc3\xa9", peer.subject);
 	assert_string_equal("", peer.name);
+	has(client_last(c), "\"unsupportedExtension\":[\"displayName\"]");
+	assert_int_equal(before + 1, metric(DROPPED));
+	over();
+	client_say(c, REQ("msetup", "4") "\"resourceId\":\"" BOB
+					 "\",\"userData\":{\"a\":1},"
+					 "\"callInfo\":{\"displayName\":"
+					 "\"Boss\"}}");
+	has(client_last(c),
+	    "\"unsupportedExtension\":[\"userData\",\"displayName\"]");
 	over();
 	peer.set.calls.client_names = true;
-	client_say(c, SETUP("4", "{\"displayName\":\"Boss\"}"));
+	client_say(c, SETUP("6", "{\"displayName\":\"Boss\"}"));
+	assert_null(strstr(client_last(c), "unsupportedExtension"));
+	assert_int_equal(before + 2, metric(DROPPED));
 	assert_string_equal("Boss", peer.name);
 	assert_string_equal("", peer.subject);
 	over();

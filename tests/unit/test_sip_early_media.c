@@ -42,6 +42,45 @@ static void a_response_says_who_may_be_heard(void **state)
 	}
 }
 
+/* One direction an m-line, in their order; the last is that of all others. */
+static void each_m_line_has_its_own_direction(void **state)
+{
+	static const struct {
+		const char *said;
+		uint32_t mute, deaf; /* of the first four */
+		bool both;
+	} row[] = {
+		{PEM "sendrecv\r\n",                          0x0, 0x0, true },
+		{ PEM "sendonly, inactive\r\n",               0xe, 0xf, false},
+		{ PEM "inactive, gated ,sendrecv\r\n",        0x1, 0x1, true },
+		{ PEM "sendonly,x-new,recvonly,sendrecv\r\n", 0x2, 0x1, true },
+		{ PEM "sendrecv\r\n" PEM "inactive\r\n",      0xe, 0xe, true },
+	};
+	char many[400] = PEM "inactive";
+	struct fix *f = *state;
+	const struct told *t;
+	struct packet inv;
+
+	for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
+		dial(f, &inv, OFFER);
+		reply(f, &inv, 183, "b", row[i].said, ANSWER);
+		t = expect_told(f, GW_V_PROGRESS);
+		assert_true(t->early_media);
+		assert_int_equal(t->early_mute & 0xf, row[i].mute);
+		assert_int_equal(t->early_deaf & 0xf, row[i].deaf);
+		assert_int_equal(t->early_both, row[i].both);
+		give_up(f, &inv);
+	}
+	/* more than anybody has m-lines for */
+	for (unsigned i = 0; i < 33; i++)
+		strcat(many, ",inactive");
+	strcat(many, ",sendrecv\r\n");
+	dial(f, &inv, OFFER);
+	reply(f, &inv, 183, "b", many, ANSWER);
+	assert_true(expect_told(f, GW_V_PROGRESS)->no_early_media);
+	give_up(f, &inv);
+}
+
 /* RFC 5009 8: also in UPDATE, with a description or without. */
 static void an_update_says_it_as_well(void **state)
 {
@@ -92,6 +131,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(a_response_says_who_may_be_heard),
+		T(each_m_line_has_its_own_direction),
 		T(an_update_says_it_as_well),
 	};
 

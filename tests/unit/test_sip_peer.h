@@ -46,6 +46,7 @@ struct told {
 	char sdp[256];
 	char asserted[256], display[128], target[256];
 	bool privacy, early_media, early_both, no_early_media;
+	uint32_t early_mute, early_deaf;
 	bool elsewhere, sip, firm, may_ask, emergency;
 	enum gw_alert alert;
 	unsigned status, retry_after_s;
@@ -103,6 +104,8 @@ static inline void note(struct fix *f, const struct gw_msg *m)
 	t->early_media = m->early_media;
 	t->early_both = m->early_both;
 	t->no_early_media = m->no_early_media;
+	t->early_mute = m->early_mute;
+	t->early_deaf = m->early_deaf;
 	t->firm = m->firm;
 	t->may_ask = m->may_ask;
 	t->alert = m->alert;

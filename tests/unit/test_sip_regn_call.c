@@ -318,6 +318,49 @@ static void malformed_charging_is_left_alone(void **state)
 	}
 }
 
+/* TS 24.229 5.2.10: who calls for help is not asked whether he still is
+ * registered; the first core that could be meant gets the call. */
+static void help_is_called_without_a_registration(void **state)
+{
+	struct gw_msg m = {
+		.verb = GW_V_SETUP,
+		.target = {"urn:service:sos",  NULL   },
+		.asserted = { "sip:al@ims.test", "Alice"},
+		.registration = "reg1",
+		.emergency = true,
+		.desc = desc_of(GW_DESC_OFFER, OFFER)
+	};
+	struct rfix *x = *state;
+	struct packet reg, inv, p;
+
+	register_trusted(x, &reg);
+	gw_regn_end(x->r);
+	x->r = NULL;
+	expect(&x->f, &p, "REGISTER ");
+	grant(x, &p, "0", NULL);
+	(void)snprintf(x->f.set.ims.access_network_info, 64, "IEEE-802.11");
+	for (unsigned i = 0; i < 2; i++) {
+		assert_int_equal(gw_ims_leg_new(&x->f.leg, x->f.sip), 0);
+		x->f.leg->handler = on_leg;
+		x->f.leg->arg = x;
+		assert_int_equal(gw_leg_send(x->f.leg, &m), 0);
+		expect(&x->f, &inv, "INVITE urn:service:sos SIP/2.0\r\n");
+		/* No Service-Route: it is gone with the registration. */
+		assert_string_equal(header(&inv, "Route"), "");
+		assert_string_equal(header(&inv, "P-Asserted-Identity"),
+				    "\"Alice\" <sip:al@ims.test>");
+		assert_string_equal(header(&inv, "P-Access-Network-Info"),
+				    "IEEE-802.11;network-provided");
+		reply(&x->f, &inv, 486, "t", NULL, NULL);
+		expect(&x->f, &p, "ACK ");
+		assert_int_equal(expect_told(&x->f, GW_V_RELEASE)->status, 486);
+		/* And by sip.core, where there is one. */
+		(void)snprintf(x->f.set.sip.core, 128, "sip:127.0.0.1:%u",
+			       x->f.port);
+		(void)snprintf(x->f.set.ims.core[0], 128, "sip:127.0.0.1:1");
+	}
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, rfix_stop)
 
 int main(void)
@@ -334,6 +377,7 @@ int main(void)
 		T(others_are_called_as_before),
 		T(a_refused_call_makes_us_ask_the_core_again),
 		T(malformed_charging_is_left_alone),
+		T(help_is_called_without_a_registration),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,207 @@
+/*
+ * Preconditions in a session that stands (RFC 3312 6, RFC 4032): of m-lines
+ * that come in mid-call.
+ *
+ * A peer of the core may add one before it has the resources for it.  It gets
+ * our answer at once, as ours are there, and is asked to confirm its own; until
+ * an offer of its says so, the other side hears nothing of that m-line and its
+ * gates are shut.  What flowed before flows on, whatever is said of it.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "gateway/base/metrics.h"
+#include "gateway/call_priv.h"
+
+#define QOS "isthmus_calls_preconditions_total"
+#define QOS_HELP                                                               \
+	"Calls and early dialogs with preconditions, by what came of them"
+GW_COUNTER(m_waited, QOS, QOS_HELP, "result=\"update_waited\"");
+GW_COUNTER(m_met, QOS, QOS_HELP, "result=\"update_met\"");
+GW_COUNTER(m_failed, QOS, QOS_HELP, "result=\"update_failed\"");
+
+/* Ours, of each m-line, after @s' peer said @text.  How many. */
+static unsigned learn(const struct gw_call *call, const struct side *s,
+		      const char *text,
+		      struct gw_precondition ours[GW_MAX_STREAMS])
+{
+	struct gw_precondition theirs[GW_MAX_STREAMS];
+	unsigned n;
+
+	if (s->profile != GW_PROFILE_CORE || !gw_call_qos_wanted(call))
+		return 0;
+	n = gw_precondition_read_each(theirs, GW_MAX_STREAMS, text,
+				      strlen(text));
+	for (unsigned i = 0; i < n; i++) {
+		ours[i] = (struct gw_precondition){ .have_local =
+							    GW_DIR_SENDRECV };
+		gw_precondition_learn(&ours[i], &theirs[i]);
+		if (!gw_precondition_met(&ours[i]))
+			ours[i].confirm = GW_DIR_SENDRECV;
+	}
+	return n;
+}
+
+void gw_call_qos_up(struct gw_call *call, struct side *s)
+{
+	struct gw_precondition theirs;
+
+	s->qos = (struct gw_precondition){ 0 };
+	s->shut_in = s->shut_out = 0;
+	s->conditions = false;
+	if (s->profile != GW_PROFILE_CORE || !s->remote ||
+	    !gw_call_qos_wanted(call))
+		return;
+	gw_precondition_read(&theirs, s->remote, strlen(s->remote));
+	s->conditions = theirs.present;
+}
+
+static bool described(const struct side *s, unsigned i)
+{
+	struct gw_sess local, remote;
+
+	if (!s->local || !s->remote)
+		return false;
+	gw_call_reread(s, s->local, &local);
+	gw_call_reread(s, s->remote, &remote);
+	return call_live(&local, i) && call_live(&remote, i);
+}
+
+int gw_call_qos_judge(struct gw_call *call, const struct gw_sess *offer)
+{
+	struct update *u = &call->upd;
+	struct gw_precondition line[GW_MAX_STREAMS];
+	unsigned n = learn(call, u->x, u->offer_x, line);
+
+	u->waits = u->held = 0;
+	for (unsigned i = 0; i < n; i++) {
+		if (line[i].impossible) {
+			gw_metric_add(&m_failed, 1);
+			u->waits = u->x->shut_in; /* as it was */
+			return -1;
+		}
+		u->x->conditions |= line[i].present;
+		if (!call_live(offer, i) || gw_precondition_met(&line[i]) ||
+		    (described(u->x, i) && !(u->x->shut_in >> i & 1)))
+			continue;
+		u->waits |= 1u << i;
+		if (u->y->profile != GW_PROFILE_RESOURCE && !described(u->y, i))
+			u->held |= 1u << i;
+	}
+	return 0;
+}
+
+void gw_call_qos_hold_back(const struct update *u, struct gw_sess *fwd)
+{
+	for (unsigned i = 0; i < fwd->nstream; i++) {
+		if (!(u->held >> i & 1))
+			continue;
+		fwd->stream[i].refused = true;
+		fwd->stream[i].dir = GW_DIR_INACTIVE;
+	}
+}
+
+void gw_call_qos_stand_in(const struct update *u, const struct gw_sess *offer,
+			  struct gw_sess *theirs)
+{
+	struct gw_sess may;
+
+	if (!u->held)
+		return;
+	may = *offer;
+	if (call_is_web(u->y))
+		(void)gw_sess_for_web(&may);
+	for (unsigned i = 0; i < may.nstream; i++) {
+		bool held = u->held >> i & 1;
+
+		if (!held && i < theirs->nstream)
+			continue;
+		theirs->stream[i] = may.stream[i];
+		theirs->stream[i].dir = GW_DIR_SENDRECV;
+		theirs->stream[i].refused |= !held;
+		if (i >= theirs->nstream)
+			theirs->nstream = (uint8_t)(i + 1);
+	}
+}
+
+char *gw_call_qos_answer(const struct gw_call *call, const struct side *x,
+			 const char *offer, char *text)
+{
+	struct gw_precondition line[GW_MAX_STREAMS];
+	unsigned n = text ? learn(call, x, offer, line) : 0;
+	bool any = false;
+	char *more;
+
+	for (unsigned i = 0; i < n; i++)
+		any |= line[i].present;
+	if (!any)
+		return text;
+	more = gw_precondition_print_each(text, line, n);
+	free(text);
+	return more;
+}
+
+void gw_call_qos_shut(struct gw_call *call, struct side *x, uint32_t waits)
+{
+	for (unsigned i = 0; i < GW_MAX_STREAMS; i++) {
+		bool was = x->shut_in >> i & 1, is = waits >> i & 1;
+
+		if (was == is || !described(x, i))
+			continue;
+		gw_metric_add(is ? &m_waited : &m_met, 1);
+		gw_info(&call->log, "m-line %u: the resources of the %s leg %s",
+			i, x->kind, is ? "are to come" : "are there");
+	}
+	x->shut_in = x->shut_out = waits;
+}
+
+void gw_call_qos_told(const struct gw_call *call, struct side *s)
+{
+	struct gw_precondition line[GW_MAX_STREAMS];
+	uint32_t still = 0;
+	unsigned n;
+
+	if (!s->shut_in)
+		return;
+	n = learn(call, s, s->remote, line);
+	for (unsigned i = 0; i < n; i++) {
+		if (!gw_precondition_met(&line[i]) && described(s, i))
+			still |= 1u << i;
+	}
+	s->shut_in &= still;
+	s->shut_out = s->shut_in;
+}
+
+bool gw_call_qos_offer(const struct gw_call *call, const struct side *s,
+		       const struct gw_sess *content, char **text)
+{
+	const char *choice = call->core->set->sip.precondition;
+	struct gw_precondition line[GW_MAX_STREAMS] = { 0 };
+	bool adds = false;
+	char *more;
+
+	if (!*text || !s->conditions || !gw_call_qos_wanted(call))
+		return false;
+	for (unsigned i = 0; i < content->nstream && i < GW_MAX_STREAMS; i++) {
+		bool flows = described(s, i);
+
+		adds |= call_live(content, i) && !flows;
+		line[i] = (struct gw_precondition){
+			.present = true,
+			.have_local = GW_DIR_SENDRECV,
+			.have_remote =
+				flows ? GW_DIR_SENDRECV : GW_DIR_INACTIVE,
+			.must_local = GW_DIR_SENDRECV,
+			.must_remote = strcmp(choice, "required")
+					       ? GW_DIR_INACTIVE
+					       : GW_DIR_SENDRECV,
+		};
+	}
+	more = adds ? gw_precondition_print_each(*text, line, GW_MAX_STREAMS)
+		    : NULL;
+	if (!more)
+		return false;
+	free(*text);
+	*text = more;
+	return true;
+}
