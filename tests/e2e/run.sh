@@ -32,6 +32,18 @@ run()
 	echo $? >"$out/$name.rc"
 }
 
+# Those of a minute and more first, so that all lanes end together.
+first=()
+for name in client browsers roaming lite transfer refresh video-loss; do
+	for file in "$@"; do
+		[ "$(basename "$file" .test.mjs)" != $name ] || first+=("$file")
+	done
+done
+for file in "$@"; do
+	[[ " ${first[*]} " = *" $file "* ]] || first+=("$file")
+done
+set -- "${first[@]}"
+
 measuring=" calls protocol soak "
 passed=0
 failed=0
