@@ -185,11 +185,25 @@ void gw_session_enter(struct gw_session *s)
 	s->busy++;
 }
 
+/* Requests of the peer that will not be served any more. */
+static void reject_pending(struct gw_session *s)
+{
+	if (s->inv_irq && !s->inv_answered) {
+		(void)gw_dialog_reply(s, s->inv_irq, 487, NULL, false);
+		s->inv_irq = NULL;
+	}
+	if (s->upd_irq) {
+		(void)gw_dialog_reply(s, s->upd_irq, 487, NULL, false);
+		s->upd_irq = NULL;
+	}
+}
+
 void gw_session_leave(struct gw_session *s)
 {
 	GW_CHECK(s, SESSION_MAGIC);
 	if (--s->busy || s->state != GW_SES_DEAD)
 		return;
+	reject_pending(s);
 	gw_dialog_drop_all(s);
 	if (!s->leg && !gw_timer_running(&s->later))
 		destroy(s);
@@ -395,19 +409,6 @@ static void reject_invite(struct gw_session *s, const struct gw_cause *cause)
 	(void)gw_dialog_reply(s, s->inv_irq, (int)status, &m, false);
 	s->inv_irq = NULL;
 	gw_info(&s->log, "INVITE answered %u", status);
-}
-
-/* Requests of the peer that will not be served any more. */
-static void reject_pending(struct gw_session *s)
-{
-	if (s->inv_irq && !s->inv_answered) {
-		(void)gw_dialog_reply(s, s->inv_irq, 487, NULL, false);
-		s->inv_irq = NULL;
-	}
-	if (s->upd_irq) {
-		(void)gw_dialog_reply(s, s->upd_irq, 487, NULL, false);
-		s->upd_irq = NULL;
-	}
 }
 
 static void keep_reason(struct gw_session *s, const struct gw_cause *cause)

@@ -302,6 +302,8 @@ unsigned gw_session_branch_of(const struct gw_session *s, const nta_leg_t *leg);
 /* May the peer offer in @leg before the call is answered? */
 bool gw_session_early_may_offer(const struct gw_session *s,
 				const nta_leg_t *leg);
+/* Is our early offer in the dialog that answered still unanswered? */
+bool gw_session_early_offers(const struct gw_session *s);
 
 /* ---- session_offer.c ---- */
 

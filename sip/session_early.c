@@ -198,8 +198,12 @@ void gw_session_on_update_response(struct gw_session *s, nta_outgoing_t *orq,
 	gw_dialog_drop(&orq);
 	if (b && b->update)
 		return;
-	if (!b || s->state != GW_SES_CALLING)
+	if (!b)
 		return;
+	if (s->state != GW_SES_CALLING) {
+		gw_session_flush_offer(s); /* which waited for this one */
+		return;
+	}
 	if (status < 300 && gw_ims_has_sdp(response)) {
 		gw_dialog_refresh(s, b->leg, false, response);
 		gw_ims_tell_accept(s, n, response, GW_DESC_ANSWER);
@@ -390,6 +394,11 @@ void gw_session_on_prack(struct gw_session *s, nta_reliable_t *rel,
 			(void)gw_dialog_reply(s, prack, 200, NULL, false);
 	}
 	send_held(s);
+}
+
+bool gw_session_early_offers(const struct gw_session *s)
+{
+	return s->nbranch && s->branch[s->won].update;
 }
 
 bool gw_session_early_may_offer(const struct gw_session *s,

@@ -33,7 +33,7 @@ static bool may_send(const struct gw_session *s)
 {
 	return s->state == GW_SES_UP && s->offer == GW_OFF_QUEUED &&
 	       !gw_timer_running(&s->glare) && !s->inv_irq && !s->upd_irq &&
-	       !s->re_invite;
+	       !s->re_invite && !gw_session_early_offers(s);
 }
 
 static int send_offer(struct gw_session *s)
@@ -311,7 +311,8 @@ static bool peer_may_offer(struct gw_session *s, nta_leg_t *leg,
 	}
 	if (st == GW_SES_CALLING || st == GW_SES_ACKING ||
 	    (st == GW_SES_ANSWERED && s->late) || s->offer == GW_OFF_SENT ||
-	    s->offer == GW_OFF_LATE || s->offer == GW_OFF_PEER_LATE) {
+	    s->offer == GW_OFF_LATE || s->offer == GW_OFF_PEER_LATE ||
+	    gw_session_early_offers(s)) {
 		reply_glare(s, irq);
 	} else if (st == GW_SES_INCOMING || st == GW_SES_ANSWERED ||
 		   s->offer == GW_OFF_PEER || s->offer == GW_OFF_PEER_GONE) {

@@ -148,7 +148,7 @@ static void end_early_offers(struct gw_session *s)
 	if (s->upd_irq)
 		(void)gw_dialog_reply(s, s->upd_irq, 487, NULL, false);
 	s->upd_irq = NULL;
-	if (s->offer == GW_OFF_PEER)
+	if (s->offer == GW_OFF_PEER || s->offer == GW_OFF_PEER_GONE)
 		s->offer = GW_OFF_NONE;
 }
 

@@ -236,6 +236,9 @@ static void on_bye(struct gw_session *s, nta_leg_t *leg, nta_incoming_t *irq,
 	if (s->upd_irq) {
 		(void)gw_dialog_reply(s, s->upd_irq, 487, NULL, false);
 		s->upd_irq = NULL;
+		/* other forks may go on while the call thinks of it */
+		if (s->offer == GW_OFF_PEER)
+			s->offer = GW_OFF_PEER_GONE;
 	}
 	/* One early dialog of several, or a fork that lost: not the call. */
 	if (leg != s->dialog) {
