@@ -12,8 +12,6 @@
 #include <string.h>
 
 #include "gateway/call_transfer_priv.h"
-#include "gateway/echo_leg.h"
-#include "gateway/fork_leg.h"
 
 /* The side that the new party is described in until it takes over. */
 static struct side *newcomer(struct gw_call *call)
@@ -42,20 +40,9 @@ bool gw_call_newcomer_fits(const struct side *out, enum gw_profile profile)
 
 int gw_call_newcomer_leg(struct gw_call *call, enum gw_route_leg kind)
 {
-	struct gw_core *core = call->core;
 	struct transfer *t = &call->transfer;
 
-	switch (kind) {
-	case GW_ROUTE_ECHO:
-		return gw_echo_leg_new(&t->leg, core->loop);
-	case GW_ROUTE_USER:
-		return gw_fork_leg_new(&t->leg, core->web, t->target, NULL);
-	case GW_ROUTE_CORE:
-		return gw_ims_leg_new(&t->leg, core->sip);
-	case GW_ROUTE_REFUSE:
-		break;
-	}
-	return -EACCES;
+	return gw_call_make_leg(call, &t->leg, kind, t->target, NULL);
 }
 
 /* ---- its termination ---- */

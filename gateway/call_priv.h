@@ -15,6 +15,7 @@
 #include "gateway/call_fsm.h"
 #include "gateway/oa.h"
 #include "gateway/quality.h"
+#include "gateway/route.h"
 #include "sdp/precondition.h"
 #include "sdp/session.h"
 
@@ -432,6 +433,13 @@ const char *gw_call_who(const struct gw_call *call, const struct side *s);
 bool gw_call_withheld(const struct gw_call *call, const struct side *s);
 /* gateway/call.c: @s->leg is the call's from now. */
 void gw_call_take_leg(struct gw_call *call, struct side *s);
+/* gateway/call_route.c: B's leg; 0, or -errno with the cause set. */
+int gw_call_find_b(struct gw_call *call);
+/* A leg to @target, nobody's yet.  @registration, or NULL: the one that the
+ * core calls through. */
+int gw_call_make_leg(struct gw_call *call, struct gw_leg **out,
+		     enum gw_route_leg kind, const char *target,
+		     const char *registration);
 /* All but the leg. */
 void gw_call_side_fini(struct side *s);
 

@@ -133,7 +133,7 @@ static void try_replace(struct gw_call *call, struct side *out,
 		out && out->leg ? replace(call, out, leg, setup) : 486;
 	if (!no.cause.status)
 		return;
-	gw_call_transfer_count_refused();
+	gw_call_transfer_refused();
 	gw_info(&call->log, "a caller in place of another refused, %u",
 		no.cause.status);
 	(void)gw_leg_send(leg, &no);

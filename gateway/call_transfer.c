@@ -28,11 +28,6 @@ GW_COUNTER(m_done, TOTAL, HELP, "result=\"done\"");
 GW_COUNTER(m_failed, TOTAL, HELP, "result=\"failed\"");
 GW_COUNTER(m_refused, TOTAL, HELP, "result=\"refused\"");
 
-void gw_call_transfer_count_refused(void)
-{
-	gw_metric_add(&m_refused, 1);
-}
-
 bool gw_call_transferring(const struct gw_call *call)
 {
 	return call->transfer.out != NULL || call->transfer.taking != NULL;
@@ -103,6 +98,11 @@ void gw_call_transfer_told(struct gw_call *call, uint16_t status)
 		gw_call_transfer_tell(call, s, status, NULL, NULL);
 }
 
+void gw_call_transfer_refused(void)
+{
+	gw_metric_add(&m_refused, 1);
+}
+
 static void refuse(struct gw_call *call, struct side *x, const char *target,
 		   uint16_t status, const char *text)
 {
@@ -112,7 +112,7 @@ static void refuse(struct gw_call *call, struct side *x, const char *target,
 		.cause = { .status = status, .text = text},
 	};
 
-	gw_call_transfer_count_refused();
+	gw_call_transfer_refused();
 	gw_info(&call->log, "transfer asked for by the %s leg refused, %u: %s",
 		x->kind, status, text);
 	if (x->leg && gw_leg_send(x->leg, &msg))

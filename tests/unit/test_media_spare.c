@@ -1,27 +1,8 @@
 /* Another termination in place of one, of whatever kind either is. */
-#include "tests/unit/media_bench.h"
+#include "tests/unit/media_webrtc.h"
 
 #include <errno.h>
 #include <string.h>
-
-static struct bench b;
-
-static int start(void **state)
-{
-	struct gw_media_config cfg;
-
-	(void)state;
-	bench_config(&cfg);
-	bench_start(&b, &cfg);
-	return 0;
-}
-
-static int stop(void **state)
-{
-	(void)state;
-	bench_stop(&b);
-	return 0;
-}
 
 static const struct gw_media_event *take(gw_ctx_id ctx, enum gw_term term)
 {
