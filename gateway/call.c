@@ -9,16 +9,11 @@
 #include "gateway/base/metrics.h"
 #include "gateway/call_priv.h"
 #include "gateway/cdr.h"
-#include "gateway/echo_leg.h"
-#include "gateway/fork_leg.h"
-#include "gateway/route.h"
 
 #define RESERVE_MS       5000
 #define CLEARED_MS       3000
 #define RELEASE_AGAIN_MS 20
 #define RELEASE_TRIES    100
-/* Whose client is awaited after a crash comes soon or not at all. */
-#define RESUME_RETRY_S 10
 
 GW_COUNTER(m_info_lost, "isthmus_calls_info_lost_total",
 	   "Digits and other information that the other leg did not take", "");
@@ -418,34 +413,6 @@ static void on_leg(struct gw_leg *leg, const struct gw_msg *msg, void *arg)
 
 /* ---- the beginning ---- */
 
-/* The one called, or through which is called; NULL: none. */
-static const char *registration_of(const struct gw_call *call)
-{
-	return call->registration[0] ? call->registration : NULL;
-}
-
-static int make_b(struct gw_call *call, const struct gw_route *route)
-{
-	struct gw_core *core = call->core;
-
-	switch (route->leg) {
-	case GW_ROUTE_ECHO:
-		return gw_echo_leg_new(&call->b.leg, core->loop);
-	case GW_ROUTE_USER:
-		return gw_fork_leg_new(&call->b.leg, core->web, call->to,
-				       call->a.profile == GW_PROFILE_CORE
-					       ? registration_of(call)
-					       : NULL);
-	case GW_ROUTE_CORE:
-		if (!core->sip)
-			return -ENOENT;
-		return gw_ims_leg_new(&call->b.leg, core->sip);
-	case GW_ROUTE_REFUSE:
-		break;
-	}
-	return -EACCES;
-}
-
 void gw_call_take_leg(struct gw_call *call, struct side *s)
 {
 	s->profile = s->leg->ops->profile;
@@ -454,37 +421,6 @@ void gw_call_take_leg(struct gw_call *call, struct side *s)
 	s->leg->arg = call;
 	(void)snprintf(s->leg->call_id, sizeof(s->leg->call_id), "%s",
 		       call->id);
-}
-
-/* Sets the cause and returns an error where the call cannot be made. */
-static int find_b(struct gw_call *call)
-{
-	bool from_core = call->a.profile == GW_PROFILE_CORE;
-	struct gw_route route = { .leg = GW_ROUTE_CORE };
-	int err;
-
-	/* No route of the configuration bars an emergency call. */
-	if (!call->emergency)
-		route = gw_route_find(call->core->set, call->core->web,
-				      call->to, from_core,
-				      registration_of(call));
-	if (route.leg == GW_ROUTE_REFUSE)
-		return gw_call_because(call, route.status, route.why);
-	err = make_b(call, &route);
-	switch (err) {
-	case 0:
-		gw_call_take_leg(call, &call->b);
-		return 0;
-	case -ENOENT:
-		return gw_call_because(call, 480, "not registered");
-	case -EHOSTDOWN:
-		call->cause.retry_after_s = RESUME_RETRY_S;
-		return gw_call_because(call, 480, "not back yet");
-	case -EBUSY:
-		return gw_call_because(call, 486, "all sessions are in use");
-	default:
-		return gw_call_because(call, 500, "no leg could be made");
-	}
 }
 
 static int reserve(struct gw_call *call, const struct gw_sess *offer)
@@ -536,7 +472,7 @@ static int begin(struct gw_call *call, const struct gw_msg *setup)
 			return gw_call_because(call, 500, "out of memory");
 		(void)gw_oa_event(&call->a.oa, GW_OA_PEER_OFFERS);
 	}
-	err = find_b(call);
+	err = gw_call_find_b(call);
 	if (!err)
 		err = gw_call_qos_setup(call, setup);
 	return err ? err : reserve(call, setup->desc.text ? &offer : NULL);

@@ -455,7 +455,8 @@ void gw_call_early_commit(struct gw_call *call, struct side *s, struct early *e,
 	} else {
 		gw_call_keep(&s->local, local);
 		gw_call_keep(&s->remote, remote);
-		again = strdup(remote);
+		/* Of who offered at first: the 200 answers that, too. */
+		again = s->pending ? strdup(remote) : NULL;
 		if (again)
 			gw_call_keep(&s->pending, again);
 		gw_call_reread(s, local, &mine);

@@ -12,8 +12,6 @@
 #include <string.h>
 
 #include "gateway/call_transfer_priv.h"
-#include "gateway/echo_leg.h"
-#include "gateway/fork_leg.h"
 
 /* The side that the new party is described in until it takes over. */
 static struct side *newcomer(struct gw_call *call)
@@ -30,6 +28,11 @@ const char *gw_call_who(const struct gw_call *call, const struct side *s)
 	return s == &call->a ? call->from : call->to;
 }
 
+bool gw_call_withheld(const struct gw_call *call, const struct side *s)
+{
+	return s->who ? s->withheld : s == &call->a && call->privacy;
+}
+
 bool gw_call_newcomer_fits(const struct side *out, enum gw_profile profile)
 {
 	return out->profile == GW_PROFILE_CORE && profile == GW_PROFILE_CORE;
@@ -37,20 +40,9 @@ bool gw_call_newcomer_fits(const struct side *out, enum gw_profile profile)
 
 int gw_call_newcomer_leg(struct gw_call *call, enum gw_route_leg kind)
 {
-	struct gw_core *core = call->core;
 	struct transfer *t = &call->transfer;
 
-	switch (kind) {
-	case GW_ROUTE_ECHO:
-		return gw_echo_leg_new(&t->leg, core->loop);
-	case GW_ROUTE_USER:
-		return gw_fork_leg_new(&t->leg, core->web, t->target, NULL);
-	case GW_ROUTE_CORE:
-		return gw_ims_leg_new(&t->leg, core->sip);
-	case GW_ROUTE_REFUSE:
-		break;
-	}
-	return -EACCES;
+	return gw_call_make_leg(call, &t->leg, kind, t->target, NULL);
 }
 
 /* ---- its termination ---- */
@@ -269,7 +261,9 @@ void gw_call_newcomer_seated(struct gw_call *call, const struct gw_party *who)
 	}
 	out->leg = leg;
 	gw_call_take_leg(call, out);
-	gw_call_keep(&out->who, who->uri ? strdup(who->uri) : NULL);
+	gw_call_keep(&out->who, strdup(who->uri ? who->uri : ""));
+	out->withheld = t->withheld;
+	gw_call_update_left(call, out);
 	gw_call_note_codec(call);
 	gw_call_transfer_reset(call);
 	/* A browser has to find its path; another one is not missed. */
@@ -436,7 +430,7 @@ static void set_up_of(struct gw_call *call, struct gw_msg *setup)
 		.verb = GW_V_SETUP,
 		.target = {t->target,          NULL},
 		.asserted = { *who ? who : NULL, NULL},
-		.privacy = caller && call->privacy,
+		.privacy = gw_call_withheld(call, stays),
 		.replaces = t->replaces,
 		.referred_by = t->referred_by,
 	};

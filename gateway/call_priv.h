@@ -15,6 +15,7 @@
 #include "gateway/call_fsm.h"
 #include "gateway/oa.h"
 #include "gateway/quality.h"
+#include "gateway/route.h"
 #include "sdp/precondition.h"
 #include "sdp/session.h"
 
@@ -65,7 +66,9 @@ struct side {
 	bool no_video;   /* the operator wants none */
 	bool owed;     /* it changed in vain, and is to be offered what holds */
 	bool newcomer; /* what media is told next is of another party */
-	char *who;     /* who took the first party's place; NULL: nobody did */
+	char *who;     /* who took the first party's place, "": unknown; NULL:
+			  nobody did */
+	bool withheld; /* who is for the trust domain only */
 	/* What our descriptions say of resources, until the call is up. */
 	struct gw_precondition qos;
 };
@@ -110,6 +113,7 @@ struct transfer {
 	char *referred_by;    /* who sends the one that stays there, or NULL */
 	char *early;     /* what a branch of it has answered for good ... */
 	uint32_t branch; /* ... this one */
+	bool withheld;   /* target is for the trust domain only */
 	char target[257], done[257]; /* done: the last one that succeeded */
 };
 
@@ -430,8 +434,17 @@ bool gw_call_transfer_event(struct gw_call *call,
 void gw_call_spare_drop(struct gw_call *call);
 /* The identity of @s' party of now; "": not known. */
 const char *gw_call_who(const struct gw_call *call, const struct side *s);
+/* May only the trust domain hear it (RFC 3325 7)? */
+bool gw_call_withheld(const struct gw_call *call, const struct side *s);
 /* gateway/call.c: @s->leg is the call's from now. */
 void gw_call_take_leg(struct gw_call *call, struct side *s);
+/* gateway/call_route.c: B's leg; 0, or -errno with the cause set. */
+int gw_call_find_b(struct gw_call *call);
+/* A leg to @target, nobody's yet.  @registration, or NULL: the one that the
+ * core calls through. */
+int gw_call_make_leg(struct gw_call *call, struct gw_leg **out,
+		     enum gw_route_leg kind, const char *target,
+		     const char *registration);
 /* All but the leg. */
 void gw_call_side_fini(struct side *s);
 
@@ -457,6 +470,8 @@ void gw_call_update_fini(struct gw_call *call);
 void gw_call_update_narrow(struct gw_call *call);
 /* Offers @s on our own account what the other side has now. */
 void gw_call_offer_again(struct gw_call *call, struct side *s);
+/* @s has another party, which was offered what holds: none is owed to it. */
+void gw_call_update_left(struct gw_call *call, struct side *s);
 void gw_call_update_init(struct gw_call *call);
 
 #endif

@@ -7,12 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "gateway/base/metrics.h"
 #include "gateway/call_transfer_priv.h"
-
-GW_COUNTER(m_refused, "isthmus_transfers_total",
-	   "Parties of calls replaced by others, by what became of it",
-	   "result=\"refused\"");
 
 /* Our answer to what the new party offers; 0, or the status that refuses it. */
 static uint16_t answer_new(struct gw_call *call, struct side *s,
@@ -110,6 +105,7 @@ static uint16_t replace(struct gw_call *call, struct side *out,
 		return cause.status;
 	(void)snprintf(t->target, sizeof(t->target), "%s",
 		       setup->asserted.uri ? setup->asserted.uri : "");
+	t->withheld = setup->privacy;
 	t->out = out;
 	t->leg = leg;
 	t->incoming = true;
@@ -137,7 +133,7 @@ static void try_replace(struct gw_call *call, struct side *out,
 		out && out->leg ? replace(call, out, leg, setup) : 486;
 	if (!no.cause.status)
 		return;
-	gw_metric_add(&m_refused, 1);
+	gw_call_transfer_refused();
 	gw_info(&call->log, "a caller in place of another refused, %u",
 		no.cause.status);
 	(void)gw_leg_send(leg, &no);

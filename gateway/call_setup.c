@@ -368,6 +368,13 @@ int gw_call_open(struct gw_call *call)
 	if (err)
 		return err;
 
+	gw_timer_start_ms(gw_loop_timers(call->core->loop), &call->watch,
+			  call->core->set->sip.t1x64_ms);
+	/* Another early dialog has asked, and A still thinks: what it answers
+	 * is the answer to this offer, too. */
+	if (a->oa.state == GW_OA_LOCAL)
+		return 0;
+
 	if (b->profile != GW_PROFILE_RESOURCE &&
 	    gw_call_relay_offer(a, &content, &theirs, NULL))
 		return gw_call_because(call, 488, "no media in common");
@@ -379,8 +386,6 @@ int gw_call_open(struct gw_call *call)
 	 * first and is then told that it is connected. */
 	msg.verb = a->profile == GW_PROFILE_CORE ? GW_V_ANSWER : GW_V_OFFER;
 	msg.desc = desc_of(GW_DESC_OFFER, a->pending);
-	gw_timer_start_ms(gw_loop_timers(call->core->loop), &call->watch,
-			  call->core->set->sip.t1x64_ms);
 	return gw_leg_send(a->leg, &msg);
 }
 

@@ -51,8 +51,8 @@ void gw_call_transfer_reset(struct gw_call *call)
 void gw_call_transfer_fini(struct gw_call *call)
 {
 	gw_leg_free(call->transfer.leg);
+	/* Not what media was told: TAKEN has counters that the record needs. */
 	gw_call_transfer_reset(call);
-	call->transfer.taking = NULL;
 }
 
 bool gw_call_transfer_waits(struct gw_call *call, const struct side *s)
@@ -66,13 +66,14 @@ void gw_call_transfer_tell(struct gw_call *call, struct side *s,
 			   uint16_t status, const struct gw_cause *cause,
 			   const struct gw_party *who)
 {
+	const struct transfer *t = &call->transfer;
 	struct gw_msg msg = {
 		.verb = GW_V_TRANSFER,
-		.target = {call->transfer.target, NULL },
-		.cause = cause ? *cause : (struct gw_cause){ .status = status                   },
+		.cause = cause ? *cause : (struct gw_cause){ .status = status },
 	};
 
-	if (who)
+	msg.target.uri = t->withheld ? "" : t->target;
+	if (who && !t->withheld)
 		msg.asserted = *who;
 	if (s->leg && gw_leg_send(s->leg, &msg))
 		gw_debug(&call->log, "%s leg is not told of the transfer",
@@ -97,6 +98,11 @@ void gw_call_transfer_told(struct gw_call *call, uint16_t status)
 		gw_call_transfer_tell(call, s, status, NULL, NULL);
 }
 
+void gw_call_transfer_refused(void)
+{
+	gw_metric_add(&m_refused, 1);
+}
+
 static void refuse(struct gw_call *call, struct side *x, const char *target,
 		   uint16_t status, const char *text)
 {
@@ -106,7 +112,7 @@ static void refuse(struct gw_call *call, struct side *x, const char *target,
 		.cause = { .status = status, .text = text},
 	};
 
-	gw_metric_add(&m_refused, 1);
+	gw_call_transfer_refused();
 	gw_info(&call->log, "transfer asked for by the %s leg refused, %u: %s",
 		x->kind, status, text);
 	if (x->leg && gw_leg_send(x->leg, &msg))
@@ -160,6 +166,25 @@ static uint16_t check(struct gw_call *call, const char **why)
 	return call->core->draining ? 503 : 0;
 }
 
+/* Who @s' party hears in the end, over whatever calls are joined. */
+static const struct side *behind(const struct side *s)
+{
+	struct gw_leg *leg;
+
+	while (s->leg && (leg = gw_link_leg_other(s->leg))) {
+		struct gw_call *call = leg->arg;
+
+		GW_CHECK(call, CALL_MAGIC);
+		if (leg == call->a.leg)
+			s = &call->b;
+		else if (leg == call->b.leg)
+			s = &call->a;
+		else
+			break; /* still on its way there */
+	}
+	return s;
+}
+
 /* Who may be called is the business of the web user: two parties of the core
  * are no reason to call a third there (RFC 3261 16.3). */
 static uint16_t find_target(struct gw_call *call, const struct side *x,
@@ -179,7 +204,7 @@ static uint16_t find_target(struct gw_call *call, const struct side *x,
 	if (route.leg == GW_ROUTE_REFUSE)
 		return route.status;
 	if (route.leg == GW_ROUTE_ECHO &&
-	    stays->profile == GW_PROFILE_RESOURCE) {
+	    behind(stays)->profile == GW_PROFILE_RESOURCE) {
 		*why = "an echo of an echo";
 		return 488;
 	}
@@ -235,11 +260,28 @@ static bool find_leg(struct gw_core *core, const struct gw_leg *leg,
 	return false;
 }
 
+/* Packets would go round for ever between calls that nobody ends any more.
+ * @place and @party: the two sides of the other call. */
+static const char *goes_round(const struct side *stays,
+			      const struct side *place,
+			      const struct side *party)
+{
+	const struct side *end = behind(stays);
+
+	if (end == place)
+		return "who leaves is both parties";
+	if (end->profile == GW_PROFILE_RESOURCE &&
+	    behind(party)->profile == GW_PROFILE_RESOURCE)
+		return "an echo of an echo";
+	return NULL;
+}
+
 /* The new party of @call is who talks to msg->joins. */
-static uint16_t join(struct gw_call *call, const struct gw_msg *msg,
-		     const char **why)
+static uint16_t join(struct gw_call *call, const struct side *out,
+		     const struct gw_msg *msg, const char **why)
 {
 	struct transfer *t = &call->transfer;
+	const struct side *stays = call_other(call, out);
 	struct gw_call *other;
 	struct side *place, *party;
 
@@ -258,6 +300,10 @@ static uint16_t join(struct gw_call *call, const struct gw_msg *msg,
 	    gw_call_transferring(other))
 		return 491;
 	party = call_other(other, place);
+	*why = goes_round(stays, place, party);
+	if (*why)
+		return 488;
+	t->withheld = gw_call_withheld(other, party);
 	(void)snprintf(t->target, sizeof(t->target), "%s",
 		       gw_call_who(other, party));
 	if (gw_link_leg_new(&t->leg, call->core, other->ctx, place->term))
@@ -270,7 +316,7 @@ static int note_request(struct gw_call *call, const struct side *x,
 			const struct gw_msg *msg)
 {
 	struct transfer *t = &call->transfer;
-	bool withheld = x == &call->a && !x->who && call->privacy;
+	bool withheld = gw_call_withheld(call, x);
 	const char *by = msg->referred_by;
 
 	if (!by && x->profile == GW_PROFILE_WEB && !withheld)
@@ -312,8 +358,9 @@ static uint16_t begin(struct gw_call *call, struct side *x, struct side *out,
 	status = check(call, why);
 	if (status)
 		return status;
+	t->withheld = false;
 	if (msg->joins) {
-		status = join(call, msg, why);
+		status = join(call, out, msg, why);
 	} else if (strlen(msg->target.uri) >= sizeof(t->target)) {
 		*why = "the target is too long";
 		status = 414;
@@ -361,8 +408,10 @@ static void heard(struct gw_call *call, struct side *x,
 
 	if (call->fsm.state != GW_CALL_UP)
 		return;
+	/* Without a name it is withheld, see gw_call_transfer_tell(). */
 	gw_call_keep(&x->who,
-		     msg->asserted.uri ? strdup(msg->asserted.uri) : NULL);
+		     strdup(msg->asserted.uri ? msg->asserted.uri : ""));
+	x->withheld = !msg->asserted.uri;
 	gw_info(&call->log, "another party is behind the %s leg", x->kind);
 	gw_call_say(call, to, &told);
 }
@@ -381,8 +430,8 @@ void gw_call_transfer(struct gw_call *call, struct side *x,
 	}
 	status = begin(call, x, out, msg, &why);
 	if (status) {
-		refuse(call, x, msg->target.uri ? msg->target.uri : t->target,
-		       status, why);
+		refuse(call, x, msg->target.uri ? msg->target.uri : "", status,
+		       why);
 		return;
 	}
 	gw_info(&call->log, "%s leg asks for %s in place of the %s leg",

@@ -8,7 +8,6 @@
 #define GW_CALL_TRANSFER_PRIV_H
 
 #include "gateway/call_priv.h"
-#include "gateway/route.h"
 
 /* ---- gateway/call_transfer.c: who is told ---- */
 
@@ -16,6 +15,8 @@
 void gw_call_transfer_tell(struct gw_call *call, struct side *s,
 			   uint16_t status, const struct gw_cause *cause,
 			   const struct gw_party *who);
+/* Counts one that could not be tried. */
+void gw_call_transfer_refused(void);
 /* To who asked, if anybody did. */
 void gw_call_transfer_told(struct gw_call *call, uint16_t status);
 /* Nothing has changed, unless who left has left for good: may free the call.

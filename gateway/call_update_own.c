@@ -196,7 +196,9 @@ void gw_call_update_own_refuse(struct gw_call *call, const struct gw_msg *msg)
 	(void)gw_oa_event(&x->oa, GW_OA_PEER_REFUSES);
 	gw_call_keep(&x->pending, NULL);
 	gw_call_update_reset(u);
-	if (own && msg->cause.status == 491)
+	/* A client that was away when it was offered may be back. */
+	if (own && (msg->cause.status == 491 ||
+		    (call_is_web(x) && msg->cause.status == 504)))
 		retry_own(call);
 	else if (own)
 		gw_warn(&call->log, "%s leg refused our offer: %u", x->kind,
@@ -215,12 +217,16 @@ static void own_offer(struct gw_call *call)
 	struct gw_msg msg = { .verb = GW_V_OFFER };
 	char *text;
 
-	if (call->fsm.state != GW_CALL_UP || !x->leg || !u->wanted)
+	if (call->fsm.state != GW_CALL_UP || !u->wanted)
 		return;
-	if (u->state != UPD_IDLE) {
-		wait_and_retry(call); /* somebody else's, which ends */
+	/* Somebody else's, which ends; or its party is being replaced: it would
+	 * be gone before it answers, or has gone already. */
+	if (u->state != UPD_IDLE || x == call->transfer.out) {
+		wait_and_retry(call);
 		return;
 	}
+	if (!x->leg)
+		return;
 	if (y->profile == GW_PROFILE_RESOURCE) {
 		u->wanted = false; /* it takes whatever comes */
 		return;
@@ -265,6 +271,17 @@ void gw_call_update_restore(struct gw_call *call, struct side *s)
 {
 	s->owed = true;
 	next_owed(call);
+}
+
+void gw_call_update_left(struct gw_call *call, struct side *s)
+{
+	struct update *u = &call->upd;
+
+	s->owed = false;
+	if (!u->wanted || u->narrow != s)
+		return;
+	u->wanted = false;
+	gw_timer_stop(&u->retry);
 }
 
 void gw_call_update_narrow(struct gw_call *call)

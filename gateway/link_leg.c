@@ -279,3 +279,14 @@ int gw_link_leg_new(struct gw_leg **out, struct gw_core *core, gw_ctx_id ctx,
 	*out = &l->end[0].leg;
 	return 0;
 }
+
+struct gw_leg *gw_link_leg_other(struct gw_leg *leg)
+{
+	struct end *e, *other;
+
+	if (leg->ops != &link_ops)
+		return NULL;
+	e = end_of(leg);
+	other = &e->link->end[e == &e->link->end[0]];
+	return other->owned ? &other->leg : NULL;
+}

@@ -19,4 +19,8 @@
 int gw_link_leg_new(struct gw_leg **out, struct gw_core *core, gw_ctx_id ctx,
 		    enum gw_term term);
 
+/* The other end of what @leg is an end of; NULL: @leg is of another kind, or no
+ * call has the other one. */
+struct gw_leg *gw_link_leg_other(struct gw_leg *leg);
+
 #endif

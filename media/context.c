@@ -516,6 +516,13 @@ static int take(struct gw_context *ctx, const struct gw_media_cmd *cmd)
 	ctx->term[cmd->term] = t;
 	ctx->spare = NULL;
 	take_off(ctx, &ev);
+	/* A phone that comes back may be the source that was replaced. */
+	for (unsigned i = 0; i < t->nstream; i++) {
+		struct gw_flow *f = gw_context_from(t, i);
+
+		if (f)
+			gw_flow_moved(f);
+	}
 	gw_context_reroute(ctx);
 	ev.type = GW_E_TAKEN;
 	ev.term = cmd->term;
@@ -528,8 +535,9 @@ static int reserve_spare(struct gw_context *ctx, const struct gw_media_cmd *cmd)
 {
 	int err;
 
-	if (!ctx->spare)
-		ctx->spare = new_term(ctx, GW_TERM_SPARE);
+	/* One whose DROP found the mailbox full may be there still. */
+	drop_spare(ctx);
+	ctx->spare = new_term(ctx, GW_TERM_SPARE);
 	if (!ctx->spare)
 		return -ENOMEM;
 	err = reserve(ctx->spare, cmd);

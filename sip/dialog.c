@@ -15,6 +15,7 @@
 #include <sofia-sip/su_tag.h>
 #include <sofia-sip/tport_tag.h>
 
+#include "sip/credentials.h"
 #include "sip/extension.h"
 #include "sip/ims_cause.h"
 
@@ -139,19 +140,8 @@ static const char *body_type(const struct gw_dialog_msg *m)
 char *gw_dialog_credentials(struct gw_session *s, su_home_t *home,
 			    const char *method, const char *uri)
 {
-	const struct gw_set_sip *set = &s->sip->set->sip;
-	const struct gw_digest_who who = { .username = set->username,
-					   .password = set->password };
-	char value[1536];
-
-	if (!s->digest.valid || !uri ||
-	    gw_digest_answer(&s->digest, value, sizeof(value), &who, method,
-			     uri, NULL))
-		return NULL;
-	return su_sprintf(home, "%s: %s\r\n",
-			  s->digest.proxy ? "Proxy-Authorization"
-					  : "Authorization",
-			  value);
+	return gw_credentials_line(&s->digest, &s->sip->set->sip, home, method,
+				   uri);
 }
 
 /* The Request-URI of requests in @leg. */

@@ -24,6 +24,16 @@ static const char *boundary_of(const sip_content_type_t *type)
 	return msg_params_find(type->c_params, "boundary=");
 }
 
+static bool is_encoded(const sip_t *m)
+{
+	const sip_content_encoding_t *e = m->sip_content_encoding;
+
+	for (size_t i = 0; e && e->k_items && e->k_items[i]; i++)
+		if (strcasecmp(e->k_items[i], "identity") != 0)
+			return true;
+	return false;
+}
+
 /* What @m carries; of SDP where it is. */
 static enum body body_of(const sip_t *m, const char **sdp, size_t *len)
 {
@@ -37,6 +47,8 @@ static enum body body_of(const sip_t *m, const char **sdp, size_t *len)
 	type = m->sip_content_type;
 	*sdp = m->sip_payload->pl_data;
 	*len = m->sip_payload->pl_len;
+	if (is_encoded(m))
+		return d && d->cd_optional ? BODY_NONE : BODY_FOREIGN;
 	session = !d || !d->cd_type || strcasecmp(d->cd_type, "early-session");
 	if (type && type->c_type && session &&
 	    !strcasecmp(type->c_type, SDP_TYPE))

@@ -17,7 +17,7 @@
 #include "gateway/base/buf.h"
 #include "gateway/base/ids.h"
 #include "gateway/base/metrics.h"
-#include "sip/digest.h"
+#include "sip/credentials.h"
 #include "sip/ident.h"
 #include "sip/ims_cause.h"
 #include "sip/regn.h"
@@ -112,18 +112,11 @@ static int transmit(struct sent *s);
 /* 401 or 407: the same again, with credentials.  True when it is on its way. */
 static bool try_again(struct sent *s, const sip_t *response)
 {
-	const struct gw_set_sip *set = &s->all->sip->set->sip;
-	bool proxy = response->sip_status->st_status == 407;
-	const msg_auth_t *a = proxy ? response->sip_proxy_authenticate
-				    : response->sip_www_authenticate;
-	bool stale = false;
-	int r = -ENOENT;
+	bool stale;
 
-	for (; *set->username && a && r; a = a->au_next)
-		r = gw_digest_challenge(&s->digest, proxy, a->au_scheme,
-					(const char *const *)a->au_params,
-					&stale);
-	if (r || s->challenges >= CHALLENGES || (s->challenges && !stale))
+	if (!gw_credentials_take(&s->digest, &s->all->sip->set->sip, response,
+				 &stale) ||
+	    s->challenges >= CHALLENGES || (s->challenges && !stale))
 		return false;
 	s->challenges++;
 	nta_outgoing_destroy(s->orq);
@@ -166,24 +159,6 @@ static int on_response(void *ref, nta_outgoing_t *orq, const sip_t *response)
 	return 0;
 }
 
-/* Our answer to the last challenge, as a header line in @home, or NULL. */
-static char *credentials(struct sent *s, su_home_t *home)
-{
-	const struct gw_set_sip *set = &s->all->sip->set->sip;
-	const struct gw_digest_who who = { .username = set->username,
-					   .password = set->password };
-	char value[1536];
-
-	if (!s->digest.valid ||
-	    gw_digest_answer(&s->digest, value, sizeof(value), &who, "MESSAGE",
-			     s->uri, NULL))
-		return NULL;
-	return su_sprintf(home, "%s: %s\r\n",
-			  s->digest.proxy ? "Proxy-Authorization"
-					  : "Authorization",
-			  value);
-}
-
 static int transmit(struct sent *s)
 {
 	struct gw_sip *sip = s->all->sip;
@@ -199,7 +174,8 @@ static int transmit(struct sent *s)
 	ident = hop ? gw_stack_ident(hop->url_host) : NULL;
 	if (!route && loose)
 		route = su_sprintf(home, "<%s>", s->hop);
-	auth = credentials(s, home);
+	auth = gw_credentials_line(&s->digest, &sip->set->sip, home, "MESSAGE",
+				   s->uri);
 	/* RFC 3428 4: no Contact. */
 	s->orq = nta_outgoing_tcreate(
 		sip->default_leg, on_response, s,

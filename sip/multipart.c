@@ -28,13 +28,31 @@ static struct span take_line(struct span *s)
 	return line;
 }
 
+/* A header field may be folded: what continues it begins with a blank (RFC 5322
+ * 2.2.3).  The line ends are left in. */
+static struct span take_field(struct span *s)
+{
+	struct span field = take_line(s), more;
+
+	while (field.n && s->n && (*s->p == ' ' || *s->p == '\t')) {
+		more = take_line(s);
+		field.n = (size_t)(more.p + more.n - field.p);
+	}
+	return field;
+}
+
+static bool is_blank(char c)
+{
+	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
 static struct span trim(struct span s)
 {
-	while (s.n && (*s.p == ' ' || *s.p == '\t')) {
+	while (s.n && is_blank(*s.p)) {
 		s.p++;
 		s.n--;
 	}
-	while (s.n && (s.p[s.n - 1] == ' ' || s.p[s.n - 1] == '\t'))
+	while (s.n && is_blank(s.p[s.n - 1]))
 		s.n--;
 	return s;
 }
@@ -117,11 +135,11 @@ static struct part read_part(struct span s)
 	struct part out = { .encoded = false };
 
 	while (s.n) {
-		struct span line = take_line(&s);
+		struct span field = take_field(&s);
 
-		if (!line.n)
+		if (!field.n)
 			break;
-		read_field(&out, line);
+		read_field(&out, field);
 	}
 	out.content = s;
 	return out;

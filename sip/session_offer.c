@@ -322,8 +322,7 @@ static bool peer_may_offer(struct gw_session *s, nta_leg_t *leg,
 bool gw_session_body_understood(struct gw_session *s, nta_incoming_t *irq,
 				const sip_t *request)
 {
-	const struct gw_dialog_msg m = { .headers = "Accept: " GW_SIP_ACCEPT
-						    "\r\n" };
+	const struct gw_dialog_msg m = { .headers = GW_SIP_ACCEPTED };
 
 	if (!gw_ims_body_is_foreign(request))
 		return true;

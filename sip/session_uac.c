@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "gateway/base/metrics.h"
+#include "sip/credentials.h"
 #include "sip/dialog.h"
 #include "sip/ims_cause.h"
 #include "sip/regn.h"
@@ -71,25 +72,16 @@ void gw_session_drop_branches(struct gw_session *s)
 bool gw_session_challenged(struct gw_session *s, const sip_t *response,
 			   unsigned before)
 {
-	const struct gw_set_sip *set = &s->sip->set->sip;
-	bool proxy = response->sip_status->st_status == 407;
-	const msg_auth_t *a = proxy ? response->sip_proxy_authenticate
-				    : response->sip_www_authenticate;
-	bool stale = false;
-	int r = -ENOENT;
-
-	/* Several challenges may stand there: the first that we can answer,
-	 * which by RFC 7616 3.7 is the one the peer prefers. */
-	for (; *set->username && a && r; a = a->au_next)
-		r = gw_digest_challenge(&s->digest, proxy, a->au_scheme,
-					(const char *const *)a->au_params,
+	bool stale;
+	bool fits = gw_credentials_take(&s->digest, &s->sip->set->sip, response,
 					&stale);
+
 	/* A first challenge, and one more when only the nonce was too old. */
-	if (r || before > 1 || (before && !stale)) {
+	if (!fits || before > 1 || (before && !stale)) {
 		gw_metric_add(&m_unanswerable, 1);
 		gw_warn(&s->log, "%d that we cannot answer%s",
 			response->sip_status->st_status,
-			before && !r ? ": credentials refused" : "");
+			before && fits ? ": credentials refused" : "");
 		return false;
 	}
 	gw_metric_add(&m_challenged, 1);

@@ -17,6 +17,7 @@
 #include "gateway/base/check.h"
 #include "gateway/base/loop.h"
 #include "gateway/base/metrics.h"
+#include "sip/interposed.h"
 #include "sip/regn.h"
 #include "sip/session.h"
 #include "sip/tls.h"
@@ -202,6 +203,17 @@ static void set_timers(struct gw_sip *sip)
 		NTATAG_SIP_T2(8 * t1), NTATAG_SIP_T4(10 * t1), TAG_END());
 }
 
+static void check_sofia(const struct gw_sip *sip)
+{
+	const char *not = gw_interposed_not();
+
+	if (not )
+		gw_error(&sip->log,
+			 "this build of Sofia-SIP does not call our %s: "
+			 "install one that is not linked with -Bsymbolic",
+			 not );
+}
+
 int gw_sip_new(struct gw_sip **out, struct gw_loop *loop,
 	       const struct gw_settings *set, gw_leg_incoming_h *incoming,
 	       void *arg)
@@ -220,6 +232,7 @@ int gw_sip_new(struct gw_sip **out, struct gw_loop *loop,
 	sip->log = (struct gw_logctx){ .module = "sip" };
 	gw_timer_init(&sip->stats, on_stats, sip);
 	gw_stack_log_start();
+	check_sofia(sip);
 	/* RFC 3261 8.2.2.2, but a core forks to several registrations here, and
 	 * each of them is a user agent of its own. */
 	sip->agent = nta_agent_create(

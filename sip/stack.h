@@ -30,6 +30,9 @@ struct gw_messages;
 	"REFER"
 /* Bodies of what makes or changes a session (RFC 5621). */
 #define GW_SIP_ACCEPT "application/sdp, multipart/mixed"
+/* Of a 415 (RFC 3261 8.2.3). */
+#define GW_SIP_ACCEPTED                                                        \
+	"Accept: " GW_SIP_ACCEPT "\r\nAccept-Encoding: identity\r\n"
 /* RFC 3312 11, TS 24.229 5.1.3.1: with a description that has mandatory ones. */
 #define GW_SIP_CONDITIONS "Require: precondition\r\n"
 /* Of DTMF; the one that we take (RFC 6086). */

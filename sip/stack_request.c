@@ -172,8 +172,7 @@ static int check_invite(struct gw_sip *sip, nta_incoming_t *irq,
 	    !request->sip_from->a_tag)
 		return refuse(sip, irq, 400, NULL, &m_malformed);
 	if (gw_ims_body_is_foreign(request))
-		return refuse(sip, irq, 415, "Accept: " GW_SIP_ACCEPT "\r\n",
-			      &m_malformed);
+		return refuse(sip, irq, 415, GW_SIP_ACCEPTED, &m_malformed);
 	status = check_extensions(sip, irq, request);
 	if (status)
 		return status;

@@ -98,19 +98,6 @@ static bool may_send(struct gw_rconn *c, const struct gw_rmsg *m)
 	return true;
 }
 
-static const char *sender(struct gw_rconn *c, const struct gw_rmsg *m)
-{
-	const char *own = c->reg->identity[0];
-
-	if (gw_rmsg_has(m, GW_K_PREFERRED_ID))
-		own = gw_reg_identity(c->reg, m->str[GW_K_PREFERRED_ID]);
-	if (!own)
-		gw_rconn_reject(c, m, GW_RJ_IDENTITY, 403,
-				"preferredOriginatingId is not an identity of "
-				"this registration");
-	return own;
-}
-
 static struct gw_rask *new_ask(struct gw_rconn *c, uint64_t txn)
 {
 	struct gw_web *web = c->web;
@@ -138,7 +125,7 @@ void gw_rapp_message(struct gw_rconn *c, const struct gw_rmsg *m)
 
 	if (!may_send(c, m))
 		return;
-	msg.from.uri = sender(c, m);
+	msg.from.uri = gw_respect_own(c, m);
 	if (!msg.from.uri)
 		return;
 	if (!gw_respect_target(target, c->web, c->reg,

@@ -65,7 +65,7 @@ bool gw_remerg_request(struct gw_rconn *c, const struct gw_rmsg *m)
 		refuse(c, m, 403, urn,
 		       "the emergency services read no messages: call them",
 		       &m_no_call);
-	else if (m->method == GW_RM_MUPDATE)
+	else if (m->method != GW_RM_MSETUP)
 		refuse(c, m, 403, urn,
 		       "a call cannot be handed to the emergency services: "
 		       "call them",

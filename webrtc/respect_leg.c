@@ -116,7 +116,7 @@ static struct gw_rconn *conn_of(const struct gw_rleg *l)
 
 void gw_rleg_tell(struct gw_rleg *l, struct gw_rout *o, uint32_t flags)
 {
-	l->gen = (l->gen + 1) & 0xffffffu;
+	l->gen = (l->gen + 1) & GW_RLEG_GENS;
 	o->session_id = l->id;
 	if (flags & GW_RT_STATE) {
 		o->has_state = true;
@@ -384,28 +384,25 @@ static void tell_transfer(struct gw_rleg *l, uint16_t status)
 static int send_transfer(struct gw_rleg *l, const struct gw_msg *msg)
 {
 	const struct gw_cause *cause = &msg->cause;
-	struct gw_rout o = { .asserted_term = msg->asserted.uri,
-			     .asserted_term_name = msg->asserted.display };
+	int err;
 
 	if (l->state != GW_RL_UP)
 		return -EPROTO;
-	o.resource_id = msg->target.uri;
-	if (!o.resource_id || !*o.resource_id)
-		o.resource_id = GW_ANONYMOUS;
 	if (cause->status < 200) {
 		tell_transfer(l, cause->status);
 		return 0;
 	}
-	if (cause->status >= 300) {
-		o.problem.status = cause->status;
-		o.problem.sip = cause->sip;
-		o.problem.detail = cause->text;
-	} else {
+	err = gw_rleg_keep_outcome(l, msg);
+	if (err)
+		return err;
+	if (cause->status < 300) {
 		(void)snprintf(l->peer, sizeof(l->peer), "%s",
 			       msg->asserted.uri ? msg->asserted.uri : "");
-		l->peer_name[0] = '\0';
+		(void)snprintf(l->peer_name, sizeof(l->peer_name), "%s",
+			       msg->asserted.display ? msg->asserted.display
+						     : "");
 	}
-	gw_rleg_tell(l, &o, GW_RT_STATE);
+	gw_rleg_tell_outcome(l);
 	return 0;
 }
 
@@ -449,6 +446,7 @@ static void leg_free(struct gw_leg *leg)
 	gw_rleg_detach(l);
 	gw_timer_stop(&l->answer_timer);
 	gw_rleg_sdp_done(l);
+	gw_rleg_outcome_done(l);
 	free(l->call_info);
 	l->magic = 0;
 	free(l);

@@ -57,8 +57,17 @@ enum gw_rleg_oa_event {
 #define GW_RT_STATE   8u
 #define GW_RT_INITIAL 16u /* the answer to a pre-offer */
 #define GW_RT_MESSAGE 32u /* a message of text; of no session */
-#define GW_RT_GEN(g)  (((g)&0xffffffu) << 8)
+#define GW_RLEG_GENS  0xffffffu
+#define GW_RT_GEN(g)  (((g)&GW_RLEG_GENS) << 8)
 #define GW_RT_FLAGS   0xffu
+
+/* What became of a transfer. */
+struct gw_rleg_outcome {
+	char *target, *detail; /* the latter may be NULL */
+	unsigned status;       /* 0: it is done */
+	bool sip;
+	uint32_t gen; /* of the request that told it last */
+};
 
 struct gw_rleg {
 	struct gw_leg leg; /* first: what the call holds */
@@ -77,6 +86,8 @@ struct gw_rleg {
 	bool early_media;       /* authorised by the far end */
 	bool alerted;           /* PROGRESS was reported */
 	uint16_t transfer;      /* the last status of one that was told */
+	/* Its outcome, until the client has it for sure; else NULL. */
+	struct gw_rleg_outcome *outcome;
 	int64_t since_s;
 	char peer[256], peer_name[128];
 	char resource[256];
@@ -122,6 +133,12 @@ void gw_rleg_sdp_done(struct gw_rleg *l);
 void gw_rleg_send_setup(struct gw_rleg *l);
 /* mupdate with the state and @o's members; @flags: GW_RT_*. */
 void gw_rleg_tell(struct gw_rleg *l, struct gw_rout *o, uint32_t flags);
+/* What @msg says of a transfer that is over, in place of an older outcome, which
+ * matters no more.  0 or -ENOMEM. */
+int gw_rleg_keep_outcome(struct gw_rleg *l, const struct gw_msg *msg);
+/* mupdate with l->outcome, if there is one. */
+void gw_rleg_tell_outcome(struct gw_rleg *l);
+void gw_rleg_outcome_done(struct gw_rleg *l);
 /* mdisc, unless the client never heard of the session or is away. */
 void gw_rleg_send_disc(struct gw_rleg *l, const struct gw_cause *cause);
 /* Our offer failed: the call is told, the session stays as it was. */

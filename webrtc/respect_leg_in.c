@@ -48,19 +48,6 @@ static struct gw_desc desc_of(const struct gw_rmsg *m, enum gw_key k,
 
 /* ---- msetup ---- */
 
-static const char *own_identity(struct gw_rconn *c, const struct gw_rmsg *m)
-{
-	const char *own = c->reg->identity[0];
-
-	if (gw_rmsg_has(m, GW_K_PREFERRED_ID))
-		own = gw_reg_identity(c->reg, m->str[GW_K_PREFERRED_ID]);
-	if (!own)
-		gw_rconn_reject(c, m, GW_RJ_IDENTITY, 403,
-				"preferredOriginatingId is not an identity of "
-				"this registration");
-	return own;
-}
-
 static bool may_set_up(struct gw_rconn *c, const struct gw_rmsg *m,
 		       char target[GW_TARGET_SIZE])
 {
@@ -149,7 +136,7 @@ void gw_rleg_msetup(struct gw_rconn *c, const struct gw_rmsg *m)
 	char target[GW_TARGET_SIZE];
 	const char *own;
 
-	own = may_set_up(c, m, target) ? own_identity(c, m) : NULL;
+	own = may_set_up(c, m, target) ? gw_respect_own(c, m) : NULL;
 	if (own)
 		set_up(c, m, own, target, false);
 }
@@ -389,7 +376,7 @@ void gw_rleg_mupdate(struct gw_rconn *c, const struct gw_rmsg *m)
 				"sdpOffer and sdpAnswer exclude each other");
 		return;
 	}
-	if (!own_identity(c, m))
+	if (!gw_respect_own(c, m))
 		return;
 	if (gw_rmsg_has(m, GW_K_RESOURCE_ID))
 		client_transfer(c, m, l);
@@ -518,6 +505,10 @@ void gw_rleg_response(struct gw_rconn *c, const struct gw_txn_our *our,
 	}
 	if (!l)
 		return; /* ended meanwhile */
+	/* Also one that it refused. */
+	if (m && l->outcome &&
+	    (our->what & ~GW_RT_FLAGS) == GW_RT_GEN(l->outcome->gen))
+		gw_rleg_outcome_done(l);
 	if (our->what & GW_RT_SETUP)
 		setup_response(l, m);
 	else if (m && m->success)
@@ -539,8 +530,10 @@ static void resume_one(struct gw_rleg *l)
 	}
 	if (l->sdp && (l->sdp_unacked || l->oa == GW_OA_OURS))
 		flags |= l->sdp_is_offer ? GW_RT_OFFER : GW_RT_ANSWER;
-	if (flags != GW_RT_STATE || l->state_unacked)
+	if (flags != GW_RT_STATE || (l->state_unacked && !l->outcome))
 		gw_rleg_tell(l, &o, flags);
+	/* In one of its own: a description is looked at before it. */
+	gw_rleg_tell_outcome(l);
 }
 
 void gw_rleg_resume(struct gw_reg *reg)

@@ -253,6 +253,9 @@ bool gw_remerg_overdraft(struct gw_rconn *c, const char *text, size_t len);
  */
 bool gw_respect_target(char out[GW_TARGET_SIZE], struct gw_web *web,
 		       const struct gw_reg *reg, const char *text);
+/* Whom @m is from, preferredOriginatingId or the first identity; NULL: the
+ * request was rejected, since it is no identity of this registration. */
+const char *gw_respect_own(struct gw_rconn *c, const struct gw_rmsg *m);
 
 /* ---- respect_leg.c, respect_leg_in.c ---- */
 

@@ -1,4 +1,4 @@
-/* Whom a client calls: resourceId as a URI. */
+/* Whom a client calls, resourceId as a URI, and who it calls as. */
 #include <ctype.h>
 #include <stdio.h>
 #include <string.h>
@@ -94,4 +94,17 @@ bool gw_respect_target(char out[GW_TARGET_SIZE], struct gw_web *web,
 		(void)snprintf(out + n, GW_TARGET_SIZE - n,
 			       ";phone-context=%s%s", domain, number + len);
 	return domain[0];
+}
+
+const char *gw_respect_own(struct gw_rconn *c, const struct gw_rmsg *m)
+{
+	const char *own = c->reg->identity[0];
+
+	if (gw_rmsg_has(m, GW_K_PREFERRED_ID))
+		own = gw_reg_identity(c->reg, m->str[GW_K_PREFERRED_ID]);
+	if (!own)
+		gw_rconn_reject(c, m, GW_RJ_IDENTITY, 403,
+				"preferredOriginatingId is not an identity of "
+				"this registration");
+	return own;
 }

@@ -52,6 +52,7 @@ webrtc_SRCS += \
 	webrtc/respect_leg_in.c \
 	webrtc/respect_keep.c \
 	webrtc/respect_msg.c \
+	webrtc/respect_outcome.c \
 	webrtc/respect_report.c \
 	webrtc/respect_target.c \
 	webrtc/respect_token.c \

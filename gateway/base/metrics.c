@@ -1,5 +1,6 @@
 #include "gateway/base/metrics.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <string.h>
 
@@ -20,6 +21,8 @@ void gw_metric_register(struct gw_metric *m)
 
 	while (*at && order(*at, m) < 0)
 		at = &(*at)->next;
+	/* Two of one name and labels are no Prometheus text. */
+	assert(!*at || order(*at, m) != 0);
 	m->next = *at;
 	*at = m;
 }

@@ -226,7 +226,7 @@ test('the browser moves its call to another party, or keeps it', async () => {
 	assert.equal(await made.phone.ended, 'bye-received');
 	await assertHears(alice, OTHERS, { not: THEIRS });
 	assert.deepEqual((await alice.seen()).filter(([n]) => n === 'transfer')
-		.map(([, e]) => e.state), ['trying', 'failed', 'trying', 'done']);
+		.map(([, e]) => e.state), ['trying', 'failed', 'trying', 'alerting', 'done']);
 	// The page may be loaded anew, and hold, as before.
 	await alice.do(() => session.hold());
 	await alice.do(() => session.unhold());

@@ -488,6 +488,22 @@ test('video that is refused leaves the call and no camera on', async () => {
 	assert.equal(await alice.do(() => session.localStream.getVideoTracks().length), 1);
 });
 
+test('two wishes for a camera at once are one', async () => {
+	const [alice, bob] = await pair();
+	const outcome = await alice.do(async () => {
+		const both = await Promise.allSettled([session.addVideo(), session.addVideo()]);
+		return {
+			how: both.map(({ status, reason }) => reason?.code ?? status),
+			tracks: session.localStream.getVideoTracks().length,
+			lines: session.connection.getTransceivers().length,
+		};
+	});
+	assert.deepEqual(outcome, { how: ['fulfilled', 'state'], tracks: 1, lines: 2 });
+	await sees(bob, 'bob sees alice');
+	await alice.do(() => session.removeVideo());
+	await alice.do(() => session.addVideo()); // and another time
+});
+
 test('another microphone is heard without a word to the gateway', async () => {
 	const [alice, bob] = await pair();
 	const offers = () => alice.requests('mupdate', 'c2s').length;

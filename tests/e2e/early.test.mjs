@@ -83,6 +83,7 @@ async function forked(t, browser, mine) {
 		await alice.event('confirmed');
 		await assertHears(alice, HZ.one);
 		await assertHears(tones[0], mine);
+		await pause(1000); // of the winner alone
 		seamless(t, 'the forks', await tape.stop(HZ.one, HZ.two));
 
 		// The session is refreshed, which no browser hears of.
@@ -102,7 +103,7 @@ async function forked(t, browser, mine) {
 			{ headers: timer, body: core.sdp('one', 2) })).status, 200);
 		assert.equal(alice.requests('mupdate', 's2c').filter((m) => m.sdpOffer).length, 0);
 		assert.ok(alice.page.traffic.length - before <= 2, 'nothing of the refresh');
-		await pause(1500); // of what follows
+		await pause(2000); // of what follows
 		seamless(t, 'the refresh, in the page', await tape.stop(HZ.one));
 		seamless(t, 'the refresh, at the phone', longestPause(packets, mine));
 		assert.equal(await alice.do(() => globalThis.moves), 0, 'JSEP sees nothing');

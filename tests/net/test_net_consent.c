@@ -3,30 +3,13 @@
  * there, behind a lossy network, is not: with full ICE, where both ask, and
  * with ICE-lite, where only the browser does.
  */
-#include "tests/net/net_call.h"
+#include "tests/net/net_both.h"
 
 #include <string.h>
 
 #define EXPIRY_MS 30000 /* RFC 7675 5.1 */
 #define SLACK_MS  6000
 #define OTHERS    8
-
-static struct net n;
-
-static int start(void **state)
-{
-	bench_lite = *state != NULL;
-	net_start(&n, 1500);
-	return 0;
-}
-
-static int stop(void **state)
-{
-	(void)state;
-	net_stop(&n);
-	bench_lite = false;
-	return 0;
-}
 
 static unsigned failures(const struct net_call *c)
 {
@@ -87,11 +70,8 @@ static void one_that_is_gone_is_missed_and_others_are_kept(void **state)
 
 int main(void)
 {
-	static int lite = 1;
-#define T(f, arg) cmocka_unit_test_prestate_setup_teardown(f, start, stop, arg)
 	const struct CMUnitTest tests[] = {
-		T(one_that_is_gone_is_missed_and_others_are_kept, NULL),
-		T(one_that_is_gone_is_missed_and_others_are_kept, &lite),
+		BOTH(one_that_is_gone_is_missed_and_others_are_kept, start),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -2,7 +2,7 @@
  * What somebody on the way puts into a call: nothing of it is heard, each packet
  * is counted for what it is, and the call goes on.  With full ICE and lite.
  */
-#include "tests/net/net_call.h"
+#include "tests/net/net_both.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -12,23 +12,7 @@
 #define SSRC  0x42524f57
 #define GROUP 4 /* sent at once: no queue runs over */
 
-static struct net n;
 static struct net_call c;
-
-static int start(void **state)
-{
-	bench_lite = *state != NULL;
-	net_start(&n, 1500);
-	return 0;
-}
-
-static int stop(void **state)
-{
-	(void)state;
-	net_stop(&n);
-	bench_lite = false;
-	return 0;
-}
 
 static int64_t discarded(const char *why)
 {
@@ -402,19 +386,14 @@ static void any_first_byte_is_stood(void **state)
 
 int main(void)
 {
-	static int lite = 1;
-#define T(f)                                                                   \
-	cmocka_unit_test_prestate_setup_teardown(f, start, stop, NULL),        \
-		cmocka_unit_test_prestate_setup_teardown(f, start, stop,       \
-							 &lite)
 	const struct CMUnitTest tests[] = {
-		T(strangers_are_not_heard),
-		T(replays_are_not_heard),
-		T(forged_ssrcs_take_no_place),
-		T(media_before_the_keys_is_not_heard),
-		T(rtcp_floods_are_ended_here),
-		T(what_is_cut_short_is_not_heard),
-		T(any_first_byte_is_stood),
+		BOTH(strangers_are_not_heard, start),
+		BOTH(replays_are_not_heard, start),
+		BOTH(forged_ssrcs_take_no_place, start),
+		BOTH(media_before_the_keys_is_not_heard, start),
+		BOTH(rtcp_floods_are_ended_here, start),
+		BOTH(what_is_cut_short_is_not_heard, start),
+		BOTH(any_first_byte_is_stood, start),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -2,35 +2,13 @@
  * Paths that change under a call: a NAT that forgets, a browser that changes
  * its network; and paths that are narrow or long.  Each with full ICE and lite.
  */
-#include "tests/net/net_call.h"
+#include "tests/net/net_both.h"
 
 #include <string.h>
-
-static struct net n;
-
-static int start_mtu(void **state, unsigned mtu)
-{
-	bench_lite = *state != NULL;
-	net_start(&n, mtu);
-	return 0;
-}
-
-static int start(void **state)
-{
-	return start_mtu(state, 1500);
-}
 
 static int start_narrow(void **state)
 {
 	return start_mtu(state, 1280);
-}
-
-static int stop(void **state)
-{
-	(void)state;
-	net_stop(&n);
-	bench_lite = false;
-	return 0;
 }
 
 /* Both hear the other, and no keys but the first were needed. */
@@ -207,16 +185,13 @@ static void set_up_and_audio_stand_300_ms_each_way(void **state)
 
 int main(void)
 {
-	static int lite = 1;
-#define T(f, s)                                                                \
-	cmocka_unit_test_prestate_setup_teardown(f, s, stop, NULL),            \
-		cmocka_unit_test_prestate_setup_teardown(f, s, stop, &lite)
 	const struct CMUnitTest tests[] = {
-		T(nat_is_crossed_and_its_new_port_is_followed, start),
-		T(new_address_keeps_the_call_without_a_restart, start),
-		T(new_address_keeps_the_call_by_a_restart, start),
-		T(mtu_of_1280_holds_large_certificates_and_media, start_narrow),
-		T(set_up_and_audio_stand_300_ms_each_way, start),
+		BOTH(nat_is_crossed_and_its_new_port_is_followed, start),
+		BOTH(new_address_keeps_the_call_without_a_restart, start),
+		BOTH(new_address_keeps_the_call_by_a_restart, start),
+		BOTH(mtu_of_1280_holds_large_certificates_and_media,
+		     start_narrow),
+		BOTH(set_up_and_audio_stand_300_ms_each_way, start),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

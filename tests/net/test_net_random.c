@@ -2,27 +2,10 @@
  * A network that changes all the time, at random; and one that is gone for
  * good.  With full ICE and lite.
  */
-#include "tests/net/net_call.h"
+#include "tests/net/net_both.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-static struct net n;
-
-static int start(void **state)
-{
-	bench_lite = *state != NULL;
-	net_start(&n, 1500);
-	return 0;
-}
-
-static int stop(void **state)
-{
-	(void)state;
-	net_stop(&n);
-	bench_lite = false;
-	return 0;
-}
 
 /* ---- at random ---- */
 
@@ -102,13 +85,8 @@ static void audio_comes_back_after_all_that_can_happen(void **state)
 
 int main(void)
 {
-	static int lite = 1;
-#define T(f)                                                                   \
-	cmocka_unit_test_prestate_setup_teardown(f, start, stop, NULL),        \
-		cmocka_unit_test_prestate_setup_teardown(f, start, stop,       \
-							 &lite)
 	const struct CMUnitTest tests[] = {
-		T(audio_comes_back_after_all_that_can_happen),
+		BOTH(audio_comes_back_after_all_that_can_happen, start),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,4 +1,4 @@
-/* tests/unit/media_webrtc.h - a bench on which browsers call */
+/* tests/unit/media_webrtc.h - a bench for each test, on which browsers call */
 #ifndef MEDIA_WEBRTC_H
 #define MEDIA_WEBRTC_H
 

@@ -10,7 +10,6 @@
 
 #include "gateway/base/ids.h"
 #include "gateway/base/log.h"
-#include "gateway/base/metrics.h"
 
 #define MAX_SENT 2048
 
@@ -359,21 +358,6 @@ const struct heard *call_last(void)
 {
 	assert_true(peer.nheard > 0);
 	return &peer.heard[peer.nheard - 1];
-}
-
-long metric(const char *line_start)
-{
-	struct gw_buf b;
-	const char *p;
-	long v = -1;
-
-	gw_buf_init(&b, 1 << 20);
-	gw_metrics_print(&b);
-	p = strstr(b.data, line_start);
-	if (p)
-		v = atol(p + strlen(line_start) + 1);
-	gw_buf_fini(&b);
-	return v;
 }
 
 /* ---- the world ---- */

@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "gateway/leg.h"
+#include "tests/unit/metric.h"
 #include "webrtc/web.h"
 #include "webrtc/ws_server.h"
 
@@ -119,6 +120,5 @@ struct gw_leg *call_new_leg(const char *uri);
 int call_send(struct gw_leg *leg, enum gw_verb verb, enum gw_desc_role role,
 	      const char *sdp);
 const struct heard *call_last(void);
-long metric(const char *line_start);
 
 #endif

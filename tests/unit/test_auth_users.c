@@ -15,7 +15,7 @@
 #include "tests/unit/respect_peer.c"
 
 #define CAROL "sip:carol@example.net"
-#define JOBS  metric("\nisthmus_respect_auth_jobs")
+#define JOBS  metric("isthmus_respect_auth_jobs")
 #define REJECTED(reason)                                                       \
 	metric("isthmus_respect_rejected_total{reason=\"" reason "\"}")
 

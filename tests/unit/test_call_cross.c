@@ -1,9 +1,10 @@
 /*
- * Every sequence of six events within a call that is up, and before one is
- * answered that a phone makes: offers of both sides that cross, ours that are
- * taken or refused, late ones, retries.  After each event what was sent must be
- * lawful (RFC 3261 14, RFC 3264 4 and 8), and at the end both sides must
- * believe in the same session and nothing may be left.
+ * Every sequence of six events within a call that is up, made by a browser or
+ * by a phone: offers of both sides that cross, ours that are taken or refused,
+ * late ones, retries.  After each event what was sent must be lawful (RFC 3261
+ * 14, RFC 3264 4 and 8), and at the end both sides must believe in the same
+ * session and nothing may be left.  Before the answer: test_call_early.c and
+ * test_call_early_all.c.
  */
 #include "tests/unit/call_fakes.h"
 

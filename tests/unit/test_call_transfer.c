@@ -1,5 +1,8 @@
 /* Another party in place of one, asked for by each of the three. */
 #include "tests/unit/call_fakes.h"
+#include "tests/unit/metric.h"
+
+#define REFUSED metric("isthmus_transfers_total{result=\"refused\"}")
 
 static const char other_sdp[] = SIP_SDP("9", "198.51.100.99", "sendrecv");
 static const char other_offer[] =
@@ -240,6 +243,7 @@ static void one_at_a_time_and_no_offers_meanwhile(void **state)
 
 static void what_cannot_be_is_refused_with_its_status(void **state)
 {
+	int64_t before = REFUSED;
 	char longest[300];
 
 	(void)state;
@@ -253,6 +257,7 @@ static void what_cannot_be_is_refused_with_its_status(void **state)
 	ask(old, false, "sip:third@far", NULL);
 	assert_int_equal(503, outcome(old));
 	core.draining = false;
+	assert_int_equal(before + 2, REFUSED);
 	assert_null(called);
 	assert_int_equal(1, core.ncalls);
 }
@@ -308,6 +313,8 @@ static void a_caller_takes_the_place_that_it_names(void **state)
 
 static void a_caller_that_cannot_take_the_place_is_refused(void **state)
 {
+	int64_t before = REFUSED;
+
 	(void)state;
 	talk();
 	come(old, NULL);
@@ -317,6 +324,7 @@ static void a_caller_that_cannot_take_the_place_is_refused(void **state)
 	assert_true(newcomer->last.cause.status == 400 ||
 		    newcomer->last.cause.status == 488);
 	free(newcomer);
+	assert_int_equal(before + 2, REFUSED);
 	assert_int_equal(0, times_told(old, GW_V_RELEASE));
 	/* Offers go on between those who were there. */
 	says(caller, GW_V_OFFER, GW_DESC_OFFER, web_hold);

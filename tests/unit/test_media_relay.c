@@ -1,29 +1,10 @@
 /* The whole media module between a browser and a phone, on loopback. */
-#include "tests/unit/media_bench.h"
+#include "tests/unit/media_webrtc.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-
-static struct bench b;
-
-static int start(void **state)
-{
-	struct gw_media_config cfg;
-
-	(void)state;
-	bench_config(&cfg);
-	bench_start(&b, &cfg);
-	return 0;
-}
-
-static int stop(void **state)
-{
-	(void)state;
-	bench_stop(&b);
-	return 0;
-}
 
 static void audio_passes_both_ways_when_the_browser_begins_dtls(void **state)
 {

@@ -1,27 +1,8 @@
 /* Another termination in place of one, of whatever kind either is. */
-#include "tests/unit/media_bench.h"
+#include "tests/unit/media_webrtc.h"
 
 #include <errno.h>
 #include <string.h>
-
-static struct bench b;
-
-static int start(void **state)
-{
-	struct gw_media_config cfg;
-
-	(void)state;
-	bench_config(&cfg);
-	bench_start(&b, &cfg);
-	return 0;
-}
-
-static int stop(void **state)
-{
-	(void)state;
-	bench_stop(&b);
-	return 0;
-}
 
 static const struct gw_media_event *take(gw_ctx_id ctx, enum gw_term term)
 {
@@ -268,6 +249,74 @@ static void what_is_not_described_takes_no_place(void **state)
 	bench_hang_up(&b, &c);
 }
 
+/* As when its DROP found the mailbox full. */
+static void a_spare_makes_room_for_the_next(void **state)
+{
+	struct bench_call c;
+	int fds;
+
+	(void)state;
+	bench_call(&b, &c,
+		   &(struct media_peer_options){ .active = true,
+						 .controlling = true });
+	fds = bench_open_fds();
+	assert_int_equal(
+		bench_reserve(&b, c.ctx, GW_TERM_SPARE, GW_TP_DTLS, 0)->type,
+		GW_E_RESERVED);
+	assert_int_equal(
+		bench_reserve(&b, c.ctx, GW_TERM_SPARE, GW_TP_RTP, AF_INET)
+			->type,
+		GW_E_RESERVED);
+	assert_int_equal(bench_open_fds(), fds + 2);
+	bench_talk(&b, &c);
+	bench_hang_up(&b, &c);
+}
+
+/* @ph, on a new pair of ports, is the party at B from now. */
+static void phone_takes_place(gw_ctx_id ctx, struct phone *ph)
+{
+	const struct gw_media_event *ev =
+		bench_reserve(&b, ctx, GW_TERM_SPARE, GW_TP_RTP, AF_INET);
+
+	assert_int_equal(ev->type, GW_E_RESERVED);
+	ph->gw_rtp = ev->end.stream[0].rtp;
+	ph->gw_rtcp = ev->end.stream[0].rtcp;
+	(void)bench_configure_phone(&b, ctx, GW_TERM_SPARE, ph);
+	assert_int_equal(take(ctx, GW_TERM_B)->type, GW_E_TAKEN);
+	bench_gate(&b, ctx, GW_TERM_B, GW_GATE_BOTH);
+}
+
+/* Handed on and back at once, under the SSRC that it had. */
+static void a_phone_that_comes_back_is_heard_at_once(void **state)
+{
+	struct phone other;
+	struct bench_call c;
+
+	(void)state;
+	bench_call(&b, &c,
+		   &(struct media_peer_options){ .active = true,
+						 .controlling = true });
+	bench_talk(&b, &c);
+	phone_open(&other, "127.0.0.1");
+	other.ssrc = 0x4444;
+	phone_takes_place(c.ctx, &other);
+	while (media_peer_rtp(c.peer))
+		;
+	bench_until(&b, ((void)phone_talk(&other), bench_turn(&b, 5),
+			 media_peer_rtp(c.peer)));
+	phone_takes_place(c.ctx, &c.phone);
+	bench_turn(&b, 20);
+	while (media_peer_rtp(c.peer))
+		;
+	/* The other one's last was heard within the half second in which a
+	 * source that was replaced may not come back by itself. */
+	(void)phone_talk(&c.phone);
+	bench_turn(&b, 100);
+	assert_non_null(media_peer_rtp(c.peer));
+	bench_hang_up(&b, &c);
+	phone_close(&other);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -277,6 +326,8 @@ int main(void)
 		T(an_old_phone_is_not_learned_again),
 		T(a_spare_that_is_dropped_leaves_nothing),
 		T(a_spare_ends_with_its_call),
+		T(a_spare_makes_room_for_the_next),
+		T(a_phone_that_comes_back_is_heard_at_once),
 		T(what_is_not_described_takes_no_place),
 	};
 

@@ -1,6 +1,6 @@
 /* Video beside audio, between a browser and a phone, on loopback: the m-lines
  * of a bundle, feedback, key frames, header extensions. */
-#include "tests/unit/media_bench.h"
+#include "tests/unit/media_webrtc.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -13,7 +13,6 @@ enum { WEB_VP8 = 98, PHONE_VP8 = 99, CVO_WEB = 13, CVO_PHONE = 5, MID = 4 };
 #define CAMERA  0x43414d31u /* the browser's */
 #define PHONE_V 0x50484f56u
 
-static struct bench b;
 static const char *codec_name = "vp8";
 
 /* A call with two m-lines. */
@@ -22,23 +21,6 @@ struct video_call {
 	struct phone video;
 	uint16_t seq;
 };
-
-static int start(void **state)
-{
-	struct gw_media_config cfg;
-
-	(void)state;
-	bench_config(&cfg);
-	bench_start(&b, &cfg);
-	return 0;
-}
-
-static int stop(void **state)
-{
-	(void)state;
-	bench_stop(&b);
-	return 0;
-}
 
 static void put_video(struct gw_end *end, bool phone, uint8_t feedback)
 {

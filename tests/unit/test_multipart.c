@@ -33,6 +33,11 @@ static void the_description_is_found_among_other_parts(void **s)
 		  "Content-Disposition: session;handling=required\r\n"
 		  "Content-Transfer-Encoding: binary\r\n\r\n"
 		  "v=0\r\no=x\r\n\r\n--b--\r\n"                                  },
+ /* folded */
+		{ "b",     "--b\r\nContent-Type: multipart/alternative;\r\n"
+		       "\tboundary=\"c\"\r\n\r\n--c\r\n"
+		       "Content-Type:\r\n application/sdp\r\n\r\n"
+		       "v=0\r\no=x\r\n\r\n--c--\r\n--b--"  },
  /* RFC 3959: that is for another session */
 		{ "b",     "--b\r\nContent-Disposition: early-session\r\n" SDP
 		       "\r\n--b\r\n" SDP "\r\n--b--"       },

@@ -201,6 +201,10 @@ static void neither_texts_nor_transfers_go_there(void **state)
 	client_say(c, REQ("mupdate", "6") "\"resourceId\":\"tel:112\","
 					  "\"mediaSessionId\":\"x\"}");
 	is_told_to_call(c, "403");
+	client_say(c, REQ("transfer.isthmus", "8") "\"resourceId\":\"112\","
+						   "\"mediaSessionId\":\"x\"}");
+	is_told_to_call(c, "403");
+	assert_false(peer.emergency);
 	assert_int_equal(0, peer.nheard);
 	over(peer.leg);
 }

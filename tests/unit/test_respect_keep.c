@@ -339,7 +339,7 @@ static void one_put_back_is_awaited(void **state)
 	struct gw_web_reg seen;
 	struct gw_ws_conn *c;
 	struct gw_leg *leg;
-	long back = metric(BACK "{result=\"resumed\"}");
+	int64_t back = metric(BACK "{result=\"resumed\"}");
 
 	(void)state;
 	assert_int_equal(0, gw_web_restore(peer.web, &k, 20));
@@ -377,7 +377,7 @@ static void one_put_back_is_awaited(void **state)
 static void one_that_nobody_comes_back_for_is_over(void **state)
 {
 	struct gw_web_kept k = left_of_alice("x");
-	long lost = metric(BACK "{result=\"lost\"}");
+	int64_t lost = metric(BACK "{result=\"lost\"}");
 
 	(void)state;
 	k.enrolled = true;

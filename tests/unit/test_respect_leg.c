@@ -333,8 +333,8 @@ static void an_answer_in_the_response_is_taken(void **state)
 static void crossing_offers_get_491_and_a_pause(void **state)
 {
 	struct gw_ws_conn *c = connected();
-	long before = metric("isthmus_respect_rejected_total{"
-			     "reason=\"glare\"}");
+	int64_t before = metric("isthmus_respect_rejected_total{"
+				"reason=\"glare\"}");
 
 	(void)state;
 	assert_int_equal(
@@ -442,7 +442,7 @@ static void user_data_of_applications_travels_both_ways(void **state)
 static void user_data_that_goes_nowhere_is_said_to(void **state)
 {
 	struct gw_ws_conn *c = client_login(ALICE);
-	long before = metric("\nisthmus_respect_user_data_dropped_total");
+	int64_t before = metric("isthmus_respect_user_data_dropped_total");
 
 	(void)state;
 	client_say(c, REQ("msetup", "2") "\"resourceId\":\"sip:a@b\","
@@ -461,7 +461,7 @@ static void user_data_that_goes_nowhere_is_said_to(void **state)
 		   session);
 	has(client_last(c), "\"unsupportedExtension\":[\"userData\"]");
 	assert_int_equal(before + 3,
-			 metric("\nisthmus_respect_user_data_dropped_total"));
+			 metric("isthmus_respect_user_data_dropped_total"));
 }
 
 static void numbers_become_tel_uris(void **state)

@@ -95,6 +95,56 @@ static void what_was_not_acknowledged_is_said_again(void **state)
 	has(client_last(d), "\"sdpOffer\":\"re\"");
 }
 
+static void transferred(uint16_t status, const char *text)
+{
+	const struct gw_msg msg = {
+		.verb = GW_V_TRANSFER,
+		.target = {"sip:carol@x", NULL},
+		.asserted = {                status < 300 ? "sip:carol@home" : NULL,      "Carol"   },
+		.cause = { .status = status,  .text = text,     .sip = true }
+	};
+
+	assert_int_equal(0, gw_leg_send(peer.leg, &msg));
+}
+
+static void what_became_of_a_transfer_is_said_again(void **state)
+{
+	struct gw_ws_conn *c = connected(), *d;
+	unsigned n;
+
+	(void)state;
+	remember_credential(client_got(c, 0));
+	client_lose(&c, 1006);
+	transferred(486, "busy there");
+	d = reauth();
+	assert_int_equal(2, client_count(d));
+	has(client_last(d), "\"resourceId\":\"sip:carol@x\"");
+	has(client_last(d), "\"status\":486");
+	has(client_last(d), "\"detail\":\"busy there\"");
+	has(client_last(d), "\"mediaSessionState\":\"connected\"");
+	/* Not acknowledged, and overtaken by another one. */
+	remember_credential(client_got(d, 0));
+	client_lose(&d, 1006);
+	transferred(200, NULL);
+	assert_int_equal(0,
+			 call_send(peer.leg, GW_V_OFFER, GW_DESC_OFFER, "re"));
+	c = reauth();
+	n = client_count(c);
+	has(client_got(c, n - 2), "\"sdpOffer\":\"re\"");
+	has(client_last(c), "\"resourceId\":\"sip:carol@x\"");
+	has(client_last(c), "\"assertedTerminatingId\":\"sip:carol@home\"");
+	has(client_last(c), "\"assertedTerminatingName\":\"Carol\"");
+	assert_null(strstr(client_last(c), "problemDetails"));
+	client_say(c, OK("1"));
+	client_say(c, OK("3"));
+	/* Once it has it, that is over. */
+	remember_credential(client_got(c, 0));
+	client_lose(&c, 1006);
+	d = reauth();
+	for (n = 0; n < client_count(d); n++)
+		assert_null(strstr(client_got(d, n), "resourceId"));
+}
+
 static void a_ringing_call_rings_again_on_the_new_connection(void **state)
 {
 	struct gw_ws_conn *c = ringing(), *d;
@@ -185,6 +235,7 @@ int main(void)
 		T(a_lost_client_keeps_its_calls_for_the_time_to_live),
 		T(reauth_takes_calls_over_and_lists_them),
 		T(what_was_not_acknowledged_is_said_again),
+		T(what_became_of_a_transfer_is_said_again),
 		T(a_ringing_call_rings_again_on_the_new_connection),
 		T(a_newer_connection_closes_the_older_with_4002),
 		T(a_call_for_a_lost_client_waits_for_its_return),

@@ -1,5 +1,5 @@
 /* What stands in bodies beside descriptions, or instead of them (RFC 5621). */
-#include "tests/unit/test_sip_peer.h"
+#include "tests/unit/test_sip_call.h"
 
 #define MIXED "multipart/mixed;boundary=\"x y\""
 #define PARTS(sdp)                                                             \
@@ -9,22 +9,7 @@
 
 static int setup(void **state)
 {
-	struct fix *f = calloc(1, sizeof(*f));
-
-	f->port = 22491;
-	fix_listen(f, NULL);
-	fix_start(f);
-	(void)snprintf(f->call_id, sizeof(f->call_id), "%d.%p@body",
-		       (int)getpid(), (void *)state);
-	*state = f;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	fix_stop(*state);
-	free(*state);
-	return 0;
+	return fix_run(fix_new(22491), state);
 }
 
 /* An answer to @rq with a body of any type. */
@@ -46,16 +31,6 @@ static void reply_with(struct fix *f, const struct packet *rq, int status,
 	send_text(f, text);
 }
 
-static void over(struct fix *f)
-{
-	struct packet p;
-
-	release(f, 200);
-	expect(f, &p, "BYE ");
-	reply(f, &p, 200, NULL, NULL, NULL);
-	wait_live(f, 0);
-}
-
 static void a_caller_may_send_more_than_a_description(void **state)
 {
 	struct fix *f = *state;
@@ -67,33 +42,23 @@ static void a_caller_may_send_more_than_a_description(void **state)
 	t = expect_told(f, GW_V_SETUP);
 	assert_int_equal(t->role, GW_DESC_OFFER);
 	assert_string_equal(t->sdp, OFFER);
-	assert_int_equal(say(f, GW_V_ANSWER, GW_DESC_ANSWER, ANSWER), 0);
-	expect(f, &p, "SIP/2.0 200");
-	dialog_from_response(f, &p);
-	request(f, "ACK", NULL, NULL, NULL);
+	answer(f, &p, GW_DESC_ANSWER, ANSWER);
+	ack(f);
 	request(f, "UPDATE", NULL, MIXED, PARTS(ANSWER));
 	t = expect_told(f, GW_V_OFFER);
 	assert_string_equal(t->sdp, ANSWER);
 	assert_int_equal(say(f, GW_V_ACCEPT, GW_DESC_ANSWER, OFFER), 0);
 	expect(f, &p, "SIP/2.0 200");
-	over(f);
+	hang_up(f);
 }
 
 static void a_callee_may_answer_with_more_than_a_description(void **state)
 {
-	struct gw_msg m = { .verb = GW_V_SETUP };
 	struct fix *f = *state;
 	const struct told *t;
 	struct packet inv, p;
 
-	m.desc = desc_of(GW_DESC_OFFER, OFFER);
-	m.asserted.uri = "sip:alice@ims.test";
-	m.target.uri = "sip:bob@far.test";
-	assert_int_equal(gw_ims_leg_new(&f->leg, f->sip), 0);
-	f->leg->handler = on_leg;
-	f->leg->arg = f;
-	assert_int_equal(gw_leg_send(f->leg, &m), 0);
-	expect(f, &inv, "INVITE ");
+	dial(f, &inv, OFFER);
 	assert_string_equal(header(&inv, "Accept"),
 			    "application/sdp, multipart/mixed");
 	dialog_from_invite(f, &inv, "b");
@@ -106,7 +71,7 @@ static void a_callee_may_answer_with_more_than_a_description(void **state)
 	t = expect_told(f, GW_V_ANSWER);
 	assert_int_equal(t->role, GW_DESC_ANSWER);
 	assert_string_equal(t->sdp, ANSWER);
-	over(f);
+	hang_up(f);
 }
 
 /* RFC 3261 20.11: what may be ignored is; what may not is refused. */
@@ -117,22 +82,27 @@ static void what_may_be_ignored_is(void **state)
 		bool taken;
 	} row[] = {
 		{"Content-Disposition: render;handling=optional\r\n",
-                 "application/vnd.x",						       "?",               true },
-		{ NULL,						MIXED,
+                 "application/vnd.x",									"?",               true },
+		{ NULL,								 MIXED,
                  "--x y\r\nContent-Type: application/pidf+xml\r\n\r\n?\r\n"
-		  "--x y--\r\n",									       true },
-		{ NULL,						"application/vnd.x", "?",               false},
+		  "--x y--\r\n",												true },
+		{ NULL,								 "application/vnd.x", "?",               false},
 		{ "Content-Disposition: render;handling=required\r\n",
-                 "application/vnd.x",						       "?",               false},
-		{ "Content-Disposition: early-session\r\n",            "application/sdp",
-                 OFFER,											false},
-		{ NULL,						MIXED,               "no parts at all", false},
-		{ NULL,						"multipart/mixed",   PARTS(OFFER),      false},
-		{ NULL,						MIXED,
+                 "application/vnd.x",									"?",               false},
+		{ "Content-Disposition: early-session\r\n",                             "application/sdp",
+                 OFFER,													 false},
+		{ NULL,								 MIXED,               "no parts at all", false},
+ /* RFC 3261 20.12 */
+		{ "Content-Encoding: gzip\r\n",                                         "application/sdp",   OFFER,
+                 false													       },
+		{ "Content-Encoding: gzip\r\n"
+		  "Content-Disposition: render;handling=optional\r\n", "application/vnd.x", "?",               true },
+		{ NULL,								 "multipart/mixed",   PARTS(OFFER),      false},
+		{ NULL,								 MIXED,
                  "--x y\r\nContent-Type: application/vnd.x\r\n"
 		  "Content-Disposition: x;handling=required\r\n\r\n?\r\n"
 		  "--x y\r\nContent-Type: application/sdp\r\n\r\n" OFFER
-		  "\r\n--x y--\r\n",									   false},
+		  "\r\n--x y--\r\n",											    false},
 	};
 	struct fix *f = *state;
 	struct packet p;
@@ -145,7 +115,9 @@ static void what_may_be_ignored_is(void **state)
 			expect(f, &p, "SIP/2.0 415");
 			assert_string_equal(header(&p, "Accept"),
 					    "application/sdp, multipart/mixed");
-			request(f, "ACK", NULL, NULL, NULL);
+			assert_string_equal(header(&p, "Accept-Encoding"),
+					    "identity");
+			ack(f);
 			nothing_told(f);
 			continue;
 		}
@@ -154,12 +126,12 @@ static void what_may_be_ignored_is(void **state)
 				 GW_DESC_NONE);
 		release(f, 486);
 		expect(f, &p, "SIP/2.0 486");
-		request(f, "ACK", NULL, NULL, NULL);
+		ack(f);
 		wait_live(f, 0);
 	}
 }
 
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, fix_end)
 
 int main(void)
 {

@@ -26,6 +26,13 @@ static inline struct fix *fix_new(uint16_t port)
 	return f;
 }
 
+/* What the peer's challenges are answered with. */
+static inline void fix_credentials(struct fix *f)
+{
+	(void)snprintf(f->set.sip.username, sizeof(f->set.sip.username), "gw");
+	(void)snprintf(f->set.sip.password, sizeof(f->set.sip.password), "pw");
+}
+
 static inline int fix_run(struct fix *f, void **state)
 {
 	fix_start(f);
@@ -101,6 +108,19 @@ static inline void refuse(struct fix *f, const struct packet *inv, int status,
 
 	reply(f, inv, status, tag, headers, NULL);
 	expect(f, &p, "ACK ");
+}
+
+/* We give the INVITE @inv up, of which the fork "b" has said something. */
+static inline void give_up(struct fix *f, const struct packet *inv)
+{
+	struct packet p;
+
+	release(f, 487);
+	expect(f, &p, "CANCEL ");
+	reply(f, &p, 200, NULL, NULL, NULL);
+	reply(f, inv, 487, "b", NULL, NULL);
+	expect(f, &p, "ACK ");
+	wait_live(f, 0);
 }
 
 /* --- calls that the peer makes ---------------------------------------------- */
@@ -189,6 +209,23 @@ static inline const struct told *offered(struct fix *f, const char *sdp)
 static inline void accept_offer(struct fix *f)
 {
 	assert_int_equal(say(f, GW_V_ACCEPT, GW_DESC_ANSWER, ANSWER), 0);
+}
+
+static inline void decline(struct fix *f)
+{
+	const struct gw_msg no = { .verb = GW_V_REFUSE,
+				   .cause = { .status = 488 } };
+
+	assert_int_equal(gw_leg_send(f->leg, &no), 0);
+}
+
+/* What the peer asked for by REFER has come to @status. */
+static inline void becomes(struct fix *f, uint16_t status)
+{
+	const struct gw_msg m = { .verb = GW_V_TRANSFER,
+				  .cause = { .status = status } };
+
+	assert_int_equal(gw_leg_send(f->leg, &m), 0);
 }
 
 static inline void expect_bye(struct fix *f, struct packet *bye)

@@ -1,48 +1,20 @@
 /* Requests within a dialog, early or not, that the core wants credentials for:
  * each goes out again with them, and no more than once for one nonce. */
-#include "tests/unit/test_sip_peer.h"
+#include "tests/unit/test_sip_call.h"
 
-#define RELIABLE "Require: 100rel\r\nRSeq: "
-#define ALLOW    "Allow: INVITE, ACK, BYE, CANCEL, PRACK, UPDATE\r\n"
-#define OTHER    "v=0\r\no=- 3 1 IN IP4 192.0.2.3\r\ns=other\r\n"
-#define WWW(n)   "WWW-Authenticate: Digest realm=\"r\",nonce=\"" n "\"\r\n"
+#define ALLOW  "Allow: INVITE, ACK, BYE, CANCEL, PRACK, UPDATE\r\n"
+#define WWW(n) "WWW-Authenticate: Digest realm=\"r\",nonce=\"" n "\"\r\n"
 #define STALE(n)                                                               \
 	"WWW-Authenticate: Digest realm=\"r\",stale=true,nonce=\"" n "\"\r\n"
 #define PROXY(n) "Proxy-Authenticate: Digest realm=\"r\",nonce=\"" n "\"\r\n"
 
 static int setup(void **state)
 {
-	struct fix *f = calloc(1, sizeof(*f));
+	struct fix *f = fix_new(22171);
 
-	f->port = 22171;
-	fix_listen(f, NULL);
 	(void)snprintf(f->set.sip.reliable, 12, "supported");
-	(void)snprintf(f->set.sip.username, sizeof(f->set.sip.username), "gw");
-	(void)snprintf(f->set.sip.password, sizeof(f->set.sip.password), "pw");
-	fix_start(f);
-	*state = f;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	fix_stop(*state);
-	free(*state);
-	return 0;
-}
-
-static void dial(struct fix *f, struct packet *inv, const char *sdp)
-{
-	struct gw_msg m = { .verb = GW_V_SETUP };
-
-	m.desc = desc_of(sdp ? GW_DESC_OFFER : GW_DESC_NONE, sdp);
-	m.asserted.uri = "sip:alice@ims.test";
-	m.target.uri = "sip:bob@far.test";
-	assert_int_equal(gw_ims_leg_new(&f->leg, f->sip), 0);
-	f->leg->handler = on_leg;
-	f->leg->arg = f;
-	assert_int_equal(gw_leg_send(f->leg, &m), 0);
-	expect(f, inv, "INVITE ");
+	fix_credentials(f);
+	return fix_run(f, state);
 }
 
 static int in_branch(struct fix *f, enum gw_verb verb, const char *sdp)
@@ -71,18 +43,18 @@ static void early(struct fix *f, struct packet *inv)
 	dial(f, inv, OFFER);
 	reply(f, inv, 183, "b", RELIABLE "1\r\n" ALLOW, ANSWER);
 	(void)expect_told(f, GW_V_PROGRESS);
-	expect(f, &p, "PRACK ");
-	reply(f, &p, 200, NULL, NULL, NULL);
+	expect_prack(f, &p, 1, inv);
+	/* its answer is taken: no offer waits for it any more */
+	for (int i = 0; i < 20; i++)
+		gw_loop_step(f->loop, 1);
 }
 
 static void up(struct fix *f)
 {
-	struct packet inv, p;
+	struct packet inv;
 
 	dial(f, &inv, OFFER);
-	reply(f, &inv, 200, "b", ALLOW, ANSWER);
-	expect(f, &p, "ACK ");
-	(void)expect_told(f, GW_V_ANSWER);
+	pick_up(f, &inv, ALLOW);
 }
 
 static void a_prack_goes_out_again_with_what_it_says(void **state)
@@ -134,8 +106,6 @@ static void an_early_update_goes_out_again(void **state)
 	const struct told *t;
 
 	early(f, &inv);
-	for (int i = 0; i < 20; i++)
-		gw_loop_step(f->loop, 1);
 	assert_int_equal(in_branch(f, GW_V_OFFER, OTHER), 0);
 	expect(f, &p, "UPDATE ");
 	reply(f, &p, 401, NULL, WWW("n1"), NULL);
@@ -168,8 +138,6 @@ static void an_update_challenged_when_the_call_is_answered_is_left(void **state)
 	struct packet inv, p, update;
 
 	early(f, &inv);
-	for (int i = 0; i < 20; i++)
-		gw_loop_step(f->loop, 1);
 	assert_int_equal(in_branch(f, GW_V_OFFER, OTHER), 0);
 	expect(f, &update, "UPDATE ");
 	reply(f, &inv, 200, "b", ALLOW, NULL);
@@ -213,8 +181,6 @@ static void who_has_no_credentials_is_refused(void **state)
 
 	f->set.sip.username[0] = '\0';
 	early(f, &inv);
-	for (int i = 0; i < 20; i++)
-		gw_loop_step(f->loop, 1);
 	assert_int_equal(in_branch(f, GW_V_OFFER, OTHER), 0);
 	expect(f, &p, "UPDATE ");
 	reply(f, &p, 401, NULL, WWW("n1"), NULL);
@@ -243,7 +209,7 @@ static void the_bye_of_a_fork_that_lost_has_credentials(void **state)
 	reply(f, &p, 200, NULL, NULL, NULL);
 }
 
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, fix_end)
 
 int main(void)
 {

@@ -1,31 +1,17 @@
 /* What is said of preconditions in headers (RFC 3312 11). */
-#include "tests/unit/test_sip_peer.h"
+#include "tests/unit/test_sip_call.h"
 
-#define ALLOW    "Allow: INVITE, ACK, BYE, CANCEL, PRACK, UPDATE\r\n"
-#define RELIABLE "Require: 100rel, precondition\r\nRSeq: "
+#define ALLOW       "Allow: INVITE, ACK, BYE, CANCEL, PRACK, UPDATE\r\n"
+#define CONDITIONAL "Require: 100rel, precondition\r\nRSeq: "
 
 static int setup(void **state)
 {
-	struct fix *f = calloc(1, sizeof(*f));
+	struct fix *f = fix_new(22501);
 
-	f->port = 22501;
-	fix_listen(f, NULL);
 	(void)snprintf(f->set.sip.reliable, 12, "supported");
 	(void)snprintf(f->set.sip.precondition, 12, "supported");
-	(void)snprintf(f->set.sip.username, sizeof(f->set.sip.username), "gw");
-	(void)snprintf(f->set.sip.password, sizeof(f->set.sip.password), "pw");
-	fix_start(f);
-	(void)snprintf(f->call_id, sizeof(f->call_id), "%d.%p@conditions",
-		       (int)getpid(), (void *)state);
-	*state = f;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	fix_stop(*state);
-	free(*state);
-	return 0;
+	fix_credentials(f);
+	return fix_run(f, state);
 }
 
 static int offers(struct fix *f, bool conditions)
@@ -40,22 +26,14 @@ static int offers(struct fix *f, bool conditions)
 
 static void our_update_requires_what_it_describes(void **state)
 {
-	struct gw_msg m = { .verb = GW_V_SETUP };
 	struct fix *f = *state;
 	struct packet inv, prack, p;
 
-	m.desc = desc_of(GW_DESC_OFFER, OFFER);
-	m.asserted.uri = "sip:alice@ims.test";
-	m.target.uri = "sip:bob@far.test";
-	assert_int_equal(gw_ims_leg_new(&f->leg, f->sip), 0);
-	f->leg->handler = on_leg;
-	f->leg->arg = f;
-	assert_int_equal(gw_leg_send(f->leg, &m), 0);
-	expect(f, &inv, "INVITE ");
+	dial(f, &inv, OFFER);
 	assert_string_equal(header(&inv, "Require"), "");
 	assert_string_equal(header(&inv, "Supported"),
 			    "100rel, precondition, replaces, 199");
-	reply(f, &inv, 183, "b", ALLOW RELIABLE "1\r\n", ANSWER);
+	reply(f, &inv, 183, "b", ALLOW CONDITIONAL "1\r\n", ANSWER);
 	expect(f, &prack, "PRACK ");
 	(void)expect_told(f, GW_V_PROGRESS);
 	/* also where it had to wait */
@@ -77,12 +55,7 @@ static void our_update_requires_what_it_describes(void **state)
 	assert_string_equal(header(&p, "Require"), "");
 	reply(f, &p, 200, NULL, NULL, ANSWER);
 	(void)expect_told(f, GW_V_ACCEPT);
-	release(f, 487);
-	expect(f, &p, "CANCEL ");
-	reply(f, &p, 200, NULL, NULL, NULL);
-	reply(f, &inv, 487, "b", NULL, NULL);
-	expect(f, &p, "ACK ");
-	wait_live(f, 0);
+	give_up(f, &inv);
 }
 
 /* Each in the one header or in a line of its own. */
@@ -109,11 +82,7 @@ static void our_answer_requires_what_it_describes(void **state)
 
 	for (unsigned i = 0; i < 2; i++) {
 		(void)snprintf(f->call_id, sizeof(f->call_id), "answer%u", i);
-		f->remote_tag[0] = f->target[0] = '\0';
-		request(f, "INVITE", "Supported: 100rel, precondition\r\n",
-			"application/sdp", OFFER);
-		expect(f, &p, "SIP/2.0 100");
-		(void)expect_told(f, GW_V_SETUP);
+		(void)invite(f, "Supported: 100rel, precondition\r\n", OFFER);
 		m.desc = desc_of(GW_DESC_EARLY_ANSWER, ANSWER);
 		m.conditions = i == 0;
 		assert_int_equal(gw_leg_send(f->leg, &m), 0);
@@ -122,12 +91,12 @@ static void our_answer_requires_what_it_describes(void **state)
 		assert_int_equal(requires(&p, "precondition"), i == 0);
 		release(f, 480);
 		expect(f, &p, "SIP/2.0 480");
-		request(f, "ACK", NULL, NULL, NULL);
+		ack(f);
 		wait_live(f, 0);
 	}
 }
 
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, fix_end)
 
 int main(void)
 {

@@ -12,18 +12,6 @@ static int setup(void **state)
 	return fix_run(f, state);
 }
 
-static void give_up(struct fix *f, const struct packet *inv)
-{
-	struct packet p;
-
-	release(f, 487);
-	expect(f, &p, "CANCEL ");
-	reply(f, &p, 200, NULL, NULL, NULL);
-	reply(f, inv, 487, "b", NULL, NULL);
-	expect(f, &p, "ACK ");
-	wait_live(f, 0);
-}
-
 /* Of several m-lines the first that may be heard is enough. */
 static void a_response_says_who_may_be_heard(void **state)
 {
@@ -63,8 +51,7 @@ static void an_update_says_it_as_well(void **state)
 
 	dial(f, &inv, OFFER);
 	reply(f, &inv, 183, "b", ALLOW RELIABLE "1\r\n", ANSWER);
-	expect(f, &p, "PRACK ");
-	reply(f, &p, 200, NULL, NULL, NULL);
+	expect_prack(f, &p, 1, &inv);
 	assert_false(expect_told(f, GW_V_PROGRESS)->early_media);
 	dialog_from_invite(f, &inv, "b");
 

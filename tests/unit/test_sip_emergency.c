@@ -1,5 +1,5 @@
 /* Calls to emergency services: to the core, and what comes from it. */
-#include "tests/unit/test_sip_peer.h"
+#include "tests/unit/test_sip_call.h"
 
 #define XML_TYPE "application/3gpp-ims+xml"
 #define XML                                                                    \
@@ -8,24 +8,11 @@
 
 static int setup(void **state)
 {
-	struct fix *f = calloc(1, sizeof(*f));
+	struct fix *f = fix_new(22461);
 
-	f->port = 22461;
-	fix_listen(f, NULL);
 	(void)snprintf(f->set.emergency.text, sizeof(f->set.emergency.text),
 		       "Call by telephone.");
-	fix_start(f);
-	(void)snprintf(f->call_id, sizeof(f->call_id), "%d.%p@sos",
-		       (int)getpid(), (void *)f);
-	*state = f;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	fix_stop(*state);
-	free(*state);
-	return 0;
+	return fix_run(f, state);
 }
 
 static void call(struct fix *f, const char *target, bool emergency)
@@ -38,10 +25,7 @@ static void call(struct fix *f, const char *target, bool emergency)
 		.desc = desc_of(GW_DESC_OFFER, OFFER)
 	};
 
-	assert_int_equal(gw_ims_leg_new(&f->leg, f->sip), 0);
-	f->leg->handler = on_leg;
-	f->leg->arg = f;
-	assert_int_equal(gw_leg_send(f->leg, &m), 0);
+	call_out(f, &m);
 }
 
 static void our_invite_names_the_service(void **state)
@@ -181,7 +165,7 @@ static void what_comes_from_the_core_is_answered_clearly(void **state)
 	expect(f, &p, "SIP/2.0 503");
 }
 
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, fix_end)
 
 int main(void)
 {

@@ -1,5 +1,5 @@
 /* Subject, Alert-Info, Call-Info, History-Info: of the core, and ours. */
-#include "tests/unit/test_sip_peer.h"
+#include "tests/unit/test_sip_call.h"
 
 #include "gateway/base/check.h"
 #include "sip/ims_info.h"
@@ -174,31 +174,11 @@ static void on_call(struct gw_leg *leg, const struct gw_msg *m, void *arg)
 
 static int setup(void **state)
 {
-	struct fix *f = calloc(1, sizeof(*f));
-	struct sockaddr_in sin = { .sin_family = AF_INET };
+	struct fix *f = fix_new(22471);
 
-	f->port = 22471;
-	fix_listen(f, NULL);
-	sin.sin_port = htons(f->port);
-	sin.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	assert_int_equal(gw_loop_new(&f->loop, NULL, NULL), 0);
-	assert_int_equal(gw_sip_new(&f->sip, f->loop, &f->set, on_call, f), 0);
-	f->fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0);
-	assert_int_equal(bind(f->fd, (struct sockaddr *)&sin, sizeof(sin)), 0);
-	(void)snprintf(f->local_tag, sizeof(f->local_tag), "peer");
-	(void)snprintf(f->call_id, sizeof(f->call_id), "%d.%p@info",
-		       (int)getpid(), (void *)f);
-	f->cseq = 100;
+	f->incoming = on_call;
 	said = false;
-	*state = f;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	fix_stop(*state);
-	free(*state);
-	return 0;
+	return fix_run(f, state);
 }
 
 #define ALL                                                                    \
@@ -215,14 +195,10 @@ static void called(struct fix *f, const char *headers)
 {
 	struct packet p;
 
-	request(f, "INVITE", headers, "application/sdp", OFFER);
-	expect(f, &p, "SIP/2.0 100");
-	(void)expect_told(f, GW_V_SETUP);
+	(void)invite(f, headers, OFFER);
 	release(f, 486);
 	expect(f, &p, "SIP/2.0 486");
-	request(f, "ACK", NULL, NULL, NULL);
-	gw_leg_free(f->leg);
-	f->leg = NULL;
+	ack(f);
 }
 
 static void what_an_invite_says_is_told(void **state)
@@ -265,16 +241,14 @@ static void call(struct fix *f, const struct gw_call_info *about)
 		.desc = desc_of(GW_DESC_OFFER, OFFER)
 	};
 
-	assert_int_equal(gw_ims_leg_new(&f->leg, f->sip), 0);
+	call_out(f, &m);
 	f->leg->handler = on_call;
-	f->leg->arg = f;
-	assert_int_equal(gw_leg_send(f->leg, &m), 0);
 }
 
 static void a_181_says_where_the_call_is_now(void **state)
 {
 	struct fix *f = *state;
-	struct packet inv, p;
+	struct packet inv;
 
 	call(f, NULL);
 	expect(f, &inv, "INVITE ");
@@ -288,8 +262,7 @@ static void a_181_says_where_the_call_is_now(void **state)
 	assert_true(said);
 	assert_string_equal("sip:bob@ims.test", heard.forward[0].uri);
 	assert_string_equal("sip:carol@ims.test", heard.forwarded_to);
-	reply(f, &inv, 486, "x", NULL, NULL);
-	expect(f, &p, "ACK ");
+	refuse(f, &inv, 486, "x", NULL);
 	(void)expect_told(f, GW_V_RELEASE);
 }
 
@@ -315,12 +288,11 @@ static void subject_and_name_of_a_caller_are_sent(void **state)
 			    header(&p, "P-Asserted-Identity"));
 	assert_string_equal("", header(&p, "Call-Info"));
 	assert_string_equal("", header(&p, "History-Info"));
-	reply(f, &p, 486, "x", NULL, NULL);
-	expect(f, &p, "ACK ");
+	refuse(f, &p, 486, "x", NULL);
 	(void)expect_told(f, GW_V_RELEASE);
 }
 
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, fix_end)
 
 int main(void)
 {

@@ -2,54 +2,22 @@
  * What still comes of INVITEs of ours when the call has another end: 2xx of
  * losing forks, of dialogs that are over, and BYEs that overtake their 200.
  */
-#include "tests/unit/test_sip_peer.h"
+#include "tests/unit/test_sip_call.h"
 
 static int setup(void **state)
 {
-	struct fix *f = calloc(1, sizeof(*f));
+	struct fix *f = fix_new(22251);
 
-	f->port = 22251;
-	fix_listen(f, NULL);
 	f->set.sip.t1x64_ms = 1500;
-	(void)snprintf(f->set.sip.reliable, sizeof(f->set.sip.reliable),
-		       "supported");
-	fix_start(f);
-	*state = f;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	fix_stop(*state);
-	free(*state);
-	return 0;
-}
-
-static void dial(struct fix *f, struct packet *inv)
-{
-	struct gw_msg m = { .verb = GW_V_SETUP };
-
-	m.desc = desc_of(GW_DESC_OFFER, OFFER);
-	m.asserted.uri = "sip:alice@ims.test";
-	m.target.uri = "sip:bob@far.test;user=phone";
-	assert_int_equal(gw_ims_leg_new(&f->leg, f->sip), 0);
-	f->leg->handler = on_leg;
-	f->leg->arg = f;
-	(void)snprintf(f->leg->call_id, GW_CALL_ID_SIZE, "test");
-	assert_int_equal(gw_leg_send(f->leg, &m), 0);
-	expect(f, inv, "INVITE ");
+	(void)snprintf(f->set.sip.reliable, 12, "supported");
+	return fix_run(f, state);
 }
 
 /* Answered by the fork "b". */
 static void established(struct fix *f, struct packet *inv)
 {
-	struct packet p;
-
-	dial(f, inv);
-	dialog_from_invite(f, inv, "b");
-	reply(f, inv, 200, "b", NULL, ANSWER);
-	expect(f, &p, "ACK ");
-	(void)expect_told(f, GW_V_ANSWER);
+	dial(f, inv, OFFER);
+	pick_up(f, inv, NULL);
 }
 
 /* @p comes once more, byte for byte, whatever else does. */
@@ -101,29 +69,23 @@ static void fork_is_hung_up(struct fix *f, const struct packet *inv)
 static void bye_of_an_unknown_fork_is_repeated(void **state)
 {
 	struct fix *f = *state;
-	struct packet inv, p;
+	struct packet inv;
 	int64_t late = metric("isthmus_sip_late_answers_total");
 
 	established(f, &inv);
 	fork_is_hung_up(f, &inv);
 	assert_int_equal(metric("isthmus_sip_late_answers_total"), late + 1);
 	nothing_told(f);
-	release(f, 200);
-	expect(f, &p, "BYE ");
-	reply(f, &p, 200, NULL, NULL, NULL);
-	wait_live(f, 0);
+	hang_up(f);
 }
 
 static void fork_that_answers_after_the_call_is_hung_up(void **state)
 {
 	struct fix *f = *state;
-	struct packet inv, p;
+	struct packet inv;
 
 	established(f, &inv);
-	release(f, 200);
-	expect(f, &p, "BYE ");
-	reply(f, &p, 200, NULL, NULL, NULL);
-	wait_live(f, 0);
+	hang_up(f);
 	fork_is_hung_up(f, &inv);
 }
 
@@ -132,9 +94,8 @@ static void fork_that_answers_after_cancel_is_hung_up(void **state)
 	struct fix *f = *state;
 	struct packet inv, cancel, p;
 
-	dial(f, &inv);
-	reply(f, &inv, 180, "b", NULL, NULL);
-	(void)expect_told(f, GW_V_PROGRESS);
+	dial(f, &inv, OFFER);
+	ring(f, &inv);
 	release(f, 200);
 	expect(f, &cancel, "CANCEL ");
 	reply(f, &cancel, 200, NULL, NULL, NULL);
@@ -147,11 +108,10 @@ static void fork_that_answers_after_cancel_is_hung_up(void **state)
 static void change_accepted_after_the_end_is_acknowledged(void **state)
 {
 	struct fix *f = *state;
-	struct packet inv, mine, p, bye;
+	struct packet inv, mine, p;
 
 	established(f, &inv);
-	assert_int_equal(say(f, GW_V_OFFER, GW_DESC_OFFER, OFFER), 0);
-	expect(f, &mine, "INVITE ");
+	reinvite(f, &mine);
 	request(f, "BYE", NULL, NULL, NULL);
 	expect(f, &p, "SIP/2.0 200");
 	(void)expect_told(f, GW_V_RELEASE);
@@ -168,12 +128,8 @@ static void change_accepted_after_the_end_is_acknowledged(void **state)
 
 	/* the same, hung up by us */
 	established(f, &inv);
-	assert_int_equal(say(f, GW_V_OFFER, GW_DESC_OFFER, OFFER), 0);
-	expect(f, &mine, "INVITE ");
-	release(f, 200);
-	expect(f, &bye, "BYE ");
-	reply(f, &bye, 200, NULL, NULL, NULL);
-	wait_live(f, 0);
+	reinvite(f, &mine);
+	hang_up(f);
 	reply(f, &mine, 200, NULL, NULL, ANSWER);
 	expect(f, &p, "ACK ");
 	assert_int_equal(atoi(header(&p, "CSeq")), atoi(header(&mine, "CSeq")));
@@ -188,13 +144,9 @@ static void late_ack_keeps_the_route(void **state)
 	struct fix *f = *state;
 	struct packet inv, mine, p;
 
-	dial(f, &inv);
-	dialog_from_invite(f, &inv, "b");
-	reply(f, &inv, 200, "b", rr, ANSWER);
-	expect(f, &p, "ACK ");
-	(void)expect_told(f, GW_V_ANSWER);
-	assert_int_equal(say(f, GW_V_OFFER, GW_DESC_OFFER, OFFER), 0);
-	expect(f, &mine, "INVITE ");
+	dial(f, &inv, OFFER);
+	pick_up(f, &inv, rr);
+	reinvite(f, &mine);
 	assert_string_equal(header(&mine, "Route"),
 			    "<sip:p1@127.0.0.1:22251;lr>");
 	request(f, "BYE", NULL, NULL, NULL);
@@ -256,9 +208,8 @@ static void bye_in_an_early_dialog_ends_the_call(void **state)
 	struct fix *f = *state;
 	struct packet inv;
 
-	dial(f, &inv);
-	reply(f, &inv, 180, "b", NULL, NULL);
-	(void)expect_told(f, GW_V_PROGRESS);
+	dial(f, &inv, OFFER);
+	ring(f, &inv);
 	bye_ends_the_call(f, &inv, "SIP/2.0 200");
 }
 
@@ -267,7 +218,7 @@ static void bye_of_a_dialog_never_heard_of_ends_the_call(void **state)
 	struct fix *f = *state;
 	struct packet inv;
 
-	dial(f, &inv);
+	dial(f, &inv, OFFER);
 	bye_ends_the_call(f, &inv, "SIP/2.0 481");
 }
 
@@ -277,9 +228,8 @@ static void bye_of_one_fork_ends_it_alone(void **state)
 	struct fix *f = *state;
 	struct packet inv, p;
 
-	dial(f, &inv);
-	reply(f, &inv, 180, "b", NULL, NULL);
-	(void)expect_told(f, GW_V_PROGRESS);
+	dial(f, &inv, OFFER);
+	ring(f, &inv);
 	reply(f, &inv, 180, "c", NULL, NULL);
 	(void)expect_told(f, GW_V_PROGRESS);
 	dialog_from_invite(f, &inv, "b");
@@ -303,10 +253,7 @@ static void bye_of_one_fork_ends_it_alone(void **state)
 	expect(f, &p, "BYE ");
 	reply(f, &p, 481, NULL, NULL, NULL);
 	nothing_told(f);
-	release(f, 200);
-	expect(f, &p, "BYE ");
-	reply(f, &p, 200, NULL, NULL, NULL);
-	wait_live(f, 0);
+	hang_up(f);
 }
 
 /* A flood of BYEs under ever new tags costs no more than forks may. */
@@ -315,9 +262,8 @@ static void byes_of_many_tags_are_bounded(void **state)
 	struct fix *f = *state;
 	struct packet inv, p;
 
-	dial(f, &inv);
-	reply(f, &inv, 180, "b", NULL, NULL);
-	(void)expect_told(f, GW_V_PROGRESS);
+	dial(f, &inv, OFFER);
+	ring(f, &inv);
 	dialog_from_invite(f, &inv, "b");
 	for (unsigned i = 0; i < 40; i++) {
 		(void)snprintf(f->local_tag, sizeof(f->local_tag), "x%u", i);
@@ -325,31 +271,20 @@ static void byes_of_many_tags_are_bounded(void **state)
 		expect(f, &p, "SIP/2.0 481");
 	}
 	nothing_told(f);
-	reply(f, &inv, 200, "b", NULL, ANSWER);
-	expect(f, &p, "ACK ");
-	(void)expect_told(f, GW_V_ANSWER);
-	release(f, 200);
-	expect(f, &p, "BYE ");
-	reply(f, &p, 200, NULL, NULL, NULL);
-	wait_live(f, 0);
+	pick_up(f, &inv, NULL);
+	hang_up(f);
 }
 
 /* The peer called, and acknowledges nothing: its 504 comes until its ACK does. */
 static void failure_for_want_of_a_prack_is_repeated(void **state)
 {
 	struct fix *f = *state;
-	struct gw_msg early = { .verb = GW_V_PROGRESS };
 	struct packet p;
 
 	for (int acked = 0; acked < 2; acked++) {
 		(void)snprintf(f->call_id, sizeof(f->call_id), "unp%d", acked);
-		f->remote_tag[0] = f->target[0] = '\0';
-		request(f, "INVITE", "Supported: 100rel\r\n", "application/sdp",
-			OFFER);
-		expect(f, &p, "SIP/2.0 100");
-		(void)expect_told(f, GW_V_SETUP);
-		early.desc = desc_of(GW_DESC_EARLY_ANSWER, ANSWER);
-		assert_int_equal(gw_leg_send(f->leg, &early), 0);
+		(void)invite(f, "Supported: 100rel\r\n", OFFER);
+		assert_int_equal(progress(f, GW_ALERT_NO, ANSWER), 0);
 		expect(f, &p, "SIP/2.0 183");
 		(void)expect_told(f, GW_V_RELEASE);
 		expect(f, &p, "SIP/2.0 504");
@@ -360,12 +295,12 @@ static void failure_for_want_of_a_prack_is_repeated(void **state)
 			continue; /* and ends by itself */
 		dialog_from_response(f, &p);
 		f->target[0] = '\0';
-		request(f, "ACK", NULL, NULL, NULL);
+		ack(f);
 		expect_silence(f, 100);
 	}
 }
 
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, fix_end)
 
 int main(void)
 {

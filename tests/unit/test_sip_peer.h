@@ -68,6 +68,7 @@ struct fix {
 	/* the dialog as the peer knows it */
 	char call_id[128], local_tag[32], remote_tag[64], target[160];
 	unsigned cseq;
+	gw_leg_incoming_h *incoming; /* NULL: on_incoming() */
 	bool refuse_at_once;
 	const char *answers; /* what an OFFER without description gets, at
 				once; NULL: the test does it */
@@ -188,7 +189,8 @@ static inline void fix_start(struct fix *f)
 				   .sin_port = htons(f->port) };
 
 	assert_int_equal(gw_loop_new(&f->loop, NULL, NULL), 0);
-	assert_int_equal(gw_sip_new(&f->sip, f->loop, &f->set, on_incoming, f),
+	assert_int_equal(gw_sip_new(&f->sip, f->loop, &f->set,
+				    f->incoming ? f->incoming : on_incoming, f),
 			 0);
 	f->fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0);
 	sin.sin_addr.s_addr = htonl(INADDR_LOOPBACK);

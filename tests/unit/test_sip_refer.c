@@ -8,14 +8,6 @@ static int setup(void **state)
 	return fix_run(f, state);
 }
 
-static void becomes(struct fix *f, uint16_t status)
-{
-	const struct gw_msg m = { .verb = GW_V_TRANSFER,
-				  .cause = { .status = status } };
-
-	assert_int_equal(gw_leg_send(f->leg, &m), 0);
-}
-
 /* The call says @status as soon as it is asked. */
 static uint16_t at_once;
 
@@ -229,11 +221,26 @@ static void take_newcomer(struct gw_leg *leg, const struct gw_msg *m, void *arg)
 	leg->arg = f;
 }
 
+/* An INVITE with @line goes to the call, with the leg that it replaces. */
+static void is_in_its_place(struct fix *f, const char *line)
+{
+	struct packet p;
+
+	come(f, &p, line);
+	assert_int_equal(strncmp(p.text, "SIP/2.0 100", 11), 0);
+	while (!newcomer)
+		gw_loop_step(f->loop, 5);
+	assert_ptr_equal(in_place_of, f->leg);
+	gw_leg_free(newcomer);
+	newcomer = NULL;
+	get_packet(f, &p); /* refused, as nobody has answered it */
+	assert_int_equal(strncmp(p.text, "SIP/2.0 503", 11), 0);
+}
+
 static void replaces_finds_its_dialog_or_is_refused(void **state)
 {
 	struct fix *f = *state;
 	char line[480];
-	struct packet p;
 
 	gw_sip_free(f->sip);
 	assert_int_equal(
@@ -258,20 +265,11 @@ static void replaces_finds_its_dialog_or_is_refused(void **state)
 		       "Replaces: %s;to-tag=%s;from-tag=peer\r\n",
 		       f->call_id, f->remote_tag, f->call_id, f->remote_tag);
 	expect_refused(f, line, "SIP/2.0 400");
-	/* The right one goes to the call, with the leg that it replaces. */
 	(void)snprintf(line, sizeof(line),
 		       "Require: replaces\r\nReplaces: %s;to-tag=%s;from-tag="
 		       "peer\r\n",
 		       f->call_id, f->remote_tag);
-	come(f, &p, line);
-	assert_int_equal(strncmp(p.text, "SIP/2.0 100", 11), 0);
-	while (!newcomer)
-		gw_loop_step(f->loop, 5);
-	assert_ptr_equal(in_place_of, f->leg);
-	gw_leg_free(newcomer);
-	newcomer = NULL;
-	get_packet(f, &p); /* refused, as nobody has answered it */
-	assert_int_equal(strncmp(p.text, "SIP/2.0 503", 11), 0);
+	is_in_its_place(f, line);
 }
 
 /* A call of ours: NTA's leg of its INVITE has no remote tag. */
@@ -302,15 +300,7 @@ static void replaces_of_our_call_needs_both_tags(void **state)
 	(void)snprintf(line, sizeof(line),
 		       "Replaces: %s;to-tag=%s;from-tag=bob\r\n", f->call_id,
 		       f->remote_tag);
-	come(f, &p, line);
-	assert_int_equal(strncmp(p.text, "SIP/2.0 100", 11), 0);
-	while (!newcomer)
-		gw_loop_step(f->loop, 5);
-	assert_ptr_equal(in_place_of, f->leg);
-	gw_leg_free(newcomer);
-	newcomer = NULL;
-	get_packet(f, &p);
-	assert_int_equal(strncmp(p.text, "SIP/2.0 503", 11), 0);
+	is_in_its_place(f, line);
 	release(f, 200);
 	expect_bye(f, &p);
 }

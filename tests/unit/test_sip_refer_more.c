@@ -1,47 +1,12 @@
 /* REFER: who is told how it goes, and who is named. */
-#include "tests/unit/test_sip_peer.h"
+#include "tests/unit/test_sip_call.h"
 
 static int setup(void **state)
 {
-	struct fix *f = calloc(1, sizeof(*f));
+	struct fix *f = fix_new(22843);
 
-	f->port = 22843;
-	fix_listen(f, NULL);
-	(void)snprintf(f->set.sip.username, 64, "gw");
-	(void)snprintf(f->set.sip.password, 64, "secret");
-	fix_start(f);
-	(void)snprintf(f->call_id, sizeof(f->call_id), "%d.%p@more",
-		       (int)getpid(), (void *)f);
-	*state = f;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	fix_stop(*state);
-	free(*state);
-	return 0;
-}
-
-static void talk(struct fix *f)
-{
-	struct packet p;
-
-	request(f, "INVITE", NULL, "application/sdp", OFFER);
-	expect(f, &p, "SIP/2.0 100");
-	(void)expect_told(f, GW_V_SETUP);
-	assert_int_equal(say(f, GW_V_ANSWER, GW_DESC_ANSWER, ANSWER), 0);
-	expect(f, &p, "SIP/2.0 200");
-	dialog_from_response(f, &p);
-	request(f, "ACK", NULL, NULL, NULL);
-}
-
-static void becomes(struct fix *f, uint16_t status)
-{
-	const struct gw_msg m = { .verb = GW_V_TRANSFER,
-				  .cause = { .status = status } };
-
-	assert_int_equal(gw_leg_send(f->leg, &m), 0);
+	fix_credentials(f);
+	return fix_run(f, state);
 }
 
 static char named[256];
@@ -82,7 +47,7 @@ static void a_challenged_notify_is_repeated_with_credentials(void **state)
 	struct fix *f = *state;
 	struct packet p;
 
-	talk(f);
+	connect_in(f);
 	refer(f, "");
 	expect(f, &p, "NOTIFY ");
 	assert_string_equal(header(&p, "Authorization"), "");
@@ -109,7 +74,7 @@ static void who_takes_no_notify_is_told_no_more(void **state)
 	struct fix *f = *state;
 	struct packet p;
 
-	talk(f);
+	connect_in(f);
 	refer(f, "");
 	expect(f, &p, "NOTIFY ");
 	reply(f, &p, 401, NULL, CHALLENGE, NULL);
@@ -136,7 +101,7 @@ static void quiet_may_be_required(void **state)
 	struct fix *f = *state;
 	struct packet p;
 
-	talk(f);
+	connect_in(f);
 	refer(f, "Require: norefersub\r\nRefer-Sub: false\r\n");
 	becomes(f, 200);
 	expect_silence(f, 50);
@@ -150,7 +115,7 @@ static void the_referrer_is_named(void **state)
 	struct fix *f = *state;
 	struct packet p;
 
-	talk(f);
+	connect_in(f);
 	refer(f, "Referred-By: \"Boss\" <sip:boss@ims.test?X=y>;cid=1\r\n");
 	assert_string_equal(named, "sip:boss@ims.test");
 	expect(f, &p, "NOTIFY ");
@@ -173,10 +138,7 @@ static void a_call_of_ours_goes_on_in_the_referrers_name(void **state)
 	};
 	struct packet p;
 
-	assert_int_equal(gw_ims_leg_new(&f->leg, f->sip), 0);
-	f->leg->handler = on_leg;
-	f->leg->arg = f;
-	assert_int_equal(gw_leg_send(f->leg, &m), 0);
+	call_out(f, &m);
 	expect(f, &p, "INVITE sip:bob@ims.test");
 	assert_string_equal(header(&p, "Referred-By"), "<sip:boss@ims.test>");
 }
@@ -188,9 +150,9 @@ static void only_another_dialog_is_joined(void **state)
 	char headers[512];
 	struct packet p;
 
-	talk(f);
+	connect_in(f);
 	(void)snprintf(headers, sizeof(headers),
-		       "Refer-To: <sip:third@ims.test?Replaces=%.*s%%40more%%3B"
+		       "Refer-To: <sip:third@ims.test?Replaces=%.*s%%40peer%%3B"
 		       "to-tag%%3D%s%%3Bfrom-tag%%3Dpeer>\r\n",
 		       (int)strcspn(f->call_id, "@"), f->call_id,
 		       f->remote_tag);
@@ -202,7 +164,7 @@ static void only_another_dialog_is_joined(void **state)
 	assert_null(joined);
 }
 
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, fix_end)
 
 int main(void)
 {

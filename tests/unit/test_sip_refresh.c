@@ -1,63 +1,28 @@
 /* Session timers (RFC 4028) when other things happen as well: changes that are
  * refused, challenges, and what our side says that it supports. */
-#include "tests/unit/test_sip_peer.h"
+#include "tests/unit/test_sip_call.h"
 
 #define ALLOW "Allow: INVITE, ACK, BYE, CANCEL, UPDATE\r\n"
 #define BY_US "Session-Expires: 2;refresher=uac\r\n"
 
 static int setup(void **state)
 {
-	struct fix *f = calloc(1, sizeof(*f));
+	struct fix *f = fix_new(22481);
 
-	f->port = 22481;
-	fix_listen(f, NULL);
 	/* The least that whole seconds allow. */
 	f->set.sip.session_expires_s = 2;
 	f->set.sip.min_se_s = 1;
-	(void)snprintf(f->set.sip.username, sizeof(f->set.sip.username), "gw");
-	(void)snprintf(f->set.sip.password, sizeof(f->set.sip.password), "pw");
-	fix_start(f);
-	(void)snprintf(f->call_id, sizeof(f->call_id), "%d.%p@refresh",
-		       (int)getpid(), (void *)state);
-	*state = f;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	fix_stop(*state);
-	free(*state);
-	return 0;
+	fix_credentials(f);
+	return fix_run(f, state);
 }
 
 /* A call of ours that is up, and that we refresh. */
 static void up_and_ours(struct fix *f)
 {
-	struct gw_msg m = { .verb = GW_V_SETUP };
-	struct packet inv, p;
+	struct packet inv;
 
-	m.desc = desc_of(GW_DESC_OFFER, OFFER);
-	m.asserted.uri = "sip:alice@ims.test";
-	m.target.uri = "sip:bob@far.test";
-	assert_int_equal(gw_ims_leg_new(&f->leg, f->sip), 0);
-	f->leg->handler = on_leg;
-	f->leg->arg = f;
-	assert_int_equal(gw_leg_send(f->leg, &m), 0);
-	expect(f, &inv, "INVITE ");
-	dialog_from_invite(f, &inv, "b");
-	reply(f, &inv, 200, "b", ALLOW "Require: timer\r\n" BY_US, ANSWER);
-	expect(f, &p, "ACK ");
-	(void)expect_told(f, GW_V_ANSWER);
-}
-
-static void over(struct fix *f)
-{
-	struct packet p;
-
-	release(f, 200);
-	expect(f, &p, "BYE ");
-	reply(f, &p, 200, NULL, NULL, NULL);
-	wait_live(f, 0);
+	dial(f, &inv, OFFER);
+	pick_up(f, &inv, ALLOW "Require: timer\r\n" BY_US);
 }
 
 /* RFC 3311 5.2, RFC 3261 14.2: the session is as if it had not been asked. */
@@ -67,24 +32,20 @@ static void refused_change_leaves_the_refresher(void **state)
 	struct packet p;
 
 	up_and_ours(f);
-	request(f, "INVITE",
-		"Supported: timer\r\nSession-Expires: 9;refresher=uac\r\n",
-		"application/sdp", OFFER);
+	request_sdp(f, "INVITE",
+		    "Supported: timer\r\n"
+		    "Session-Expires: 9;refresher=uac\r\n",
+		    OFFER);
 	expect(f, &p, "SIP/2.0 100");
 	(void)expect_told(f, GW_V_OFFER);
-	{
-		const struct gw_msg no = { .verb = GW_V_REFUSE,
-					   .cause = { .status = 488 } };
-
-		assert_int_equal(gw_leg_send(f->leg, &no), 0);
-	}
+	decline(f);
 	expect(f, &p, "SIP/2.0 488");
-	request(f, "ACK", NULL, NULL, NULL);
+	ack(f);
 	expect(f, &p, "UPDATE ");
 	assert_string_equal(header(&p, "Session-Expires"), "2;refresher=uac");
 	reply(f, &p, 200, NULL, BY_US, NULL);
 	nothing_told(f);
-	over(f);
+	hang_up(f);
 }
 
 /* An offer of the peer that moves to another user part of its address. */
@@ -110,8 +71,6 @@ static void move(struct fix *f, const char *method)
 /* The peer moves by what it was granted, not by what it asked for. */
 static void refused_change_leaves_the_target(void **state)
 {
-	static const struct gw_msg no = { .verb = GW_V_REFUSE,
-					  .cause = { .status = 488 } };
 	static const char *const methods[] = { "INVITE", "UPDATE" };
 	struct fix *f = *state;
 	struct packet p;
@@ -127,13 +86,12 @@ static void refused_change_leaves_the_target(void **state)
 			expect(f, &p, "SIP/2.0 100");
 		(void)expect_told(f, GW_V_OFFER);
 		if (taken)
-			assert_int_equal(
-				say(f, GW_V_ACCEPT, GW_DESC_ANSWER, ANSWER), 0);
+			accept_offer(f);
 		else
-			assert_int_equal(gw_leg_send(f->leg, &no), 0);
+			decline(f);
 		expect(f, &p, taken ? "SIP/2.0 200" : "SIP/2.0 488");
 		if (invite)
-			request(f, "ACK", NULL, NULL, NULL);
+			ack(f);
 		release(f, 200);
 		expect(f, &p, to);
 		reply(f, &p, 200, NULL, NULL, NULL);
@@ -152,13 +110,12 @@ static void our_refresh_says_that_we_know_timers(void **state)
 	expect(f, &p, "UPDATE ");
 	assert_string_equal(header(&p, "Supported"), "timer, replaces");
 	reply(f, &p, 200, NULL, BY_US, NULL);
-	assert_int_equal(say(f, GW_V_OFFER, GW_DESC_OFFER, OFFER), 0);
-	expect(f, &p, "INVITE ");
+	reinvite(f, &p);
 	assert_string_equal(header(&p, "Supported"), "timer, replaces");
 	reply(f, &p, 200, NULL, BY_US, ANSWER);
 	expect(f, &p, "ACK ");
 	(void)expect_told(f, GW_V_ACCEPT);
-	over(f);
+	hang_up(f);
 }
 
 /* RFC 3261 13.3.1.4, RFC 3891 5: or nobody learns what may be asked of us. */
@@ -167,16 +124,11 @@ static void our_answer_says_what_we_support(void **state)
 	struct fix *f = *state;
 	struct packet p;
 
-	f->remote_tag[0] = f->target[0] = '\0';
-	request(f, "INVITE", NULL, "application/sdp", OFFER);
-	expect(f, &p, "SIP/2.0 100");
-	(void)expect_told(f, GW_V_SETUP);
-	assert_int_equal(say(f, GW_V_ANSWER, GW_DESC_ANSWER, ANSWER), 0);
-	expect(f, &p, "SIP/2.0 200");
+	(void)invite(f, NULL, OFFER);
+	answer(f, &p, GW_DESC_ANSWER, ANSWER);
 	assert_string_equal(header(&p, "Supported"), "timer, replaces");
-	dialog_from_response(f, &p);
-	request(f, "ACK", NULL, NULL, NULL);
-	over(f);
+	ack(f);
+	hang_up(f);
 }
 
 /* A core whose nonces live shorter than a call: each refresh is challenged. */
@@ -201,10 +153,10 @@ static void each_refresh_may_be_challenged(void **state)
 		reply(f, &p, 200, NULL, BY_US, NULL);
 	}
 	nothing_told(f);
-	over(f);
+	hang_up(f);
 }
 
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, fix_end)
 
 int main(void)
 {

@@ -1,5 +1,5 @@
 /* TCP connections on which something comes that is no message. */
-#include "tests/unit/test_sip_peer.h"
+#include "tests/unit/test_sip_call.h"
 
 #define TCP_PORT 22261
 
@@ -10,20 +10,10 @@ static const char options[] =
 
 static int setup(void **state)
 {
-	struct fix *f = calloc(1, sizeof(*f));
+	struct fix *f = fix_new(22263);
 
-	f->port = 22263;
 	fix_listen(f, "sip:127.0.0.1:22261;transport=tcp");
-	fix_start(f);
-	*state = f;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	fix_stop(*state);
-	free(*state);
-	return 0;
+	return fix_run(f, state);
 }
 
 static int open_stream(void)
@@ -130,7 +120,7 @@ static void others_are_served_meanwhile_and_afterwards(void **state)
 	(void)close(fd);
 }
 
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, fix_end)
 
 int main(void)
 {

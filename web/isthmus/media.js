@@ -18,6 +18,7 @@ export class Media {
 	#held = false;
 	#before = new WeakMap(); // directions before we held
 	#stopped = false;
+	#adding = false; // a camera: its user is asked
 
 	constructor(config, lost) {
 		this.#config = config;
@@ -148,9 +149,18 @@ export class Media {
 				this.remoteStream.removeTrack(track);
 	}
 
-	async addVideo({ mediaStream, constraints = { video: true } } = {}) {
-		if (this.#transceivers('video').some((t) => t.sender.track))
+	async addVideo(options = {}) {
+		if (this.#adding || this.#transceivers('video').some((t) => t.sender.track))
 			throw new IsthmusError('state', 'there is video already');
+		this.#adding = true;
+		try {
+			await this.#addVideo(options);
+		} finally {
+			this.#adding = false;
+		}
+	}
+
+	async #addVideo({ mediaStream, constraints = { video: true } }) {
 		const stream = mediaStream ??
 			await navigator.mediaDevices.getUserMedia(constraints);
 		const [found] = stream.getVideoTracks();

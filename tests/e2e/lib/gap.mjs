@@ -19,6 +19,9 @@ function begin() {
 	const recorded = new Promise((done) => {
 		recorder.ondataavailable = ({ data }) => done(data);
 	});
+	const begun = new Promise((done) => {
+		recorder.onstart = () => done();
+	});
 	recorder.start();
 	globalThis.halt = () => recorder.state === 'inactive' || recorder.stop();
 	globalThis.tape = async (rate) => {
@@ -28,6 +31,7 @@ function begin() {
 		element.srcObject = null;
 		return [...sound.getChannelData(0)].map((s) => Math.round(s * 32767));
 	};
+	return begun;
 }
 
 const has = (samples, from, tones) => {
