@@ -92,6 +92,31 @@ bool gw_call_too_wide(struct gw_call *call, struct side *s)
 	return false;
 }
 
+bool gw_call_is_misled(struct gw_call *call, struct side *s)
+{
+	struct side *o = call_other(call, s);
+	struct gw_sess local, remote, theirs;
+
+	if (o->profile == GW_PROFILE_RESOURCE || !s->local || !s->remote ||
+	    !o->remote)
+		return false;
+	gw_call_reread(s, s->local, &local);
+	gw_call_reread(s, s->remote, &remote);
+	gw_call_reread(o, o->remote, &theirs);
+	for (unsigned i = 0; i < remote.nstream; i++) {
+		unsigned agreed = 0, has = 0;
+
+		if (call_live(&local, i) && call_live(&remote, i))
+			agreed = local.stream[i].dir &
+				 gw_dir_reverse(remote.stream[i].dir);
+		if (call_live(&theirs, i))
+			has = theirs.stream[i].dir;
+		if (agreed & ~has)
+			return true;
+	}
+	return false;
+}
+
 void gw_call_wish(const struct side *s, struct gw_sess *out)
 {
 	struct gw_sess local;

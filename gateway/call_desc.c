@@ -229,8 +229,14 @@ int gw_call_reserve(struct gw_call *call, struct side *s,
 		    const struct gw_sess *like, bool offerer)
 {
 	struct gw_media_cmd *cmd = command(call, s, GW_M_RESERVE);
+	struct gw_sess ours;
 	int err;
 
+	if (!like) {
+		if (gw_call_default_offer(call, &ours))
+			ours.nstream = 1; /* told when it is to be offered */
+		like = &ours;
+	}
 	(void)snprintf(cmd->call_id, sizeof(cmd->call_id), "%s", call->id);
 	cmd->end.transport = transport_of(s);
 	cmd->end.resource = GW_RES_ECHO;
@@ -239,16 +245,16 @@ int gw_call_reserve(struct gw_call *call, struct side *s,
 	cmd->end.family = s->end && s->end->family
 				  ? s->end->family
 				  : family_of(call, offerer ? NULL : like);
-	cmd->end.nstream = like ? like->nstream : 1;
+	cmd->end.nstream = like->nstream;
 	if (s->end && s->end->nstream > cmd->end.nstream)
 		cmd->end.nstream = s->end->nstream;
 	s->no_video = !call->core->set->media.video;
 	for (unsigned i = 0; i < cmd->end.nstream; i++) {
 		struct gw_stream *st = &cmd->end.stream[i];
 
-		if (like && i < like->nstream)
+		if (i < like->nstream)
 			st->kind = media_kind(like->stream[i].kind);
-		if (!like || (i < like->nstream && needs_media(like, i)))
+		if (i < like->nstream && needs_media(like, i))
 			st->ncodec = 1; /* alive: which ones comes later */
 		st->dscp = dscp_of(call, st->kind);
 	}

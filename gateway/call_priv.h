@@ -228,7 +228,8 @@ void gw_call_reread(const struct side *s, const char *text,
 char *gw_call_print(struct gw_call *call, struct side *s,
 		    struct gw_sess *content, const struct gw_sess *offer);
 
-/* The audio session that the gateway offers when it has to begin. */
+/* The session that the gateway offers when it has to begin: audio, and video
+ * where calls.gateway_offer says so. */
 int gw_call_default_offer(struct gw_call *call, struct gw_sess *out);
 
 /* Takes @text over into @slot. */
@@ -247,7 +248,8 @@ bool gw_call_speaks(struct gw_call *call, const struct gw_sess *offer);
 uint32_t gw_call_video_bps(const struct gw_call *call, uint32_t asked_bps);
 /* Has media made the m-line @i at @s' termination? */
 bool gw_call_is_reserved(const struct side *s, unsigned i);
-/* Post a command; failures of the mailbox are -EAGAIN. */
+/* Post a command; failures of the mailbox are -EAGAIN.  @like NULL: for what
+ * the gateway offers by itself. */
 int gw_call_reserve(struct gw_call *call, struct side *s,
 		    const struct gw_sess *like, bool offerer);
 /* Has @offer m-lines that media has not made at @s' termination? */
@@ -442,6 +444,9 @@ int gw_call_relay_offer(const struct side *to, struct gw_sess *out,
 void gw_call_note_codec(struct gw_call *call);
 /* Would @s' peer send what the other side cannot take? */
 bool gw_call_too_wide(struct gw_call *call, struct side *s);
+/* Does @s' peer believe in media that the other side has not agreed to?  So it
+ * is where it was answered before that one was heard. */
+bool gw_call_is_misled(struct gw_call *call, struct side *s);
 /* What @s' peer would say if it were free to: an answer was cut by our offer,
  * so that who is held does not look like somebody who holds. */
 void gw_call_wish(const struct side *s, struct gw_sess *out);

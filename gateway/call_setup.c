@@ -301,6 +301,7 @@ int gw_call_connect(struct gw_call *call)
 {
 	struct side *a = &call->a, *b = &call->b;
 	bool resource = b->profile == GW_PROFILE_RESOURCE;
+	bool asked = !a->pending && !call->a_early; /* before B was */
 	struct gw_msg msg = { .verb = GW_V_ANSWER,
 			      .asserted = call->said->asserted };
 	struct gw_sess answer;
@@ -332,6 +333,8 @@ int gw_call_connect(struct gw_call *call)
 	up(call);
 	msg.held = b->held;
 	gw_call_say(call, a, &msg);
+	if (asked && gw_call_is_misled(call, a))
+		gw_call_offer_again(call, a);
 	gw_call_update_narrow(call);
 	return 0;
 }
@@ -434,6 +437,9 @@ int gw_call_finish(struct gw_call *call)
 	up(call);
 	if (a->profile != GW_PROFILE_CORE)
 		gw_call_say(call, a, &msg);
+	/* B answered before A had said what it takes. */
+	if (!call->b_open && gw_call_is_misled(call, &call->b))
+		gw_call_offer_again(call, &call->b);
 	gw_call_update_narrow(call);
 	return 0;
 }

@@ -100,14 +100,20 @@ int gw_call_default_offer(struct gw_call *call, struct gw_sess *out)
 {
 	const struct gw_set_media *set = &call->core->set->media;
 	const char *names[GW_SET_CODECS];
+	int err;
 
 	memset(out, 0, sizeof(*out));
 	for (size_t i = 0; i < set->ncodec; i++)
 		names[i] = set->codec[i];
+	err = gw_sess_default_audio(&out->stream[0], names,
+				    (unsigned)set->ncodec);
+	if (err)
+		return err;
 	out->nstream = 1;
-	out->stream[0].dir = GW_DIR_SENDRECV;
-	return gw_sess_default_audio(&out->stream[0], names,
-				     (unsigned)set->ncodec);
+	if (set->video &&
+	    !strcmp(call->core->set->calls.gateway_offer, "video"))
+		err = gw_sess_default_video(out);
+	return err;
 }
 
 /* ---- our end of the transport, into a description ---- */

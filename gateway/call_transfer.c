@@ -408,8 +408,10 @@ static void heard(struct gw_call *call, struct side *x,
 
 	if (call->fsm.state != GW_CALL_UP)
 		return;
+	/* Without a name it is withheld, see gw_call_transfer_tell(). */
 	gw_call_keep(&x->who,
-		     msg->asserted.uri ? strdup(msg->asserted.uri) : NULL);
+		     strdup(msg->asserted.uri ? msg->asserted.uri : ""));
+	x->withheld = !msg->asserted.uri;
 	gw_info(&call->log, "another party is behind the %s leg", x->kind);
 	gw_call_say(call, to, &told);
 }

@@ -271,6 +271,8 @@ const struct gw_set_row gw_settings_rows[] = {
 	  .def = "auto", .choices = "auto|always|never" },
 	{ "calls.no_offer", GW_SET_STRING, SET(calls.no_offer),
 	  .def = "gateway_offer", .choices = "gateway_offer|late_offer" },
+	{ "calls.gateway_offer", GW_SET_STRING, SET(calls.gateway_offer),
+	  .def = "audio", .choices = "audio|video" },
 	{ "calls.no_path_s", GW_SET_U32, SET(calls.no_path_s), .min = 1,
 	  .max = 600, .def = "60" },
 	{ "calls.path_lost_s", GW_SET_U32, SET(calls.path_lost_s), .min = 0,

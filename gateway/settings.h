@@ -208,10 +208,11 @@ struct gw_set_route {    /* first match wins; then own users; then the core */
 };
 
 struct gw_set_calls {
-	uint32_t max;        /* live calls; above: 503 */
-	char early_media[8]; /* auto: as P-Early-Media says; always; never */
-	char no_offer[16];   /* msetup without preOffer: gateway_offer,
+	uint32_t max;          /* live calls; above: 503 */
+	char early_media[8];   /* auto: as P-Early-Media says; always; never */
+	char no_offer[16];     /* msetup without preOffer: gateway_offer,
 				late_offer */
+	char gateway_offer[8]; /* what it offers by itself: audio; video, too */
 	uint32_t no_path_s, path_lost_s; /* to a browser: patience with them */
 	uint32_t drain_s;                /* SIGTERM: wait for calls at most */
 	bool client_names;               /* clients choose the name in From */

@@ -7,6 +7,7 @@
 #include <strings.h>
 
 #include "gateway/base/check.h"
+#include "sdp/relay.h"
 #include "sdp/scan.h"
 
 /* Payload types below 96 are fixed: they need no rtpmap. */
@@ -427,5 +428,39 @@ int gw_sess_default_audio(struct gw_sess_stream *out, const char *const *names,
 	}
 	(void)snprintf(s.media, sizeof(s.media), "audio");
 	*out = s;
+	return 0;
+}
+
+int gw_sess_default_video(struct gw_sess *out)
+{
+	/* RFC 7742 5: every browser has H.264 constrained baseline and VP8; the
+	 * former first, as TS 26.114 5.2.2 asks it of phones. */
+	static const struct gw_sess_codec usual[] = {
+		{106,  1, 90000, "H264",
+                 "level-asymmetry-allowed=1;packetization-mode=1;"
+		  "profile-level-id=42e01f",             GW_FB_ALL},
+		{ 108, 1, 90000, "H264",
+                 "level-asymmetry-allowed=1;packetization-mode=0;"
+		  "profile-level-id=42e01f",             GW_FB_ALL},
+		{ 96,  1, 90000, "VP8",  "",             GW_FB_ALL},
+		{ 98,  1, 90000, "VP9",  "profile-id=0", GW_FB_ALL},
+	};
+	/* How the camera is held is for the other side to know. */
+	const struct gw_sess_stream like = { .ext = { [GW_SESS_EXT_CVO] = 1 } };
+	struct gw_sess_stream *s;
+	unsigned i;
+
+	if (out->nstream == GW_SESS_MAX_STREAMS)
+		return -ENOSPC;
+	s = &out->stream[out->nstream++];
+	*s = (struct gw_sess_stream){ .kind = GW_KIND_VIDEO,
+				      .dir = GW_DIR_SENDRECV };
+	(void)snprintf(s->media, sizeof(s->media), "video");
+	for (i = 0; i < GW_ARRAY_LEN(usual); i++)
+		s->codec[s->ncodec++] = usual[i];
+	/* In a bundle each m-line's packets have its name. */
+	for (i = 0; i < out->nstream; i++)
+		gw_relay_offer_ext(out, i, &like, NULL);
+	gw_relay_offer_profile(s, NULL);
 	return 0;
 }

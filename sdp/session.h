@@ -174,6 +174,11 @@ const struct gw_sess_codec *gw_sess_main_codec(const struct gw_sess_stream *s);
  */
 int gw_sess_default_audio(struct gw_sess_stream *out, const char *const *names,
 			  unsigned count);
+/*
+ * An m-line of video behind what @out has, likewise: the codecs that browsers
+ * share with each other and with phones.  -ENOSPC: too many m-lines.
+ */
+int gw_sess_default_video(struct gw_sess *out);
 bool gw_codec_supported(const struct gw_sess_codec *c); /* relayed at all? */
 
 /* ---- offer/answer between two legs, transport left blank ---- */

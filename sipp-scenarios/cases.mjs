@@ -12,7 +12,7 @@ import { answer, description } from './lib/web.mjs';
 import * as emergency from './emergency_cases.mjs';
 import { cases as info } from './info_cases.mjs';
 import { lossyLate, lossyOrig, lossyTerm } from './lossy_cases.mjs';
-import { conditions, more, overLossy } from './more_cases.mjs';
+import { conditions, latePictures, more, overLossy } from './more_cases.mjs';
 import { groups as registering } from './reg_cases.mjs';
 import { transfers } from './transfer_cases.mjs';
 
@@ -261,6 +261,11 @@ export const groups = [
 			{ scenario: 'orig_offer_183', web: answerLateOffer },
 			...lossyLate,
 		]),
+	},
+	{
+		name: 'late_video',
+		options: { core: core(PORT.peer, ';transport=udp'), calls: ', gateway_offer: video' },
+		cases: named(latePictures),
 	},
 	...[['lossy_orig', lossyOrig], ['lossy_term', lossyTerm]].map(([name, cases]) => ({
 		name, cases, apart: true,

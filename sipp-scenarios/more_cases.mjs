@@ -318,6 +318,49 @@ const pictures = [
 		web: (web, gateway, peer) => shows(peer) },
 ];
 
+/** Where nobody has offered, the gateway offers sound and picture.  The browser
+ * took more codecs than the phone, and so is offered what that one has. */
+export const latePictures = [
+	{ scenario: 'term_late_video', keys: { port: 22902 }, async web(web) {
+		assert.deepEqual(await watches(web, await accepted(web, (offer) => {
+			assert.ok(showsVideo(offer));
+			return answerVideo(offer);
+		})), [true]);
+	} },
+	{ name: 'term_late_video_dropped', scenario: 'term_late_video', keys: { port: 0 },
+		async web(web) {
+			assert.deepEqual(await watches(web, await accepted(web, answerVideo)), [false]);
+		} },
+	{ scenario: 'term_late_video_refused', async web(web) {
+		assert.deepEqual(await watches(web, await accepted(web, (offer) => {
+			assert.ok(showsVideo(offer));
+			return answerVideo(offer, { take: false });
+		})), [false]);
+	} },
+	// Here the phone has said first what it takes.
+	{ scenario: 'term_late_video_prack', async web(web) {
+		const { mediaSessionId: id, sdpOffer } = await web.incoming();
+
+		assert.ok(showsVideo(sdpOffer));
+		await pause(100); // for the PRACK of the 180
+		await web.update(id, { sdpAnswer: answerVideo(sdpOffer, { take: false }) });
+		assert.deepEqual(await watches(web, id), []);
+	} },
+	{ name: 'orig_asked_video_refused', scenario: 'orig_video_refused', async web(web) {
+		const id = await web.call(BOB, null);
+		const { sdpOffer } = await web.next('an offer', (m) => m.sdpOffer);
+
+		assert.ok(showsVideo(sdpOffer));
+		await web.update(id, { sdpAnswer: answerVideo(sdpOffer) });
+		await web.state(id, 'connected');
+		const again = await web.next('another', (m) => m.sdpOffer);
+		assert.ok(!showsVideo(again.sdpOffer), 'the picture is taken back');
+		await web.update(id, { sdpAnswer: answerVideo(again.sdpOffer, { version: 3 }) });
+		await pause(150);
+		await web.hangUp(id);
+	} },
+];
+
 export const more = [...parties, ...texts, ...pictures];
 
 // ---- each message of a call lost in turn ----

@@ -722,6 +722,59 @@ describe('limits', () => {
 	});
 });
 
+describe('calls.gateway_offer: video', () => {
+	const NO_VIDEO = 'm=video 0 UDP/TLS/RTP/SAVPF 96\r\nc=IN IP4 0.0.0.0\r\na=mid:1\r\na=inactive\r\n';
+	const sound = (version) => browserSdp({ setup: 'active', version,
+		codecs: ['0 PCMU/8000'] }) + NO_VIDEO;
+	const picture = () => {
+		const sdp = browserSdp({ setup: 'active', codecs: ['0 PCMU/8000'] });
+		const transport = sdp.match(/^a=(ice-ufrag|ice-pwd|fingerprint|setup):.*\r\n/gm).join('');
+
+		return `${sdp.replace('BUNDLE 0', 'BUNDLE 0 1')}m=video 9 UDP/TLS/RTP/SAVPF 96\r\n` +
+			`c=IN IP4 0.0.0.0\r\n${transport}a=mid:1\r\na=sendrecv\r\na=rtcp-mux\r\n` +
+			'a=rtpmap:96 VP8/90000\r\n';
+	};
+	const shows = (sdp) => /^m=video [1-9]/m.test(sdp);
+	let own;
+
+	before(async () => {
+		own = await startGateway({ name: 'protocol-offer', port: PORT + 500,
+			extra: { calls: { gateway_offer: 'video' } } });
+	});
+	after(() => own?.stop());
+
+	test('who has no pre-offer is offered a picture, and may refuse it', async () => {
+		const c = await login(ALICE, { autoAnswer: () => sound(1) }, own);
+		const { mediaSessionId } = await c.request('msetup', { resourceId: ECHO });
+		const { sdpOffer } = await c.next((m) => m.sdpOffer);
+
+		assert.ok(shows(sdpOffer));
+		assert.match(sdpOffer, /^a=group:BUNDLE 0 1\r$/m);
+		assert.match(sdpOffer, /^a=rtpmap:\d+ H264\/90000\r$/m);
+		await c.state('connected');
+		await c.request('mdisc', { mediaSessionId });
+		await idle(own);
+	});
+
+	test('who took a picture that the other one refuses is told', async () => {
+		const alice = await login(ALICE, {}, own), bob = await login(BOB, {}, own);
+		const { mediaSessionId } = await alice.request('msetup', { resourceId: BOB });
+
+		assert.ok(shows((await alice.next((m) => m.sdpOffer)).sdpOffer));
+		await alice.request('mupdate', { mediaSessionId, sdpAnswer: picture() });
+		const ring = await bob.next((m) => m.method === 'msetup');
+		assert.ok(shows(ring.sdpOffer));
+		await bob.request('mupdate',
+			{ mediaSessionId: ring.mediaSessionId, sdpAnswer: sound(1) });
+		await alice.state('connected');
+		const again = await alice.next((m) => m.sdpOffer);
+		assert.ok(!shows(again.sdpOffer));
+		await alice.request('mupdate', { mediaSessionId, sdpAnswer: sound(2) });
+		await alice.request('mdisc', { mediaSessionId });
+		await idle(own);
+	});
+});
+
 describe('the end', () => {
 	test('while draining, new calls get 503 and connections then 1012', async () => {
 		const own = await startGateway({ name: 'protocol-drain', port: PORT + 350,

@@ -478,6 +478,42 @@ static void default_audio_has_a_keypad_at_each_clock_in_use(void **state)
 	assert_string_equal(codecs(&s), "8=PCMA/8000 101=ev/8000;0-15");
 }
 
+static void default_video_comes_behind_what_is_there(void **state)
+{
+	static const char *const all[] = { "opus", "G722", "PCMU", "PCMA" };
+	static struct gw_sess s;
+	uint8_t mid;
+
+	(void)state;
+	memset(&s, 0, sizeof(s));
+	s.nstream = 1;
+	assert_int_equal(gw_sess_default_audio(&s.stream[0], all, 4), 0);
+	assert_int_equal(gw_sess_default_video(&s), 0);
+	assert_int_equal(s.nstream, 2);
+	assert_int_equal(s.stream[1].kind, GW_KIND_VIDEO);
+	assert_int_equal(s.stream[1].dir, GW_DIR_SENDRECV);
+	assert_true(gw_sess_main_codec(&s.stream[1]) == &s.stream[1].codec[0]);
+	/* One bundle: a number is one codec's, and each line has its name. */
+	for (unsigned v = 0; v < s.stream[1].ncodec; v++) {
+		assert_int_equal(s.stream[1].codec[v].fb, GW_FB_ALL);
+		for (unsigned a = 0; a < s.stream[0].ncodec; a++)
+			assert_int_not_equal(s.stream[1].codec[v].pt,
+					     s.stream[0].codec[a].pt);
+	}
+	mid = s.stream[0].ext[GW_SESS_EXT_MID];
+	assert_int_not_equal(mid, 0);
+	assert_int_equal(s.stream[1].ext[GW_SESS_EXT_MID], mid);
+	assert_int_not_equal(s.stream[1].ext[GW_SESS_EXT_CVO], 0);
+	assert_int_equal(s.stream[0].ext[GW_SESS_EXT_CVO], 0);
+	/* Browsers have them all. */
+	assert_int_equal(gw_sess_for_web(&s), 0);
+	assert_int_equal(s.stream[1].ncodec, 4);
+	while (s.nstream < GW_SESS_MAX_STREAMS)
+		assert_int_equal(gw_sess_default_video(&s), 0);
+	assert_int_equal(gw_sess_default_video(&s), -ENOSPC);
+	assert_int_equal(s.nstream, GW_SESS_MAX_STREAMS);
+}
+
 static struct gw_sess_codec codec(const char *name, uint32_t clock_hz,
 				  uint8_t channels, const char *fmtp)
 {
@@ -684,6 +720,7 @@ int main(void)
 		cmocka_unit_test(our_own_answer_takes_one_codec_and_its_keypad),
 		cmocka_unit_test(
 			default_audio_has_a_keypad_at_each_clock_in_use),
+		cmocka_unit_test(default_video_comes_behind_what_is_there),
 		cmocka_unit_test(
 			the_same_codec_has_the_same_name_clock_channels_and_framing),
 		cmocka_unit_test(repair_and_comfort_noise_are_not_relayed),

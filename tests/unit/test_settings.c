@@ -482,6 +482,7 @@ static void values_that_make_no_sense_are_refused(void **state)
 		{ "sip: { min_se_s: 30 }",                                    "sip.min_se_s"         },
 		{ "calls: { early_media: maybe }",                            "calls.early_media"    },
 		{ "calls: { no_offer: x }",                                   "calls.no_offer"       },
+		{ "calls: { gateway_offer: both }",                           "calls.gateway_offer"  },
 		{ "log: { level: trace }",                                    "log.level"            },
 		{ "admin: { listen: '9090' }",                                "admin.listen"         },
 		{ "messages: { types: [text] }",                              "messages.types"       },
