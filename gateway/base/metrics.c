@@ -59,21 +59,20 @@ static void print_histogram(struct gw_buf *out, struct gw_histogram *h)
 		name, n);
 }
 
-static void print_sample(struct gw_buf *out, struct gw_metric *m)
+static void print_sample(struct gw_buf *out, const struct gw_metric *m,
+			 int64_t value)
 {
-	if (m->kind == GW_METRIC_HISTOGRAM)
-		print_histogram(out, (struct gw_histogram *)m);
-	else if (m->labels[0])
+	if (m->labels[0])
 		gw_buf_printf(out, "%s{%s} %" PRId64 "\n", m->name, m->labels,
-			      gw_metric_get(m));
+			      value);
 	else
-		gw_buf_printf(out, "%s %" PRId64 "\n", m->name,
-			      gw_metric_get(m));
+		gw_buf_printf(out, "%s %" PRId64 "\n", m->name, value);
 }
 
 void gw_metrics_print(struct gw_buf *out)
 {
 	const char *name = "";
+	int64_t value = 0;
 
 	for (struct gw_metric *m = first; m; m = m->next) {
 		if (strcmp(name, m->name) != 0) {
@@ -81,6 +80,16 @@ void gw_metrics_print(struct gw_buf *out)
 			gw_buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n", name,
 				      m->help, name, type_name(m->kind));
 		}
-		print_sample(out, m);
+		if (m->kind == GW_METRIC_HISTOGRAM) {
+			print_histogram(out, (struct gw_histogram *)m);
+			continue;
+		}
+		/* What two files count is one sample: a scraper refuses the
+		 * same one twice. */
+		value += gw_metric_get(m);
+		if (m->next && !order(m, m->next))
+			continue;
+		print_sample(out, m, value);
+		value = 0;
 	}
 }

@@ -42,6 +42,27 @@ static void names_are_grouped_with_one_help_and_type(void **state)
 	gw_buf_fini(&b);
 }
 
+GW_COUNTER(m_here, "isthmus_zy_shared_total", "Shared", "in=\"two\"");
+GW_COUNTER(m_there, "isthmus_zy_shared_total", "Shared", "in=\"two\"");
+GW_COUNTER(m_alone, "isthmus_zy_shared_total", "Shared", "in=\"one\"");
+
+static void what_two_files_count_is_one_sample(void **state)
+{
+	struct gw_buf b;
+
+	(void)state;
+	gw_metric_add(&m_here, 2);
+	gw_metric_add(&m_there, 3);
+	gw_metric_add(&m_alone, 7);
+	print(&b);
+	assert_non_null(strstr(b.data,
+			       "# TYPE isthmus_zy_shared_total counter\n"
+			       "isthmus_zy_shared_total{in=\"one\"} 7\n"
+			       "isthmus_zy_shared_total{in=\"two\"} 5\n"
+			       "# HELP isthmus_zz_lag_seconds"));
+	gw_buf_fini(&b);
+}
+
 GW_HISTOGRAM(m_lag, "isthmus_zz_lag_seconds", "A lag", 1000, 20000);
 
 static void a_histogram_is_cumulative(void **state)
@@ -113,6 +134,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(names_are_grouped_with_one_help_and_type),
 		cmocka_unit_test(a_histogram_is_cumulative),
+		cmocka_unit_test(what_two_files_count_is_one_sample),
 		cmocka_unit_test(every_name_is_announced_once),
 		cmocka_unit_test(adding_from_several_threads_loses_nothing),
 	};
