@@ -305,6 +305,17 @@ nta_outgoing_t *gw_dialog_again(struct gw_session *s, nta_leg_t *leg,
 	return again;
 }
 
+bool gw_dialog_authorized(nta_outgoing_t *orq)
+{
+	msg_t *msg = nta_outgoing_getrequest(orq);
+	const sip_t *sip = msg ? sip_object(msg) : NULL;
+	bool had =
+		sip && (sip->sip_authorization || sip->sip_proxy_authorization);
+
+	msg_destroy(msg);
+	return had;
+}
+
 /* By hand: nta_outgoing_prack() makes up a Route for a dialog that has none. */
 int gw_dialog_prack(struct gw_session *s, struct gw_branch *b, const void *sdp,
 		    size_t len)

@@ -31,8 +31,9 @@ struct gw_dialog_msg {
 int gw_dialog_open(struct gw_session *s);
 /* UAC: s->invite from what the session keeps. */
 int gw_dialog_invite(struct gw_session *s);
-/* UAC: the branch that this response belongs to, made when new.  NULL: no To
- * tag, too many, or no memory. */
+/* UAC: the branch that this response belongs to, made when new; a 2xx that may
+ * answer the call has a place beside the early dialogs.  NULL: no To tag, too
+ * many, or no memory. */
 struct gw_branch *gw_dialog_branch(struct gw_session *s, nta_outgoing_t *orq,
 				   const sip_t *response);
 /* UAC: the same of a BYE that came before any response. */
@@ -46,6 +47,11 @@ int gw_dialog_ack(struct gw_session *s, struct gw_branch *b,
 void gw_dialog_ack_bye(struct gw_session *s, struct gw_branch *b);
 /* One more 2xx after another branch's, or after CANCEL. */
 void gw_dialog_count_late(void);
+/* A 2xx to @orq that no branch takes: ACK and BYE, of no session. */
+void gw_dialog_refuse_answer(struct gw_session *s, nta_outgoing_t *orq,
+			     const sip_t *response);
+/* Had this request credentials? */
+bool gw_dialog_authorized(nta_outgoing_t *orq);
 /* CANCEL; false when there is nothing left to cancel. */
 bool gw_dialog_cancel(nta_outgoing_t *invite, const char *headers);
 
@@ -109,5 +115,7 @@ void gw_dialog_drop_incoming(nta_incoming_t **irq);
 void gw_dialog_drop_branch(struct gw_branch *b);
 /* All that the session holds, in the order that NTA needs. */
 void gw_dialog_drop_all(struct gw_session *s);
+/* What sessions have left to itself: at the end of @sip. */
+void gw_dialog_forget_left(struct gw_sip *sip);
 
 #endif

@@ -5,6 +5,7 @@
  */
 #include "sip/dialog_priv.h"
 
+#include <stdlib.h>
 #include <sofia-sip/nta_stateless.h>
 #include <sofia-sip/nta_tag.h>
 #include <sofia-sip/sip_header.h>
@@ -13,6 +14,7 @@
 #include <sofia-sip/tport_tag.h>
 
 #include "gateway/base/check.h"
+#include "gateway/base/loop.h"
 #include "gateway/base/metrics.h"
 
 /* BYEs of this file that wait for their answer: each is a transaction, of up to
@@ -21,6 +23,12 @@
 
 GW_COUNTER(m_late, "isthmus_sip_late_answers_total",
 	   "2xx after another branch had answered, or after CANCEL", "");
+GW_COUNTER(m_challenged, "isthmus_sip_challenges_total", "401 and 407 received",
+	   "answered=\"yes\"");
+GW_COUNTER(m_unanswerable, "isthmus_sip_challenges_total",
+	   "401 and 407 received", "answered=\"no\"");
+GW_COUNTER(m_overdue, "isthmus_sip_timeouts_total",
+	   "Waits that ended unanswered", "what=\"reinvite\"");
 
 void gw_dialog_count_late(void)
 {
@@ -90,9 +98,72 @@ out:
 	return ok;
 }
 
+/* One that waits for its final response: in gw_sip.left, owned by it. */
+struct gw_left {
+	struct gw_left *next, **prev;
+	struct gw_sip *sip;
+	nta_outgoing_t *re_invite;
+	struct gw_timer timer;
+};
+
+static int on_left_invite(void *ref, nta_outgoing_t *orq,
+			  const sip_t *response);
+
+static void forget(struct gw_left *l)
+{
+	gw_timer_stop(&l->timer);
+	*l->prev = l->next;
+	if (l->next)
+		l->next->prev = l->prev;
+	nta_outgoing_destroy(l->re_invite);
+	free(l);
+}
+
+void gw_dialog_forget_left(struct gw_sip *sip)
+{
+	while (sip->left)
+		forget(sip->left);
+}
+
+/* A 100, and then nothing: NTA has no timer C here, but ends what has been
+ * cancelled (RFC 3261 9.1) with a 408 of its own. */
+static void on_left_overdue(struct gw_timer *t, void *arg)
+{
+	struct gw_left *l = arg;
+
+	(void)t;
+	gw_metric_add(&m_overdue, 1);
+	gw_info(&l->sip->log, "no answer to an old re-INVITE: cancelled");
+	(void)gw_dialog_cancel(l->re_invite, NULL);
+}
+
+static bool leave(struct gw_sip *sip, nta_outgoing_t *re_invite)
+{
+	uint32_t ms = sip->set->sip.t1x64_ms;
+	struct gw_left *l = calloc(1, sizeof(*l));
+
+	if (!l || nta_outgoing_bind(re_invite, on_left_invite, (void *)l)) {
+		free(l);
+		return false;
+	}
+	l->sip = sip;
+	l->re_invite = re_invite;
+	l->next = sip->left;
+	l->prev = &sip->left;
+	if (l->next)
+		l->next->prev = &l->next;
+	sip->left = l;
+	gw_timer_init(&l->timer, on_left_overdue, l);
+	if (gw_timer_start_ms(gw_loop_timers(sip->loop), &l->timer,
+			      ms ? ms : 64 * NTA_SIP_T1))
+		gw_warn(&sip->log, "no memory for a timer");
+	return true;
+}
+
 static int on_left_invite(void *ref, nta_outgoing_t *orq, const sip_t *response)
 {
-	struct gw_sip *sip = ref;
+	struct gw_left *l = ref;
+	struct gw_sip *sip = l->sip;
 	int status = nta_outgoing_status(orq);
 
 	GW_CHECK(sip, GW_SIP_MAGIC);
@@ -103,7 +174,7 @@ static int on_left_invite(void *ref, nta_outgoing_t *orq, const sip_t *response)
 	/* NTA acknowledges the others. */
 	if (status < 300 && !ack_over(sip->agent, orq, response))
 		gw_warn(&sip->log, "answer to an old re-INVITE without ACK");
-	nta_outgoing_destroy(orq);
+	forget(l);
 	return 0;
 }
 
@@ -128,7 +199,7 @@ void gw_dialog_leave_invite(struct gw_sip *sip, nta_outgoing_t **re_invite)
 	*re_invite = NULL;
 	if (!o)
 		return;
-	if (status < 200 && !nta_outgoing_bind(o, on_left_invite, (void *)sip))
+	if (status < 200 && leave(sip, o))
 		return;
 	if (status >= 200 && status < 300)
 		ack_late_offer(sip, o);
@@ -137,8 +208,8 @@ void gw_dialog_leave_invite(struct gw_sip *sip, nta_outgoing_t **re_invite)
 
 /* ---- dialogs that nobody wants ---- */
 
-static int on_bye_response(void *ref, nta_outgoing_t *orq,
-			   const sip_t *response)
+static int on_last_response(void *ref, nta_outgoing_t *orq,
+			    const sip_t *response)
 {
 	struct gw_sip *sip = ref;
 
@@ -150,6 +221,114 @@ static int on_bye_response(void *ref, nta_outgoing_t *orq,
 	sip->orphans--;
 	nta_outgoing_destroy(orq);
 	return 0;
+}
+
+/* A header line that answers the challenge in @response to @bye, in @home;
+ * NULL: it cannot be, or these were the credentials. */
+static char *credentials(struct gw_sip *sip, su_home_t *home, const sip_t *bye,
+			 const sip_t *response)
+{
+	const struct gw_set_sip *set = &sip->set->sip;
+	const struct gw_digest_who who = { .username = set->username,
+					   .password = set->password };
+	bool proxy = response->sip_status->st_status == 407;
+	const msg_auth_t *a = proxy ? response->sip_proxy_authenticate
+				    : response->sip_www_authenticate;
+	const char *uri = url_as_string(home, bye->sip_request->rq_url);
+	struct gw_digest d = { 0 };
+	char value[1536];
+	bool stale = false;
+	int r = -1;
+
+	for (; *set->username && a && r; a = a->au_next)
+		r = gw_digest_challenge(&d, proxy, a->au_scheme,
+					(const char *const *)a->au_params,
+					&stale);
+	if (r || !uri ||
+	    (!stale &&
+	     (bye->sip_authorization || bye->sip_proxy_authorization)) ||
+	    gw_digest_answer(&d, value, sizeof(value), &who, "BYE", uri, NULL))
+		return NULL;
+	return su_sprintf(home, "%s: %s\r\n",
+			  proxy ? "Proxy-Authorization" : "Authorization",
+			  value);
+}
+
+/* @bye once more, with the credentials @auth. */
+static bool bye_again(struct gw_sip *sip, const sip_t *bye, const char *auth)
+{
+	nta_outgoing_t *again = NULL;
+	sip_contact_t target[1];
+	const char *ident;
+	nta_leg_t *leg;
+
+	sip_contact_init(target);
+	*target->m_url = *bye->sip_request->rq_url;
+	leg = nta_leg_tcreate(
+		sip->agent, NULL, NULL, SIPTAG_CALL_ID(bye->sip_call_id),
+		SIPTAG_FROM(bye->sip_from), SIPTAG_TO(bye->sip_to),
+		SIPTAG_CSEQ(bye->sip_cseq), TAG_END());
+	if (!leg)
+		return false;
+	(void)nta_leg_server_route(leg, bye->sip_route, target);
+	ident = gw_dialog_leg_ident(leg);
+	again = nta_outgoing_tcreate(leg, on_last_response, (void *)sip, NULL,
+				     SIP_METHOD_BYE, NULL,
+				     TAG_IF(ident, TPTAG_IDENT(ident)),
+				     SIPTAG_HEADER_STR(auth), TAG_END());
+	nta_leg_destroy(leg);
+	if (!again)
+		return false;
+	gw_stack_count_request(true, sip_method_bye);
+	sip->orphans++;
+	return true;
+}
+
+/* 401 or 407 to a BYE that no session waits for. */
+static void on_bye_challenged(struct gw_sip *sip, nta_outgoing_t *orq,
+			      const sip_t *response)
+{
+	su_home_t home[1] = { SU_HOME_INIT(home) };
+	msg_t *msg = nta_outgoing_getrequest(orq);
+	const sip_t *bye = msg ? sip_object(msg) : NULL;
+	const char *auth = NULL;
+
+	su_home_init(home);
+	if (bye)
+		auth = credentials(sip, home, bye, response);
+	if (auth && bye_again(sip, bye, auth)) {
+		gw_metric_add(&m_challenged, 1);
+	} else {
+		gw_metric_add(&m_unanswerable, 1);
+		gw_warn(&sip->log, "BYE of no call: %d that we cannot answer",
+			response->sip_status->st_status);
+	}
+	su_home_deinit(home);
+	msg_destroy(msg);
+}
+
+static int on_bye_response(void *ref, nta_outgoing_t *orq,
+			   const sip_t *response)
+{
+	int status = nta_outgoing_status(orq);
+
+	if ((status == 401 || status == 407) && response &&
+	    !nta_sip_is_internal(response))
+		on_bye_challenged(ref, orq, response);
+	return on_last_response(ref, orq, response);
+}
+
+void gw_dialog_leave_bye(struct gw_sip *sip, nta_outgoing_t **bye)
+{
+	nta_outgoing_t *o = *bye;
+
+	*bye = NULL;
+	if (!o)
+		return;
+	if (nta_outgoing_bind(o, on_bye_response, (void *)sip))
+		nta_outgoing_destroy(o);
+	else
+		sip->orphans++;
 }
 
 static bool hang_up(struct gw_sip *sip, const sip_t *response,
@@ -179,6 +358,35 @@ static bool hang_up(struct gw_sip *sip, const sip_t *response,
 	return true;
 }
 
+/* A 2xx to @orq (NULL: it is gone) that nobody wants.  False: it gets nothing,
+ * and that is logged. */
+static bool take(struct gw_sip *sip, nta_outgoing_t *orq, const sip_t *response)
+{
+	msg_t *request;
+	bool done;
+
+	if (!response->sip_to || !response->sip_to->a_tag ||
+	    !response->sip_via || !response->sip_via->v_branch) {
+		gw_info(&sip->log, "2xx without a dialog ignored");
+		return false;
+	}
+	if (sip->orphans >= BYES_MAX) {
+		gw_debug(&sip->log, "too many late answers: dropped");
+		return false;
+	}
+	request = orq ? nta_outgoing_getrequest(orq) : NULL;
+	done = hang_up(sip, response, request ? sip_object(request) : NULL);
+	msg_destroy(request);
+	if (!done) {
+		gw_warn(&sip->log, "late answer without ACK: no memory");
+		return false;
+	}
+	gw_metric_add(&m_late, 1);
+	gw_info(&sip->log, "late %d of another fork: BYE, Call-ID %.80s",
+		response->sip_status->st_status, response->sip_call_id->i_id);
+	return true;
+}
+
 /*
  * Instead of NTA's function of this name, which it calls through the PLT for
  * each 2xx to an INVITE that it has, and that nobody has made a fork of: its own
@@ -190,29 +398,22 @@ int nta_msg_ackbye(nta_agent_t *agent, msg_t *msg)
 	struct gw_sip *sip = (struct gw_sip *)nta_agent_magic(agent);
 	const sip_t *response = sip_object(msg);
 	nta_outgoing_t *orq;
-	msg_t *request;
-	bool done;
 
 	GW_CHECK(sip, GW_SIP_MAGIC);
-	if (!response || !response->sip_to || !response->sip_to->a_tag ||
-	    !response->sip_via || !response->sip_via->v_branch)
+	if (!response)
 		return -1;
 	gw_stack_count_response(false, response->sip_status->st_status);
-	if (sip->orphans == BYES_MAX) {
-		gw_debug(&sip->log, "too many late answers: dropped");
+	orq = response->sip_via ? nta_outgoing_find(agent, msg, response,
+						    response->sip_via)
+				: NULL;
+	if (!take(sip, orq, response))
 		return -1;
-	}
-	orq = nta_outgoing_find(agent, msg, response, response->sip_via);
-	request = orq ? nta_outgoing_getrequest(orq) : NULL;
-	done = hang_up(sip, response, request ? sip_object(request) : NULL);
-	msg_destroy(request);
-	if (!done) {
-		gw_warn(&sip->log, "late answer without ACK: no memory");
-		return -1;
-	}
-	gw_metric_add(&m_late, 1);
-	gw_info(&sip->log, "late %d of another fork: BYE, Call-ID %.80s",
-		response->sip_status->st_status, response->sip_call_id->i_id);
 	msg_destroy(msg);
 	return 0;
+}
+
+void gw_dialog_refuse_answer(struct gw_session *s, nta_outgoing_t *orq,
+			     const sip_t *response)
+{
+	(void)take(s->sip, orq, response);
 }

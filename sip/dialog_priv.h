@@ -31,5 +31,7 @@ const char *gw_dialog_leg_ident(nta_leg_t *leg);
 /* A re-INVITE outlives its session until it has its final response, which is
  * acknowledged, as is one that waits for its answer (dialog_orphan.c). */
 void gw_dialog_leave_invite(struct gw_sip *sip, nta_outgoing_t **re_invite);
+/* So does the BYE of a fork that lost, with what is asked for. */
+void gw_dialog_leave_bye(struct gw_sip *sip, nta_outgoing_t **bye);
 
 #endif

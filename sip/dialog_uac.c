@@ -103,16 +103,16 @@ static struct gw_branch *find_branch(struct gw_session *s, const char *tag)
 	return NULL;
 }
 
-/* For one more; as a rule a call has one. */
-static bool make_room(struct gw_session *s)
+/* For one more, @most in all; as a rule a call has one. */
+static bool make_room(struct gw_session *s, unsigned most)
 {
 	unsigned room = s->branch_room ? 2 * s->branch_room : 1;
 	struct gw_branch *more;
 
+	if (s->nbranch >= most)
+		return false;
 	if (s->nbranch < s->branch_room)
 		return true;
-	if (s->nbranch == GW_SESSION_BRANCHES)
-		return false;
 	more = realloc(s->branch, room * sizeof(*more));
 	if (!more)
 		return false;
@@ -122,14 +122,15 @@ static bool make_room(struct gw_session *s)
 }
 
 /* A dialog between @local and @remote; NULL: one too many, or no memory. */
-static struct gw_branch *new_branch(struct gw_session *s, const sip_t *message,
+static struct gw_branch *new_branch(struct gw_session *s, unsigned most,
+				    const sip_t *message,
 				    const sip_from_t *local,
 				    const sip_to_t *remote, uint32_t cseq)
 {
 	struct gw_branch *b;
 	char number[24];
 
-	if (!make_room(s))
+	if (!make_room(s, most))
 		return NULL;
 	b = &s->branch[s->nbranch];
 	*b = (struct gw_branch){ 0 };
@@ -149,10 +150,14 @@ struct gw_branch *gw_dialog_branch(struct gw_session *s, nta_outgoing_t *orq,
 {
 	const char *tag = response->sip_to->a_tag;
 	struct gw_branch *b = tag ? find_branch(s, tag) : NULL;
+	bool answer =
+		response->sip_status->st_status >= 200 &&
+		(s->state == GW_SES_CALLING || s->state == GW_SES_CANCELLING);
 
 	if (!tag || b)
 		return b;
-	b = new_branch(s, response, response->sip_from, response->sip_to,
+	b = new_branch(s, GW_SESSION_BRANCHES + answer, response,
+		       response->sip_from, response->sip_to,
 		       response->sip_cseq->cs_seq);
 	if (!b)
 		return NULL;
@@ -174,8 +179,8 @@ struct gw_branch *gw_dialog_branch_of_bye(struct gw_session *s,
 
 	if (!tag || b)
 		return b;
-	return new_branch(s, bye, bye->sip_to, bye->sip_from,
-			  nta_outgoing_cseq(s->invite));
+	return new_branch(s, GW_SESSION_BRANCHES, bye, bye->sip_to,
+			  bye->sip_from, nta_outgoing_cseq(s->invite));
 }
 
 void gw_dialog_confirm(struct gw_branch *b, const sip_t *response)
@@ -233,7 +238,7 @@ void gw_dialog_ack_bye(struct gw_session *s, struct gw_branch *b)
 
 	(void)gw_dialog_ack(s, b, NULL);
 	bye = gw_dialog_request_in(s, b->leg, sip_method_bye, NULL);
-	gw_dialog_drop(&bye);
+	gw_dialog_leave_bye(s->sip, &bye);
 }
 
 bool gw_dialog_unheard(nta_outgoing_t *orq)

@@ -130,18 +130,22 @@ static void notify(struct gw_session *s, unsigned status, bool last)
 }
 
 /* What is said again after a challenge is what there is to say now. */
-void gw_refer_notified(struct gw_session *s, int status, const sip_t *response)
+void gw_refer_notified(struct gw_session *s, nta_outgoing_t *sent, int status,
+		       const sip_t *response)
 {
 	bool internal = !response || nta_sip_is_internal(response);
 
-	if (status < 300)
+	if (status >= 200 && status < 300)
+		s->refer_challenges = 0;
+	/* A BYE of ours may be on its way already (RFC 5057 4.2). */
+	if (status < 300 || s->refer_quiet ||
+	    (s->state != GW_SES_UP && s->state != GW_SES_ENDING))
 		return;
-	if (s->state != GW_SES_UP || s->refer_quiet)
-		return;
-	if (!internal && (status == 401 || status == 407) &&
-	    !s->refer_challenged) {
-		s->refer_challenged = true;
-		if (gw_session_challenged(s, response, 0)) {
+	if (!internal && (status == 401 || status == 407)) {
+		/* Sent before the first challenge came: said again since. */
+		if (s->refer_challenges && !gw_dialog_authorized(sent))
+			return;
+		if (gw_session_challenged(s, response, s->refer_challenges++)) {
 			notify(s, s->refer_status, s->refer_status >= 200);
 			return;
 		}
@@ -254,7 +258,7 @@ void gw_refer_incoming(struct gw_session *s, nta_leg_t *leg,
 	}
 	s->refer_irq = irq;
 	s->refer_id = request->sip_cseq->cs_seq;
-	s->refer_challenged = false;
+	s->refer_challenges = 0;
 	s->refer_quiet =
 		sub && sub->rs_value && !strcasecmp(sub->rs_value, "false");
 	gw_info(&s->log, "REFER received%s", *replaces ? " with Replaces" : "");

@@ -28,8 +28,9 @@
 #include "sip/session_fsm.h"
 #include "sip/stack.h"
 
-/* Early dialogs of one INVITE.  RFC 3261 sets no bound; a peer that makes more
- * is answered as far as this, and NTA ends the others (ACK and BYE). */
+/* Early dialogs of one INVITE.  RFC 3261 sets no bound: provisional responses
+ * of more are ignored, and of those only the first 2xx to come has a place, one
+ * more than these; the others get ACK and BYE (dialog_orphan.c). */
 #define GW_SESSION_BRANCHES 16
 
 /* Whose offer, inside the established session, waits for its answer. */
@@ -131,7 +132,7 @@ struct gw_session {
 	uint32_t refer_id;          /* its CSeq */
 	bool refer_on, refer_quiet; /* accepted; without NOTIFYs (RFC 4488) */
 	uint16_t refer_status;      /* as the last NOTIFY had it */
-	bool refer_challenged;      /* one of them was */
+	unsigned refer_challenges;  /* since one of them was taken */
 	struct gw_leg *instead_of;  /* whose place its INVITE takes */
 
 	/* dialog */
@@ -144,6 +145,7 @@ struct gw_session {
 	unsigned branch_room;
 	unsigned nbranch, won;   /* index of the dialog that answered */
 	unsigned byes;           /* of dialogs that nothing had come of */
+	bool crowded;            /* more dialogs than GW_SESSION_BRANCHES */
 	nta_incoming_t *inv_irq; /* the peer's INVITE or re-INVITE */
 	bool inv_answered;       /* 2xx sent, ACK awaited */
 	nta_incoming_t *upd_irq; /* the peer's UPDATE with an offer */
@@ -344,6 +346,8 @@ const char *gw_session_timer_ask(const struct gw_session *s,
 bool gw_session_timer_raised(struct gw_session *s, const sip_t *response);
 /* A 2xx to our INVITE or UPDATE. */
 void gw_session_timer_answered(struct gw_session *s, const sip_t *response);
+/* The same to a re-INVITE of ours, whatever it was for. */
+void gw_session_timer_reinvited(struct gw_session *s, const sip_t *response);
 /* Was it a refresh of ours? */
 bool gw_session_timer_response(struct gw_session *s, nta_outgoing_t *orq,
 			       int status, const sip_t *response);
@@ -364,7 +368,8 @@ void gw_refer_incoming(struct gw_session *s, nta_leg_t *leg,
 /* The call says how it goes. */
 int gw_refer_told(struct gw_session *s, const struct gw_cause *cause);
 /* A NOTIFY of ours is answered. */
-void gw_refer_notified(struct gw_session *s, int status, const sip_t *response);
+void gw_refer_notified(struct gw_session *s, nta_outgoing_t *sent, int status,
+		       const sip_t *response);
 /* An INVITE with Replaces or Join: 0 with the leg it replaces (NULL: neither
  * header is there), or the status that refuses it. */
 int gw_refer_replaces(struct gw_sip *sip, const sip_t *request,

@@ -146,7 +146,7 @@ static void on_offer_taken(struct gw_session *s, const sip_t *response)
 
 	gw_timer_stop(&s->overdue);
 	gw_dialog_refresh(s, s->dialog, false, response);
-	gw_session_timer_answered(s, response);
+	gw_session_timer_reinvited(s, response);
 	if (s->state == GW_SES_UP && s->queued_late && has_sdp) {
 		s->offer = GW_OFF_LATE;
 		gw_ims_tell_accept(s, 0, response, GW_DESC_OFFER);
@@ -270,7 +270,7 @@ void gw_session_on_response(struct gw_session *s, nta_outgoing_t *orq,
 	} else if (method == sip_method_prack) {
 		gw_session_on_prack_response(s, orq, status, response);
 	} else if (method == sip_method_notify) {
-		gw_refer_notified(s, status, response);
+		gw_refer_notified(s, orq, status, response);
 	} else if (method == sip_method_info && status >= 200) {
 		on_info_response(s, orq, status, response);
 	}

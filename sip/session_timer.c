@@ -192,6 +192,13 @@ void gw_session_timer_answered(struct gw_session *s, const sip_t *response)
 	run(s);
 }
 
+void gw_session_timer_reinvited(struct gw_session *s, const sip_t *response)
+{
+	gw_session_timer_answered(s, response);
+	if (s->state == GW_SES_UP && s->timer.expires_s)
+		gw_metric_add(&m_ours, 1);
+}
+
 bool gw_session_timer_response(struct gw_session *s, nta_outgoing_t *orq,
 			       int status, const sip_t *response)
 {

@@ -16,6 +16,9 @@ GW_COUNTER(m_challenged, "isthmus_sip_challenges_total", "401 and 407 received",
 GW_COUNTER(m_unanswerable, "isthmus_sip_challenges_total",
 	   "401 and 407 received", "answered=\"no\"");
 
+GW_COUNTER(m_crowded, "isthmus_sip_forks_ignored_total",
+	   "Provisional responses of more forks than an INVITE may have", "");
+
 /* Dialogs that begin with a BYE: they must not use up what forks need. */
 #define STRANGERS_MAX 4
 
@@ -264,8 +267,7 @@ static void on_ok(struct gw_session *s, nta_outgoing_t *orq,
 	struct gw_branch *b = gw_dialog_branch(s, orq, response);
 
 	if (!b) {
-		/* No To tag, or one dialog too many: nothing to build on. */
-		gw_warn(&s->log, "2xx without a dialog ignored");
+		gw_dialog_refuse_answer(s, orq, response);
 		return;
 	}
 	if (b->acked)
@@ -280,6 +282,17 @@ static void on_ok(struct gw_session *s, nta_outgoing_t *orq,
 		gw_dialog_confirm(b, response);
 		gw_dialog_ack_bye(s, b);
 	}
+}
+
+/* What one dialog too many says is nobody's: the call could not answer it, nor
+ * tell it from what a response without a dialog says. */
+static void on_crowd(struct gw_session *s)
+{
+	gw_metric_add(&m_crowded, 1);
+	if (!s->crowded)
+		gw_warn(&s->log, "more than %d forks: the others are ignored",
+			GW_SESSION_BRANCHES);
+	s->crowded = true;
 }
 
 void gw_session_on_invite_response(struct gw_session *s, nta_outgoing_t *orq,
@@ -300,6 +313,10 @@ void gw_session_on_invite_response(struct gw_session *s, nta_outgoing_t *orq,
 		return;
 	/* Without a To tag it is progress all the same, of no dialog. */
 	b = gw_dialog_branch(s, orq, response);
+	if (!b && response->sip_to->a_tag) {
+		on_crowd(s);
+		return;
+	}
 	gw_info(&s->log, "%d %s", status,
 		gw_ims_cause_phrase((unsigned)status));
 	if (b)

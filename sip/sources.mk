@@ -9,5 +9,5 @@ sip_SRCS := sip/stack.c sip/stack_addr.c sip/stack_emergency.c sip/stack_log.c s
 sip_TESTS := test_sip_session_fsm test_sip_challenge test_sip_uac test_sip_uas test_sip_early test_sip_any test_sip_timer test_sip_refresh test_sip_body test_sip_conditions test_sip_early_media test_multipart test_sip_stack test_interposed test_digest test_cause test_sip_session_walk \
 	test_sip_regn test_sip_regn_auth test_sip_regn_call test_sip_regn_fsm test_milenage \
 	test_reginfo test_sip_regn_event test_sip_regn_core test_sip_message test_sip_refer test_sip_orphan test_sip_stream test_sip_refer_more \
-	test_sip_emergency test_sip_info
+	test_sip_emergency test_sip_info test_sip_left
 sip_FUZZ := fuzz_reginfo fuzz_multipart fuzz_call_info

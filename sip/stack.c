@@ -17,6 +17,7 @@
 #include "gateway/base/check.h"
 #include "gateway/base/loop.h"
 #include "gateway/base/metrics.h"
+#include "sip/dialog.h"
 #include "sip/interposed.h"
 #include "sip/regn.h"
 #include "sip/session.h"
@@ -271,6 +272,7 @@ void gw_sip_free(struct gw_sip *sip)
 	GW_CHECK(sip, GW_SIP_MAGIC);
 	gw_timer_stop(&sip->stats);
 	gw_session_free_all(sip);
+	gw_dialog_forget_left(sip);
 	gw_messages_free(sip->messages);
 	gw_regns_free(sip->regns);
 	if (sip->default_leg)

@@ -11,6 +11,9 @@
 //
 // The seed also says which gateway it is for: they differ in how they reach the
 // core (UDP, TCP, TLS), in preconditions and session timers.
+//
+// A run that fails leaves the logs of its gateways, and what was said in the
+// calls that failed, in random-failed/, where no other run overwrites them.
 import assert from 'node:assert/strict';
 import dgram from 'node:dgram';
 import fs from 'node:fs';
@@ -44,7 +47,9 @@ const LEAKS_OF_SOFIA = ['env',
 	`LSAN_OPTIONS=${joined(process.env.LSAN_OPTIONS, `suppressions=${ROOT}/tests/lsan.supp`,
 		'print_suppressions=0')}`];
 
+const RUN = ONLY === null ? 'random' : `random-seed-${ONLY}`; // a run's own folders
 const lanes = []; // one a gateway: { gateway, party, pairs of browsers }
+let passed = false;
 const socket = dgram.createSocket('udp4');
 const failed = new Set();
 const said = {};
@@ -60,7 +65,7 @@ async function openLane(variant, dir) {
 	// Slow calls have browsers of their own, and hold nobody up.
 	const lane = { name, calls: new Map(), pairs: [], slow: [] };
 	lanes.push(lane);
-	lane.gateway = await startGateway({ name: `random-${name}`, port, core: sip(port + CORE),
+	lane.gateway = await startGateway({ name: `${RUN}-${name}`, port, core: sip(port + CORE),
 		...(kind === 'tls' ? { prefix: LEAKS_OF_SOFIA } : {}),
 		extra: {
 			log: { level: 'info' },
@@ -85,13 +90,15 @@ async function openLane(variant, dir) {
 }
 
 before(async () => {
-	const dir = certificates(path.join(workDir('random-tls'), 'tls'));
+	const dir = certificates(path.join(workDir(`${RUN}-certificates`), 'tls'));
 	for (const variant of VARIANTS)
 		if (ONLY === null || variant === variantOf(ONLY))
 			await openLane(variant, dir);
 });
 
 after(async () => {
+	if (!passed)
+		keep();
 	for (const { gateway, party, pairs, slow } of lanes) {
 		for (const web of [...pairs, ...slow].flat())
 			await web.close();
@@ -100,6 +107,17 @@ after(async () => {
 	}
 	socket.close();
 });
+
+/** What explains a run that failed. */
+function keep() {
+	const stamp = new Date().toISOString().replace(/\D/g, '').slice(0, 14);
+	for (const { name, gateway } of lanes.filter((lane) => lane.gateway)) {
+		const dir = path.join(path.dirname(gateway.dir), 'random-failed', `${FIRST}-${stamp}`);
+		fs.mkdirSync(dir, { recursive: true });
+		fs.copyFileSync(path.join(gateway.dir, 'isthmus.log'), path.join(dir, `${name}.log`));
+		fs.writeFileSync(path.join(dir, 'failed.txt'), [...failed].map(report).join('\n\n'));
+	}
+}
 
 async function make(seed, { calls, party }, [web, mate]) {
 	const call = new ScriptCall({ seed, web, mate, party, socket, failed });
@@ -115,6 +133,14 @@ async function make(seed, { calls, party }, [web, mate]) {
 
 const descriptors = ({ gateway }) => fs.readdirSync(`/proc/${gateway.process.pid}/fd`).length;
 
+/** The calls that @gateway has, and the last that its log says of each. */
+async function alive({ gateway }) {
+	const { body } = await gateway.admin('/calls');
+	const log = gateway.log().split('\n');
+	const lines = JSON.parse(body).flatMap(({ call }) => log.filter((line) => line.includes(call)).slice(-60));
+	return [body, ...lines].join('\n');
+}
+
 /** Nothing lives, nothing is owed, and there are no more descriptors than when
  * @lane was first at rest. */
 async function atRest(lane) {
@@ -125,8 +151,8 @@ async function atRest(lane) {
 			values[name] = await gateway.metric(name);
 		values.owed = party.settled ? 0 : 1;
 		return Object.values(values).every((value) => value === 0);
-	}, 'nothing lives', 40_000, 200).catch((error) => {
-		throw new Error(`${lane.name}: ${error.message}: ${JSON.stringify(values)}`);
+	}, 'nothing lives', 40_000, 200).catch(async (error) => {
+		throw new Error(`${lane.name}: ${error.message}: ${JSON.stringify(values)}\n${await alive(lane)}`);
 	});
 	let last = -1, since = 0;
 	lane.fds = await until(() => { // connections that asked for metrics close
@@ -201,4 +227,5 @@ test(`${CALLS} calls of random scripts, from seed ${FIRST}, leave nothing behind
 		assert.deepEqual(gateway.log().split('\n').filter((line) =>
 			/ error |assert|Sanitizer|runtime error/i.test(line)).slice(0, 10), []);
 	}
+	passed = true;
 });

@@ -273,8 +273,9 @@ static void forks_are_bounded_and_the_last_one_may_win(void **state)
 	for (unsigned i = 1; i <= 20; i++) {
 		(void)snprintf(tag, sizeof(tag), "f%u", i);
 		reply(f, &inv, 183, tag, NULL, ANSWER);
-		assert_int_equal(expect_told(f, GW_V_PROGRESS)->branch,
-				 i <= 16 ? i : 0);
+		if (i <= 16) /* the others are ignored */
+			assert_int_equal(expect_told(f, GW_V_PROGRESS)->branch,
+					 i);
 	}
 	reply(f, &inv, 180, "f3", NULL, NULL);
 	assert_int_equal(expect_told(f, GW_V_PROGRESS)->branch, 3);

@@ -109,9 +109,11 @@ int gw_refer_told(struct gw_session *s, const struct gw_cause *cause)
 	return -EPROTO;
 }
 
-void gw_refer_notified(struct gw_session *s, int status, const sip_t *response)
+void gw_refer_notified(struct gw_session *s, nta_outgoing_t *notify, int status,
+		       const sip_t *response)
 {
 	(void)s;
+	(void)notify;
 	(void)status;
 	(void)response;
 }

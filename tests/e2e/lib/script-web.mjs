@@ -48,11 +48,14 @@ export class ScriptWeb {
 
 	/** What ended while nobody listened is over; what is new is ours. */
 	async reconcile() {
+		// What begins meanwhile is younger than the list, and may be heard of
+		// before we are back from waiting for it.
+		const known = [...this.sessions.keys()];
 		const { resources } = await this.client.request('getinfo', { resources: ['mediaSessions'] });
 		const live = new Set(resources.mediaSessions
 			.filter(({ mediaSessionState }) => !/^disconnect/.test(mediaSessionState))
 			.map(({ mediaSessionId }) => mediaSessionId));
-		for (const id of this.sessions.keys())
+		for (const id of known)
 			if (!live.has(id))
 				this.end(id, 'not listed');
 		for (const id of live)
