@@ -210,6 +210,15 @@ void gw_dialog_count_late(void)
 {
 }
 
+void gw_dialog_refuse_answer(struct gw_session *s, nta_outgoing_t *orq,
+			     const sip_t *response)
+{
+	(void)s;
+	(void)orq;
+	(void)response;
+	ILLEGAL("a fork too many"); /* of two */
+}
+
 bool gw_dialog_cancel(nta_outgoing_t *invite, const char *headers)
 {
 	struct orq *q = (struct orq *)(void *)invite;
