@@ -4,6 +4,18 @@
 
 #include <sofia-sip/su_alloc.h>
 
+#include "gateway/base/metrics.h"
+
+GW_COUNTER(m_challenged, "isthmus_sip_challenges_total", "401 and 407 received",
+	   "answered=\"yes\"");
+GW_COUNTER(m_unanswerable, "isthmus_sip_challenges_total",
+	   "401 and 407 received", "answered=\"no\"");
+
+void gw_credentials_count(bool answered)
+{
+	gw_metric_add(answered ? &m_challenged : &m_unanswerable, 1);
+}
+
 bool gw_credentials_take(struct gw_digest *d, const struct gw_set_sip *set,
 			 const sip_t *response, bool *stale)
 {

@@ -22,5 +22,7 @@ bool gw_credentials_take(struct gw_digest *d, const struct gw_set_sip *set,
  * was, or it failed. */
 char *gw_credentials_line(struct gw_digest *d, const struct gw_set_sip *set,
 			  su_home_t *home, const char *method, const char *uri);
+/* A challenge within a dialog, and whether credentials went back. */
+void gw_credentials_count(bool answered);
 
 #endif

@@ -16,6 +16,7 @@
 #include "gateway/base/check.h"
 #include "gateway/base/loop.h"
 #include "gateway/base/metrics.h"
+#include "sip/credentials.h"
 
 /* BYEs of this file that wait for their answer: each is a transaction, of up to
  * 64*T1.  A peer that sends more answers is not served until some have ended. */
@@ -23,10 +24,6 @@
 
 GW_COUNTER(m_late, "isthmus_sip_late_answers_total",
 	   "2xx after another branch had answered, or after CANCEL", "");
-GW_COUNTER(m_challenged, "isthmus_sip_challenges_total", "401 and 407 received",
-	   "answered=\"yes\"");
-GW_COUNTER(m_unanswerable, "isthmus_sip_challenges_total",
-	   "401 and 407 received", "answered=\"no\"");
 GW_COUNTER(m_overdue, "isthmus_sip_timeouts_total",
 	   "Waits that ended unanswered", "what=\"reinvite\"");
 
@@ -297,9 +294,9 @@ static void on_bye_challenged(struct gw_sip *sip, nta_outgoing_t *orq,
 	if (bye)
 		auth = credentials(sip, home, bye, response);
 	if (auth && bye_again(sip, bye, auth)) {
-		gw_metric_add(&m_challenged, 1);
+		gw_credentials_count(true);
 	} else {
-		gw_metric_add(&m_unanswerable, 1);
+		gw_credentials_count(false);
 		gw_warn(&sip->log, "BYE of no call: %d that we cannot answer",
 			response->sip_status->st_status);
 	}

@@ -11,11 +11,6 @@
 #include "sip/ims_cause.h"
 #include "sip/regn.h"
 
-GW_COUNTER(m_challenged, "isthmus_sip_challenges_total", "401 and 407 received",
-	   "answered=\"yes\"");
-GW_COUNTER(m_unanswerable, "isthmus_sip_challenges_total",
-	   "401 and 407 received", "answered=\"no\"");
-
 GW_COUNTER(m_crowded, "isthmus_sip_forks_ignored_total",
 	   "Provisional responses of more forks than an INVITE may have", "");
 
@@ -81,13 +76,13 @@ bool gw_session_challenged(struct gw_session *s, const sip_t *response,
 
 	/* A first challenge, and one more when only the nonce was too old. */
 	if (!fits || before > 1 || (before && !stale)) {
-		gw_metric_add(&m_unanswerable, 1);
+		gw_credentials_count(false);
 		gw_warn(&s->log, "%d that we cannot answer%s",
 			response->sip_status->st_status,
 			before && fits ? ": credentials refused" : "");
 		return false;
 	}
-	gw_metric_add(&m_challenged, 1);
+	gw_credentials_count(true);
 	return true;
 }
 

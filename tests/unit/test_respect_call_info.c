@@ -12,7 +12,7 @@
 #define REQ(method, id)                                                        \
 	"{\"messageType\":\"request\",\"method\":\"" method                    \
 	"\",\"transactionId\":" id ","
-#define DROPPED "\nisthmus_respect_names_dropped_total"
+#define DROPPED "isthmus_respect_names_dropped_total"
 #define SETUP(id, info)                                                        \
 	REQ("msetup", id) "\"resourceId\":\"" BOB "\",\"callInfo\":" info "}"
 
