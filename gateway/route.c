@@ -1,5 +1,6 @@
 #include "gateway/route.h"
 
+#include <ctype.h>
 #include <string.h>
 #include <strings.h>
 
@@ -15,24 +16,94 @@ static void user_part(const char *uri, const char **user, size_t *len)
 	*len = at ? (size_t)(at - start) : strcspn(start, ";?");
 }
 
-static bool glob(const char *pattern, const char *text, size_t len)
+static int hex(char c)
 {
-	size_t n = strlen(pattern);
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c = (char)tolower((unsigned char)c);
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
 
-	if (n && pattern[n - 1] == '*')
-		return len >= n - 1 && !strncasecmp(pattern, text, n - 1);
-	return len == n && !strncasecmp(pattern, text, n);
+/* What stands at @at before @end, an escape undone (RFC 3986 2.4); -1: end. */
+static int next_char(const char **at, const char *end)
+{
+	const char *p = *at;
+
+	if (p >= end)
+		return -1;
+	if (end - p >= 3 && *p == '%' && hex(p[1]) >= 0 && hex(p[2]) >= 0) {
+		*at = p + 3;
+		return hex(p[1]) * 16 + hex(p[2]);
+	}
+	*at = p + 1;
+	return (unsigned char)*p;
+}
+
+#define VISUAL "-.()" /* RFC 3966 5.1.1: no part of the number */
+
+static bool is_number(const char *user, size_t len)
+{
+	const char *end = user + len;
+	int c;
+
+	while ((c = next_char(&user, end)) >= 0) {
+		if (!c || !strchr("+0123456789*#" VISUAL, c))
+			return false;
+	}
+	return len > 0;
+}
+
+static int next_digit(const char **at, const char *end)
+{
+	int c;
+
+	do
+		c = next_char(at, end);
+	while (c > 0 && strchr(VISUAL, c));
+	return c;
+}
+
+/* However a number is written it is the same one: who is barred from it must
+ * not reach it by %30 for 0 (RFC 3261 19.1.4), or by a hyphen. */
+static bool glob(const char *pattern, const char *text, size_t len, bool number)
+{
+	int (*next)(const char **, const char *) =
+		number ? next_digit : next_char;
+	size_t n = strlen(pattern);
+	bool prefix = n && pattern[n - 1] == '*';
+	const char *end = text + len;
+
+	n -= prefix;
+	for (size_t i = 0; i < n; i++) {
+		int c = next(&text, end);
+
+		if (c < 0 || tolower(c) != tolower((unsigned char)pattern[i]))
+			return false;
+	}
+	return prefix || next(&text, end) < 0;
 }
 
 bool gw_route_matches(const char *pattern, const char *uri)
 {
 	const char *user;
-	size_t len;
+	size_t len, number, scheme;
 
-	if (glob(pattern, uri, strcspn(uri, ";?")))
+	if (glob(pattern, uri, strcspn(uri, ";?"), false))
 		return true;
 	user_part(uri, &user, &len);
-	return glob(pattern, user, len);
+	if (glob(pattern, user, len, false))
+		return true;
+	/* Without what may follow a number, ";phone-context=" or a password. */
+	number = strcspn(user, ";:");
+	if (number < len)
+		len = number;
+	if (!is_number(user, len))
+		return false;
+	/* "tel:+1900*" names the scheme, too. */
+	scheme = (size_t)(user - uri);
+	if (scheme && !strncasecmp(pattern, uri, scheme))
+		pattern += scheme;
+	return glob(pattern, user, len, true);
 }
 
 static struct gw_route refuse(uint16_t status, const char *why)

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "gateway/base/check.h"
 #include "gateway/route.h"
 #include "tests/unit/cm.h"
 
@@ -95,6 +96,28 @@ static void configured_routes_match_users_uris_and_beginnings(void **s)
 	assert_false(gw_route_matches("", "sip:any@where"));
 }
 
+/* RFC 3261 19.1.4, RFC 3966 5.1.1 */
+static void a_number_is_the_same_however_it_is_written(void **s)
+{
+	static const char *const barred[] = {
+		"sip:0049@x",      "sip:%300%34@x",
+		"sip:0-0-49@x",    "sip:(00)49;a=b@x",
+		"tel:0-049",       "tel:%30049;phone-context=x",
+		"tel:+1-900-555",  "tel:%2B1.900",
+		"sip:00:secret@x",
+	};
+
+	(void)s;
+	for (size_t i = 0; i < GW_ARRAY_LEN(barred); i++)
+		assert_int_equal(GW_ROUTE_REFUSE, to(barred[i], false).leg);
+	/* A name with hyphens is no number, and half an escape is none. */
+	assert_false(gw_route_matches("annalee", "sip:anna-lee@x"));
+	assert_true(gw_route_matches("anna-lee", "sip:Anna%2Dlee@x"));
+	assert_false(gw_route_matches("00*", "sip:%3@x"));
+	assert_false(gw_route_matches("00*", "sip:%@x"));
+	assert_false(gw_route_matches("0", "sip:0%00@x"));
+}
+
 static void without_a_core_nothing_leads_there(void **s)
 {
 	(void)s;
@@ -117,6 +140,8 @@ int main(void)
 		cmocka_unit_test_setup(
 			configured_routes_match_users_uris_and_beginnings,
 			setup),
+		cmocka_unit_test_setup(
+			a_number_is_the_same_however_it_is_written, setup),
 		cmocka_unit_test_setup(without_a_core_nothing_leads_there,
 				       setup),
 	};
