@@ -279,6 +279,8 @@ const struct gw_set_row gw_settings_rows[] = {
 	  .max = 600, .def = "30" },
 	{ "calls.drain_s", GW_SET_U32, SET(calls.drain_s), .min = 0,
 	  .max = DAY_S, .def = "60" },
+	{ "calls.refer", GW_SET_STRING, SET(calls.refer), .def = "accept",
+	  .choices = "accept|refuse" },
 	{ "calls.client_names", GW_SET_BOOL, SET(calls.client_names),
 	  .def = "false" },
 	{ "calls.cdr_file", GW_SET_STRING, SET(calls.cdr_file), .def = "" },

@@ -235,6 +235,10 @@ void gw_refer_incoming(struct gw_session *s, nta_leg_t *leg,
 		refuse(s, irq, 481, "the call is not up");
 		return;
 	}
+	if (!strcmp(s->sip->set->calls.refer, "refuse")) {
+		refuse(s, irq, 403, "calls.refer");
+		return;
+	}
 	/* RFC 3515 2.4.2: exactly one. */
 	if (!to || to->r_next) {
 		refuse(s, irq, 400, "not one Refer-To");

@@ -483,6 +483,7 @@ static void values_that_make_no_sense_are_refused(void **state)
 		{ "calls: { early_media: maybe }",                            "calls.early_media"    },
 		{ "calls: { no_offer: x }",                                   "calls.no_offer"       },
 		{ "calls: { gateway_offer: both }",                           "calls.gateway_offer"  },
+		{ "calls: { refer: no }",                                     "calls.refer"          },
 		{ "log: { level: trace }",                                    "log.level"            },
 		{ "admin: { listen: '9090' }",                                "admin.listen"         },
 		{ "messages: { types: [text] }",                              "messages.types"       },

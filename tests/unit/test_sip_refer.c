@@ -41,6 +41,22 @@ static void expect_notify(struct fix *f, const char *frag, const char *state)
 	reply(f, &p, 200, NULL, NULL, NULL);
 }
 
+static void the_operator_may_refuse_every_refer(void **state)
+{
+	int64_t before = metric("isthmus_sip_rejected_total{reason=\"refer\"}");
+	struct fix *f = *state;
+	struct packet p;
+
+	connect_in(f);
+	(void)snprintf(f->set.calls.refer, 8, "refuse");
+	request(f, "REFER", "Refer-To: <sip:third@ims.test>\r\n", NULL, NULL);
+	expect(f, &p, "SIP/2.0 403");
+	nothing_told(f);
+	assert_int_equal(metric("isthmus_sip_rejected_total{reason=\"refer\"}"),
+			 before + 1);
+	hang_up(f);
+}
+
 static void a_refer_is_accepted_and_its_progress_told(void **state)
 {
 	struct fix *f = *state;
@@ -350,6 +366,7 @@ static void our_invite_takes_replaces_along(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		T(the_operator_may_refuse_every_refer),
 		T(a_refer_is_accepted_and_its_progress_told),
 		T(the_replaces_of_an_attended_transfer_is_taken_along),
 		T(without_a_subscription_nothing_is_notified),
