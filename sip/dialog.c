@@ -49,6 +49,7 @@ int gw_dialog_on_response(void *ref, nta_outgoing_t *orq, const sip_t *response)
 	struct gw_session *s = gw_session_find(ref);
 	int status = nta_outgoing_status(orq);
 	sip_method_t method = nta_outgoing_method(orq);
+	msg_t *held;
 	bool kept;
 
 	if (!s || s->state == GW_SES_DEAD) {
@@ -61,6 +62,9 @@ int gw_dialog_on_response(void *ref, nta_outgoing_t *orq, const sip_t *response)
 		gw_stack_count_response(false, status);
 	kept = orq == s->bye || orq == s->re_invite ||
 	       method == sip_method_invite || method == sip_method_update;
+	/* A session drops the request when it likes.  Over TCP, where nothing
+	 * is repeated, NTA frees it at once, and its response with it. */
+	held = nta_outgoing_getresponse(orq);
 	gw_session_enter(s);
 	if (method == sip_method_invite && orq != s->re_invite)
 		gw_session_on_invite_response(s, orq, status, response);
@@ -69,6 +73,7 @@ int gw_dialog_on_response(void *ref, nta_outgoing_t *orq, const sip_t *response)
 	gw_session_leave(s);
 	if (!kept && status >= 200)
 		nta_outgoing_destroy(orq);
+	msg_destroy(held);
 	return 0;
 }
 
@@ -76,6 +81,7 @@ int gw_dialog_on_request(void *ref, nta_leg_t *leg, nta_incoming_t *irq,
 			 const sip_t *request)
 {
 	struct gw_session *s = gw_session_find(ref);
+	msg_t *held;
 
 	/* A core that forks says the same to each registration here (RFC 3261
 	 * 8.2.2.2): NTA takes what has no tag for the first one's. */
@@ -85,9 +91,11 @@ int gw_dialog_on_request(void *ref, nta_leg_t *leg, nta_incoming_t *irq,
 	gw_stack_count_request(false, request->sip_request->rq_method);
 	if (!s)
 		return 481;
+	held = nta_incoming_getrequest(irq); /* as above */
 	gw_session_enter(s);
 	gw_session_on_request(s, leg, irq, request);
 	gw_session_leave(s);
+	msg_destroy(held);
 	return 0;
 }
 

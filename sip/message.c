@@ -124,23 +124,17 @@ static bool try_again(struct sent *s, const sip_t *response)
 	return transmit(s) == 0;
 }
 
-static int on_response(void *ref, nta_outgoing_t *orq, const sip_t *response)
+static void on_final(struct sent *s, int status, const sip_t *response)
 {
-	struct sent *s = ref;
-	int status = nta_outgoing_status(orq);
 	bool internal = !response || nta_sip_is_internal(response);
 	struct gw_messages *all = s->all;
 	struct gw_cause cause = { .sip = !internal };
 	char text[GW_IDENT_NAME_MAX + 1] = "";
 	uint64_t id = s->id;
 
-	if (!internal)
-		gw_stack_count_response(false, status);
-	if (status < 200)
-		return 0;
 	if (!internal && (status == 401 || status == 407) &&
 	    try_again(s, response))
-		return 0;
+		return;
 	/* 202: somebody stores it (RFC 3428 7). */
 	cause.status =
 		status < 300
@@ -156,6 +150,21 @@ static int on_response(void *ref, nta_outgoing_t *orq, const sip_t *response)
 		cause.text = text;
 	all->done(id, &cause, all->arg);
 	drop_sent(s);
+}
+
+static int on_response(void *ref, nta_outgoing_t *orq, const sip_t *response)
+{
+	int status = nta_outgoing_status(orq);
+	msg_t *held;
+
+	if (response && !nta_sip_is_internal(response))
+		gw_stack_count_response(false, status);
+	if (status < 200)
+		return 0;
+	/* It may go with the request, which is made anew or dropped. */
+	held = nta_outgoing_getresponse(orq);
+	on_final(ref, status, response);
+	msg_destroy(held);
 	return 0;
 }
 

@@ -1,4 +1,6 @@
-/* TCP connections on which something comes that is no message. */
+/* TCP: what is no message, and how long what has come is there. */
+#include <fcntl.h>
+
 #include "tests/unit/test_sip_call.h"
 
 #define TCP_PORT 22261
@@ -120,6 +122,76 @@ static void others_are_served_meanwhile_and_afterwards(void **state)
 	(void)close(fd);
 }
 
+/* ---- calls ---- */
+
+#define ROUTE "Record-Route: <sip:127.0.0.1:22263;transport=tcp;lr>\r\n"
+#define TIMER "Require: timer\r\nSession-Expires: 2;refresher=uac\r\n"
+
+static int setup_call(void **state)
+{
+	struct fix *f = fix_new(22263);
+
+	fix_listen(f, "sip:127.0.0.1:22261;transport=tcp");
+	(void)snprintf(f->set.sip.core, sizeof(f->set.sip.core),
+		       "sip:127.0.0.1:22263;transport=tcp");
+	f->set.sip.session_expires_s = 2;
+	f->set.sip.min_se_s = 1;
+	return fix_run(f, state);
+}
+
+/* The peer takes the connection of a call of ours, and speaks on it. */
+static void dial_by_tcp(struct fix *f, struct packet *inv)
+{
+	const struct gw_msg m = {
+		.verb = GW_V_SETUP,
+		.asserted = {"sip:alice@ims.test", NULL},
+		.target = { "sip:bob@far.test",  NULL},
+		.desc = desc_of(GW_DESC_OFFER, OFFER),
+	};
+	struct sockaddr_in sin = { .sin_family = AF_INET,
+				   .sin_port = htons(22263) };
+	int on = 1, fd, listener = socket(AF_INET, SOCK_STREAM, 0);
+
+	sin.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	(void)setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	assert_int_equal(bind(listener, (struct sockaddr *)&sin, sizeof(sin)),
+			 0);
+	assert_int_equal(listen(listener, 1), 0);
+	call_out(f, &m);
+	gw_loop_step(f->loop, 5);
+	fd = accept(listener, NULL, NULL);
+	assert_true(fd >= 0);
+	assert_int_equal(fcntl(fd, F_SETFL, O_NONBLOCK), 0);
+	(void)close(listener);
+	(void)close(f->fd);
+	f->fd = fd;
+	expect(f, inv, "INVITE ");
+}
+
+/* Nothing is repeated over TCP, so NTA forgets a request, and the response with
+ * it, as soon as a session drops it: also while that is still read. */
+static void response_outlives_its_request(void **state)
+{
+	struct fix *f = *state;
+	struct packet p;
+
+	dial_by_tcp(f, &p);
+	pick_up(f, &p, ROUTE TIMER "Allow: INVITE, ACK, BYE, UPDATE\r\n");
+	for (unsigned i = 0; i < 2; i++) {
+		expect(f, &p, "UPDATE ");
+		reply(f, &p, 200, NULL, TIMER, NULL);
+	}
+	reinvite(f, &p);
+	reply(f, &p, 488, NULL, "Warning: 304 x \"no\"\r\n", NULL);
+	expect(f, &p, "ACK ");
+	assert_int_equal(expect_told(f, GW_V_REFUSE)->status, 488);
+	release(f, 200);
+	expect(f, &p, "BYE ");
+	reply(f, &p, 407, NULL,
+	      "Proxy-Authenticate: Digest realm=\"r\", nonce=\"n\"\r\n", NULL);
+	wait_live(f, 0);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, fix_end)
 
 int main(void)
@@ -129,6 +201,8 @@ int main(void)
 		T(connection_is_closed_behind_what_is_too_long),
 		T(connection_that_ends_within_a_message_is_closed),
 		T(others_are_served_meanwhile_and_afterwards),
+		cmocka_unit_test_setup_teardown(response_outlives_its_request,
+						setup_call, fix_end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
