@@ -112,8 +112,12 @@ async function startSipp(name) {
 	return {
 		stop: () => stopProcess(child),
 		async over() {
-			assert.deepEqual([(await gone)[0], fs.existsSync(errors) ?
-				fs.readFileSync(errors, 'utf8') : ''], [0, '']);
+			const [status] = await gone;
+			// That the machine is busy is SIPp's word on itself.
+			const said = (fs.existsSync(errors) ? fs.readFileSync(errors, 'utf8') : '')
+				.replace(/^The following events occurred:\n/, '')
+				.replace(/^.*Overload warning: the (minor|major) watchdog timer.*\n?/gm, '');
+			assert.deepEqual([status, said], [0, '']);
 		},
 	};
 }

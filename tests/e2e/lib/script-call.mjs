@@ -400,6 +400,8 @@ export class ScriptCall {
 		await until(() => {
 			if (this.ending === 'sip')
 				this.#endSip();
+			if (this.ending === 'web')
+				this.#endMoved();
 			return this.#isOver();
 		}, 'it is over', OVER_MS, 20).catch(() => this.fault(
 			`not over: sessions [${this.webs.flatMap(({ sessions }) => [...sessions.keys()])}], legs [${
@@ -408,6 +410,18 @@ export class ScriptCall {
 			const live = await each.reconcile();
 			if (live.size)
 				this.fault(`the gateway has sessions [${[...live]}]`);
+		}
+	}
+
+	/** Who has been put in the place of the one that hung up talks on. */
+	#endMoved() {
+		const { mate, legs, plan } = this;
+		if (this.web.sessions.size || !plan.events.some(({ what }) => what.startsWith('web transfer')))
+			return;
+		// To another call of its own, or to a phone.
+		if (mate.sessions.size > 1 || legs.some(({ live }) => live.length)) {
+			for (const id of [...mate.sessions.keys()])
+				mate.hangUp(id);
 		}
 	}
 
