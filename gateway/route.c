@@ -65,7 +65,8 @@ static int next_digit(const char **at, const char *end)
 
 /* However a number is written it is the same one: who is barred from it must
  * not reach it by %30 for 0 (RFC 3261 19.1.4), or by a hyphen. */
-static bool glob(const char *pattern, const char *text, size_t len, bool number)
+static bool matches(const char *pattern, const char *text, size_t len,
+		    bool number)
 {
 	int (*next)(const char **, const char *) =
 		number ? next_digit : next_char;
@@ -88,10 +89,10 @@ bool gw_route_matches(const char *pattern, const char *uri)
 	const char *user;
 	size_t len, number, scheme;
 
-	if (glob(pattern, uri, strcspn(uri, ";?"), false))
+	if (matches(pattern, uri, strcspn(uri, ";?"), false))
 		return true;
 	user_part(uri, &user, &len);
-	if (glob(pattern, user, len, false))
+	if (matches(pattern, user, len, false))
 		return true;
 	/* Without what may follow a number, ";phone-context=" or a password. */
 	number = strcspn(user, ";:");
@@ -103,7 +104,7 @@ bool gw_route_matches(const char *pattern, const char *uri)
 	scheme = (size_t)(user - uri);
 	if (scheme && !strncasecmp(pattern, uri, scheme))
 		pattern += scheme;
-	return glob(pattern, user, len, true);
+	return matches(pattern, user, len, true);
 }
 
 static struct gw_route refuse(uint16_t status, const char *why)

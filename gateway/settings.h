@@ -215,7 +215,7 @@ struct gw_set_calls {
 	char gateway_offer[8]; /* what it offers by itself: audio; video, too */
 	uint32_t no_path_s, path_lost_s; /* to a browser: patience with them */
 	uint32_t drain_s;                /* SIGTERM: wait for calls at most */
-	char refer[8];         /* what a SIP party's REFER gets */
+	char refer[8];                   /* what a SIP party's REFER gets */
 	bool client_names;               /* clients choose the name in From */
 	char cdr_file[256];              /* "": the log */
 };
