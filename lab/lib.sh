@@ -72,13 +72,21 @@ kamailio()
 		--substdef="!WEB_IMPIS!$(node "$LAB_DIR/hss/web-users.mjs")!g"
 }
 
+# session PID: ids of all that the leader of a session has started.
+session()
+{
+	awk -v leader="$1" '{ id = $1; sub(/.*\) /, ""); if ($4 == leader) print id }' \
+		/proc/[0-9]*/stat 2>/dev/null
+}
+
 # stop NAME: by its id, and only if it is still the same process.  A phone with
 # unfinished business ends at the second signal; what ends at none is killed,
 # with what it started (it leads a group of its own).
 stop()
 {
-	local pid at signal
+	local pid at signal id ids=
 
+	running "$1" && read -r pid at <"$LAB_RUN/pid/$1" && ids=$(session "$pid")
 	for signal in TERM TERM KILL; do
 		running "$1" || break
 		read -r pid at <"$LAB_RUN/pid/$1"
@@ -91,6 +99,10 @@ stop()
 		until_true 5 "" gone "$1" 2>/dev/null
 	done
 	rm -f "$LAB_RUN/pid/$1"
+	# Kamailio's cdp forgets its pipes there.
+	for id in $ids; do
+		rm -f "/tmp/cdp_send_${id}_"*
+	done
 }
 
 any_running()

@@ -16,7 +16,8 @@ import { digest, hss, startImsGateway } from './lib.mjs';
 
 const TRUSTED = Number(process.env.CRASH_TRUSTED ?? 160);
 const POOLED = Number(process.env.CRASH_POOLED ?? 60);
-const FIRST = 3001; // of load1 ... whom the pool has
+const FIRST = 2001; // of load1 ..., nobody else's: what was under way stays behind
+const FIRST_POOLED = FIRST + TRUSTED; // whom the pool has
 const RATE = 100;
 const BACK_S = 9 + Math.ceil((TRUSTED + POOLED) / RATE); // to come back
 
@@ -26,7 +27,7 @@ const BOB = 'sip:bob@ims.test'; // whose credentials are the core's, and his own
 const clients = new Map(); // id -> client that was answered
 const underWay = []; // IMPIs of those that were not when it died
 
-const isMine = (impi) => /^load\d+@/.test(impi);
+const isMine = (impi) => Number(/^load(\d+)@/.exec(impi)?.[1]) >= FIRST;
 /** IMPIs that the core believes to be registered. */
 const inCore = () => new Set(hss('list').split('\n').map((line) => line.split(' '))
 	.filter(([impi, state]) => isMine(impi) && state === 'registered').map(([impi]) => impi));
@@ -35,7 +36,7 @@ const pool = () => listAll(gateway, 'pool.list', 'pool');
 
 before(async () => {
 	/* Both kinds by turns, all through the load. */
-	users = [...trusted(TRUSTED), ...pooled(POOLED)]
+	users = [...trusted(TRUSTED, FIRST), ...pooled(POOLED)]
 		.map((user, i) => ({ user, turn: i < TRUSTED ? i / TRUSTED : (i - TRUSTED) / POOLED }))
 		.sort((a, b) => a.turn - b.turn).map(({ user }) => user);
 	gateway = await startImsGateway('crash', 30100, {
@@ -48,7 +49,7 @@ before(async () => {
 		},
 	});
 	await addSubscribers(gateway, users);
-	await addPool(gateway, FIRST, POOLED);
+	await addPool(gateway, FIRST_POOLED, POOLED);
 	await gateway.add(BOB, '--enrol', 'client', '--impi', 'bob@ims.test', '--impu', BOB);
 });
 after(() => gateway?.stop());

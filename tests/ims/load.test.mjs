@@ -28,8 +28,10 @@ const clients = new Map();
 const result = { clients: N, rate: RATE };
 
 const cost = () => usage(gateway.process.pid);
-const registered = () => hss('list').split('\n').filter((line) =>
-	/^load\d+@\S+ registered /.test(line)).length;
+/* Of them; what another test left is its own. */
+const impis = new Set(users.map(({ impi }) => impi));
+const registered = () => hss('list').split('\n').map((line) => line.split(' '))
+	.filter(([impi, state]) => impis.has(impi) && state === 'registered').length;
 const oks = () => gateway.metric('isthmus_ims_registers_total{result="ok"}');
 /* All at one moment: between two there would be more. */
 const failures = async () => (await gateway.admin('/metrics')).body.split('\n')

@@ -52,9 +52,9 @@ export async function listAll(gateway, name, member) {
 	return all;
 }
 
-/** Clients that are registered as they are: load1 ... of the lab. */
-export const trusted = (n) => Array.from({ length: n }, (_, i) => ({
-	id: `sip:load${i + 1}@ims.test`, impi: `load${i + 1}@ims.test`, enrol: 'web',
+/** Clients that are registered as they are: load@first ... of the lab. */
+export const trusted = (n, first = 1) => Array.from({ length: n }, (_, i) => ({
+	id: `sip:load${first + i}@ims.test`, impi: `load${first + i}@ims.test`, enrol: 'web',
 }));
 /** Clients with an identity of the pool, of which @first is the first. */
 export const pooled = (n) => Array.from({ length: n }, (_, i) => ({
