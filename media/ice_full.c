@@ -9,6 +9,7 @@
 #include <nice/agent.h>
 
 #include "gateway/base/metrics.h"
+#include "media/ice_addrs.h"
 
 /* RFC 5389 7.2.1, Rc; libnice's own are 3, with which every eighth check fails
  * at 30 % loss. */
@@ -74,12 +75,15 @@ static void on_gathered(NiceAgent *agent, guint stream, gpointer arg)
 static int add_addresses(struct gw_ice_full *ice, const char (*address)[46])
 {
 	NiceAddress a;
+	char ip[NICE_ADDRESS_STRING_LEN];
 
 	for (int i = 0; i < 4 && address[i][0]; i++) {
 		nice_address_init(&a);
 		if (!nice_address_set_from_string(&a, address[i]) ||
 		    !nice_agent_add_local_address(ice->agent, &a))
 			return -EINVAL;
+		nice_address_to_string(&a, ip); /* as libnice writes it */
+		gw_ice_addrs_add(ip);
 	}
 	return 0;
 }

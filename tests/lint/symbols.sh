@@ -19,8 +19,9 @@ nm -A -g --defined-only "$build/libisthmus.a" "$build/gateway/main.o" |
 
 bad=0
 # These are meant to be in front of the libraries': epoll_shim.c,
-# dialog_orphan.c, stack.c.
+# dialog_orphan.c, stack.c, ice_addrs.c.
 meant='epoll_wait|nta_msg_ackbye|tport_stall'
+meant="$meant|nice_interfaces_get_(local_ips|if_index_by_addr)"
 if grep -vE "^(gw_|main |($meant) )" "$ours"; then
 	echo "^ not prefixed gw_"
 	bad=1
