@@ -51,10 +51,15 @@ static void pace(unsigned i)
 /* What was said before has been heard. */
 static void settle(void)
 {
-	bench_turn(&n.bench, 60);
-	(void)phone_hear(&c.phone);
-	while (media_peer_rtp(c.peer))
-		continue;
+	unsigned had;
+
+	do {
+		had = c.phone.got + media_peer_rtp_count(c.peer);
+		bench_turn(&n.bench, 60);
+		(void)phone_hear(&c.phone);
+		while (media_peer_rtp(c.peer))
+			continue;
+	} while (c.phone.got + media_peer_rtp_count(c.peer) != had);
 }
 
 static void talk(void)

@@ -51,9 +51,12 @@ export async function playTone({ port, to, hz = 1000 }) {
 	let time = 0;
 	const began = Date.now();
 	let sent = 0;
+	let late = 0;
 	const timer = setInterval(() => {
+		const due = (Date.now() - began) / 20;
+		late = Math.max(late, 20 * (due - sent) - 20);
 		// As many as are due: a late timer is caught up with.
-		for (; sent < (Date.now() - began) / 20; sent++) {
+		for (; sent < due; sent++) {
 			const packet = Buffer.alloc(172);
 			packet[0] = 0x80;
 			packet.writeUInt16BE(sequence++ & 0xffff, 2);
@@ -81,8 +84,12 @@ export async function playTone({ port, to, hz = 1000 }) {
 		/** From now on each packet, when it came (ms), and its own time. */
 		watch() {
 			watched = [];
+			late = 0;
 			return watched;
 		},
+		/** By how much (ms) a packet of ours was late since watch() at most: the
+		 * test's own pause, on a machine that has no time for it. */
+		get late() { return late; },
 		stop() {
 			clearInterval(timer);
 			return new Promise((done) => socket.close(done));
