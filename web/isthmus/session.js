@@ -6,29 +6,18 @@ import { IsthmusError, causeOf, failureOf, isMediaError, mediaCause, problem,
 import { Emitter } from './emitter.js';
 import { Media } from './media.js';
 import { Negotiation } from './negotiation.js';
+import { MediaPath } from './path.js';
 import { Playback } from './playback.js';
 import { QualityReporter } from './quality.js';
 import { listens } from './sdp.js';
 import { summarize } from './stats.js';
 import { sleep, toDate } from './time.js';
+import { Transfer } from './transfer.js';
 
 export const SECRET = Symbol('made by UA');
 
-const DOUBT_MS = 600; // without a packet: longer than Opus pauses in silence
-const PATIENCE_MS = 2000; // with a path that is "disconnected", and may come back
-const TRANSFER_TIMEOUT_MS = 200_000; // the gateway gives ringing up before
-
 const objectOf = (value) => value && typeof value === 'object' && !Array.isArray(value) ?
 	value : {};
-
-// Packets of media, and answers to checks of the path.
-function heard(report) {
-	let n = 0;
-	for (const stat of report.values())
-		n += stat.type === 'inbound-rtp' ? stat.packetsReceived ?? 0 :
-			stat.type === 'candidate-pair' ? stat.responsesReceived ?? 0 : 0;
-	return n;
-}
 
 export class Session extends Emitter {
 	#ua;
@@ -44,12 +33,10 @@ export class Session extends Emitter {
 	#confirmed = false;
 	#hold = { local: false, remote: false };
 	#video = { local: false, remote: false };
-	#transfer = null;
+	#path;
+	#transfer = new Transfer((event) => this.isEnded() || this._emit('transfer', event));
 	#resumed = null;
-	#recovering = false;
-	#doubts = 0; // looks at the media path that are still to come
 	#statsTimer = 0;
-	#iceTimer = 0;
 
 	constructor(secret, ua, init) {
 		super();
@@ -75,6 +62,10 @@ export class Session extends Emitter {
 			untilRegistered: () => ua._untilRegistered(),
 			agreed: (sdp) => this.#agreed(sdp),
 		}, ua.config.gatherTimeout);
+		this.#path = new MediaPath(this, {
+			suspect: () => ua._suspect(),
+			canAsk: () => ua.isRegistered(),
+		});
 		if (ua.config.playback)
 			this.#playback = new Playback(this, ua.config);
 		this.#state = init.state ?? State.INITIAL;
@@ -216,36 +207,16 @@ export class Session extends Emitter {
 	}
 
 	async #move(uri, leaves, members) {
-		if (this.#transfer)
-			throw new IsthmusError('state', 'a transfer is under way');
-		const transfer = this.#transfer = { leaves, uri };
-		const done = new Promise((resolve, reject) => {
-			Object.assign(transfer, { resolve, reject });
-			transfer.timer = setTimeout(() => reject(new IsthmusError('timeout',
-				'the transfer was not decided', { status: 408 })),
-			TRANSFER_TIMEOUT_MS);
-		});
-		done.catch(() => {});
-		try {
-			this._emit('transfer', { state: 'trying', target: uri });
-			await this.#ua._request(leaves ? Method.TRANSFER : 'mupdate',
-				{ mediaSessionId: this.id, ...members });
-			await done;
-			if (!leaves) {
-				this.target = uri;
-				this._emit('transfer', { state: 'done', target: uri });
-			}
-		} catch (error) {
-			if (!this.isEnded())
-				this._emit('transfer', {
-					state: 'failed', target: uri, status: error.status ?? 0,
-					cause: causeOf(error.status || 500), message: error.message,
-				});
-			throw error;
-		} finally {
-			clearTimeout(transfer.timer);
-			this.#transfer = null;
-		}
+		await this.#transfer.move(uri, leaves, () =>
+			this.#ua._request(leaves ? Method.TRANSFER : 'mupdate',
+				{ mediaSessionId: this.id, ...members }));
+		if (!leaves)
+			this.#isWith(uri);
+	}
+
+	#isWith(uri) {
+		this.target = uri;
+		this._emit('transfer', { state: 'done', target: uri });
 	}
 
 	/** RFC 4733 where negotiated, else as user data (SIP INFO beyond). */
@@ -387,37 +358,13 @@ export class Session extends Emitter {
 
 	_reconnected(info) {
 		this._emit('reconnected', { state: info.mediaSessionState });
-		if (this.#pathIsGone())
-			this.#recover();
+		if (this.#path.isGone())
+			this.#path.recover();
 		else
-			this._doubtPath();
+			this.#path.doubt();
 	}
 
-	// The network may be another one.  A browser takes seconds to see that
-	// its path is gone; that nothing comes shows sooner.  Looked at twice
-	// after the last hint: some may still have come at the time of it.
-	async _doubtPath() {
-		if (!this.#accepted || this.isEnded() || !this.connection)
-			return;
-		const looking = this.#doubts > 0;
-		this.#doubts = 2;
-		if (looking)
-			return;
-		try {
-			for (; this.#doubts > 0; this.#doubts--) {
-				const before = heard(await this.connection.getStats());
-				await sleep(DOUBT_MS);
-				if (this.isEnded() ||
-				    heard(await this.connection.getStats()) !== before)
-					continue;
-				this.#recover();
-				break;
-			}
-		} catch { // closed meanwhile
-		} finally {
-			this.#doubts = 0;
-		}
-	}
+	_doubtPath() { this.#path.doubt(); }
 
 	_resumeUnlessDone() {
 		if (!this.#resumed && !this.isEnded())
@@ -451,7 +398,7 @@ export class Session extends Emitter {
 		else if (resourceId !== undefined)
 			this.#transferred(message);
 		else if (message.transferState !== undefined)
-			this.#progressed(message.transferState);
+			this.#transfer.progressed(message.transferState);
 		else if (message.problemDetails && this.#negotiation.offering)
 			this.#negotiation.refused(failureOf(message));
 		else // after a description that is still being set
@@ -542,14 +489,14 @@ export class Session extends Emitter {
 			return;
 		const established = this.#accepted;
 		clearInterval(this.#statsTimer);
-		clearTimeout(this.#iceTimer);
 		this.#quality.stop();
 		this.#negotiation.end();
-		this.#transfer?.reject(new IsthmusError('ended', 'the call ended'));
+		this.#transfer.end(new IsthmusError('ended', 'the call ended'));
 		this.#media.stop();
 		this.endTime = new Date();
 		const previous = this.#state;
 		this.#state = State.DISCONNECTED;
+		this.#path.watch();
 		this.#ua._forget(this);
 		this._emit('state', { state: this.#state, previous });
 		this._emit(established ? 'ended' : 'failed', {
@@ -585,27 +532,11 @@ export class Session extends Emitter {
 		this._emit('userData', { userData });
 	}
 
-	// The party that is to come rings.
-	#progressed(state) {
-		if (this.#transfer && ['proceeding', 'alerting'].includes(state))
-			this._emit('transfer', { state, target: this.#transfer.uri });
-	}
-
 	// What became of our transfer, or that the other side was transferred.
 	#transferred(message) {
-		const { resourceId, problemDetails, mediaSessionState } = message;
-		if (problemDetails) {
-			this.#transfer?.reject(failureOf(message));
-		} else if (this.#transfer) {
-			const { leaves, uri } = this.#transfer;
-			this.#transfer.resolve();
-			if (leaves) // the end comes next
-				this._emit('transfer', { state: 'done', target: uri });
-		} else {
-			this.target = resourceId;
-			this._emit('transfer', { state: 'done', target: resourceId });
-		}
-		this.#takeState(mediaSessionState, true);
+		if (!this.#transfer.decided(message))
+			this.#isWith(message.resourceId);
+		this.#takeState(message.mediaSessionState, true);
 	}
 
 	// -- media --
@@ -615,7 +546,7 @@ export class Session extends Emitter {
 			track: (event) => this._emit('track', event),
 			iceState: (state) => {
 				this._emit('icestate', { state });
-				this.#watchIce();
+				this.#path.watch();
 			},
 			connectionState: () => this.#confirmIfUp(),
 		});
@@ -664,38 +595,6 @@ export class Session extends Emitter {
 			return;
 		this.#video = now;
 		this._emit('video', { ...now });
-	}
-
-	#pathIsGone() {
-		const state = this.connection?.iceConnectionState;
-		return this.#accepted && (state === 'failed' || state === 'disconnected');
-	}
-
-	// A path that broke (another network, a sleeping lid) is made anew.  What
-	// broke it may have broken the WebSocket, too, which says so later still.
-	#watchIce() {
-		clearTimeout(this.#iceTimer);
-		if (this.isEnded() || !this.#pathIsGone())
-			return;
-		this.#ua._suspect();
-		if (this.connection.iceConnectionState === 'failed')
-			this.#recover();
-		else
-			this.#iceTimer = setTimeout(() => this.#recover(), PATIENCE_MS);
-	}
-
-	async #recover() {
-		if (this.#recovering || this.isEnded() || !this.#ua.isRegistered())
-			return; // _reconnected() comes back to it
-		this.#recovering = true;
-		try {
-			await this.restartIce();
-		} catch {
-			if (!this.isEnded())
-				this.#iceTimer = setTimeout(() => this.#watchIce(), 5000);
-		} finally {
-			this.#recovering = false;
-		}
 	}
 
 	#watchStats() {
