@@ -70,6 +70,7 @@ struct lent {
 struct gw_keep {
 	struct gw_core *core;
 	LIST_HEAD(, writing) writing;
+	unsigned nwriting;
 	struct due *due;
 	struct gw_timer again;
 	bool ended;
@@ -85,6 +86,12 @@ struct gw_keep {
 static const struct gw_logctx klog = { .module = "keep" };
 
 /* ---- rows that are not as they should be ---- */
+
+/* Nor is one whose write has not been answered. */
+static void count_unkept(const struct gw_keep *k)
+{
+	gw_metric_set(&m_due, k->nwriting + HASH_COUNT(k->due));
+}
 
 static void try_again(struct gw_keep *k)
 {
@@ -107,7 +114,7 @@ static void be_due(struct gw_keep *k, const char *key)
 	HASH_ADD_STR(k->due, key, d);
 	if (!d->hh.tbl)
 		free(d);
-	gw_metric_set(&m_due, HASH_COUNT(k->due));
+	count_unkept(k);
 	try_again(k);
 }
 
@@ -115,7 +122,7 @@ static void be_done(struct gw_keep *k, struct due *d)
 {
 	HASH_DEL(k->due, d);
 	free(d);
-	gw_metric_set(&m_due, HASH_COUNT(k->due));
+	count_unkept(k);
 }
 
 static void not_due(struct gw_keep *k, const char *key)
@@ -157,6 +164,7 @@ static void on_written(const struct gw_store_answer *a, void *arg)
 
 	memcpy(key, w->key, sizeof(key));
 	LIST_REMOVE(w, link);
+	k->nwriting--;
 	free(w);
 	/* What is to be forgotten need not have been there. */
 	if (a->error && a->error != -ENOENT) {
@@ -165,6 +173,7 @@ static void on_written(const struct gw_store_answer *a, void *arg)
 	} else {
 		tell_stored(k);
 	}
+	count_unkept(k);
 	if (tells && k->core->web)
 		gw_web_kept(k->core->web, key);
 }
@@ -189,7 +198,9 @@ static int write_row(struct gw_keep *k, const char *key,
 		return err;
 	}
 	LIST_INSERT_HEAD(&k->writing, w, link);
+	k->nwriting++;
 	not_due(k, key);
+	count_unkept(k);
 	return 0;
 }
 
