@@ -304,7 +304,10 @@ void gw_media_free(struct gw_media *m);
 gw_ctx_id gw_media_new_id(struct gw_media *m);
 
 /* Post @cmd to the worker that owns cmd->ctx.  0, or -EAGAIN when its mailbox
- * is full (overload: refuse the call).  Never blocks. */
+ * is full (overload: refuse the call).  Never blocks.
+ * What was posted, and has an answer, gets it, or FAILED or GONE, until
+ * gw_media_free(): gathering has a time limit, and an answer waits for room in
+ * our mailbox, so no timer is needed for it. */
 int gw_media_post(struct gw_media *m, const struct gw_media_cmd *cmd);
 
 #endif

@@ -28,6 +28,7 @@
 #define PENDING_COMMANDS 256  /* events owed, above which none is taken */
 #define PENDING_MAX      4096 /* ... above which news are dropped */
 #define PENDING_RETRY_MS 5
+#define INSIST_MS        1
 #define CATCH_UP_US      1000000 /* after a stall: queues are empty by then */
 #define TICK_PASSES      64      /* one packet a socket each */
 
@@ -71,6 +72,8 @@ GW_COUNTER(m_lost, "isthmus_media_events_lost_total",
 	   "Events dropped because the signalling thread is behind", "");
 GW_COUNTER(m_late, "isthmus_media_events_delayed_total",
 	   "Events that had to wait for the signalling thread", "");
+GW_COUNTER(m_stood, "isthmus_media_out_of_memory_total",
+	   "Times that a media loop stood still for want of memory", "");
 GW_COUNTER(m_gone, "isthmus_media_gone_total",
 	   "Commands for a context that is not there", "");
 
@@ -98,34 +101,19 @@ static bool must_arrive(const struct gw_media_event *ev)
 	}
 }
 
-static void owe(struct gw_worker *w, const struct gw_media_event *ev)
+/* False: there is no memory for it. */
+static bool owe(struct gw_worker *w, const struct gw_media_event *ev)
 {
-	struct owed *o = NULL;
+	struct owed *o = malloc(sizeof(*o));
 
-	if (must_arrive(ev) ||
-	    (ev->type != GW_E_QUALITY && w->nowed < PENDING_MAX))
-		o = malloc(sizeof(*o));
-	if (!o) {
-		gw_metric_add(&m_lost, 1);
-		return;
-	}
+	if (!o)
+		return false;
 	o->ev = *ev;
 	o->next = NULL;
 	*w->last = o;
 	w->last = &o->next;
 	w->nowed++;
-	gw_metric_add(&m_late, 1);
-}
-
-static void emit(const struct gw_media_event *ev, void *arg)
-{
-	struct gw_worker *w = arg;
-
-	if (atomic_load(&w->stop))
-		return; /* nobody will read it */
-	/* In order: what is owed goes first. */
-	if (w->first || gw_mailbox_post(w->events, ev))
-		owe(w, ev);
+	return true;
 }
 
 static void pay(struct gw_worker *w)
@@ -138,6 +126,48 @@ static void pay(struct gw_worker *w)
 			w->last = &w->first;
 		w->nowed--;
 		free(o);
+	}
+}
+
+static bool post(struct gw_worker *w, const struct gw_media_event *ev)
+{
+	/* In order: what is owed goes first. */
+	return !w->first && !gw_mailbox_post(w->events, ev);
+}
+
+/* There is no memory: media stands still until the signalling thread, which
+ * waits for no worker, has taken what it has.  Else a call, which has no timer
+ * for this answer, would wait for ever. */
+static void insist(struct gw_worker *w, const struct gw_media_event *ev)
+{
+	const struct timespec ts = { .tv_nsec = INSIST_MS * 1000000 };
+
+	while (!atomic_load(&w->stop)) {
+		pay(w);
+		if (post(w, ev) || owe(w, ev))
+			return;
+		(void)nanosleep(&ts, NULL);
+	}
+}
+
+static void emit(const struct gw_media_event *ev, void *arg)
+{
+	struct gw_worker *w = arg;
+	bool must = must_arrive(ev);
+
+	if (atomic_load(&w->stop))
+		return; /* nobody will read it */
+	if (post(w, ev))
+		return;
+	if ((must || (ev->type != GW_E_QUALITY && w->nowed < PENDING_MAX)) &&
+	    owe(w, ev)) {
+		gw_metric_add(&m_late, 1);
+	} else if (must) {
+		gw_metric_add(&m_late, 1);
+		gw_metric_add(&m_stood, 1);
+		insist(w, ev);
+	} else {
+		gw_metric_add(&m_lost, 1);
 	}
 }
 

@@ -492,13 +492,13 @@ void gw_dialog_drop_incoming(nta_incoming_t **irq)
 		nta_incoming_destroy(i);
 }
 
-void gw_dialog_drop_branch(struct gw_branch *b)
+void gw_dialog_drop_branch(struct gw_session *s, struct gw_branch *b)
 {
 	gw_dialog_drop(&b->update);
 	free(b->offer);
 	b->offer = NULL;
 	b->prack = NULL;
-	gw_dialog_drop(&b->tagged);
+	gw_dialog_leave_fork(s->sip, b);
 	if (b->leg)
 		nta_leg_destroy(b->leg);
 	b->leg = NULL;
@@ -516,12 +516,12 @@ void gw_dialog_drop_all(struct gw_session *s)
 	gw_dialog_leave_invite(s->sip, &s->re_invite);
 	gw_dialog_drop(&s->timer.update);
 	for (i = 0; i < s->nbranch; i++)
-		gw_dialog_drop(&s->branch[i].tagged);
+		gw_dialog_leave_fork(s->sip, &s->branch[i]);
 	gw_dialog_drop(&s->invite);
 	s->dialog = NULL;
 	s->reliable = NULL;
 	for (i = 0; i < s->nbranch; i++)
-		gw_dialog_drop_branch(&s->branch[i]);
+		gw_dialog_drop_branch(s, &s->branch[i]);
 	s->nbranch = 0;
 	if (own)
 		nta_leg_destroy(own);

@@ -6,7 +6,9 @@
  * - NTA carries a session's id; one that no longer resolves is dropped.
  * - An ACK always names the branch of its INVITE (NTA aborts on an ACK without
  *   a known INVITE), and is sent before that INVITE is destroyed.
- * - Forks are destroyed before the original, transactions before legs.
+ * - Forks are destroyed before the original, transactions before legs.  One
+ *   that has no final response is left instead (dialog_orphan.c): NTA drops a
+ *   2xx to one that is destroyed.
  * - The 2xx recomputes the route set of its dialog.
  * - Credentials of an INVITE are repeated in its ACK.
  * - Nothing but a final failure is sent behind a reliable response that is not
@@ -112,7 +114,7 @@ struct gw_session *gw_dialog_find(struct gw_sip *sip,
 /* Nothing more is reported about it; what NTA owes goes on. */
 void gw_dialog_drop(nta_outgoing_t **orq);
 void gw_dialog_drop_incoming(nta_incoming_t **irq);
-void gw_dialog_drop_branch(struct gw_branch *b);
+void gw_dialog_drop_branch(struct gw_session *s, struct gw_branch *b);
 /* All that the session holds, in the order that NTA needs. */
 void gw_dialog_drop_all(struct gw_session *s);
 /* What sessions have left to itself: at the end of @sip. */

@@ -5,6 +5,7 @@
  */
 #include "sip/dialog_priv.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <sofia-sip/nta_stateless.h>
 #include <sofia-sip/nta_tag.h>
@@ -63,6 +64,56 @@ static bool send_ack(nta_leg_t *leg, const sip_t *response, const sip_t *invite)
 	return true;
 }
 
+/* ---- INVITEs that outlive their session ---- */
+
+/* One that waits for its final response: in gw_sip.left, owned by it. */
+struct gw_left {
+	struct gw_left *next, **prev;
+	struct gw_sip *sip;
+	nta_outgoing_t *invite; /* a re-INVITE, or what is a fork's */
+	uint32_t cseq;          /* a fork: the last of ours in its dialog */
+	struct gw_timer timer;  /* a re-INVITE */
+};
+
+static void on_left_overdue(struct gw_timer *t, void *arg);
+
+static void forget(struct gw_left *l)
+{
+	gw_timer_stop(&l->timer);
+	*l->prev = l->next;
+	if (l->next)
+		l->next->prev = l->prev;
+	nta_outgoing_destroy(l->invite);
+	free(l);
+}
+
+void gw_dialog_forget_left(struct gw_sip *sip)
+{
+	while (sip->left)
+		forget(sip->left);
+}
+
+/* NULL: no memory, and @invite is its owner's still. */
+static struct gw_left *leave(struct gw_sip *sip, nta_outgoing_t *invite,
+			     nta_response_f *handler)
+{
+	struct gw_left *l = calloc(1, sizeof(*l));
+
+	if (!l || nta_outgoing_bind(invite, handler, (void *)l)) {
+		free(l);
+		return NULL;
+	}
+	l->sip = sip;
+	l->invite = invite;
+	l->next = sip->left;
+	l->prev = &sip->left;
+	if (l->next)
+		l->next->prev = &l->next;
+	sip->left = l;
+	gw_timer_init(&l->timer, on_left_overdue, l);
+	return l;
+}
+
 /* ---- a re-INVITE whose dialog is over ---- */
 
 static bool ack_over(nta_agent_t *agent, nta_outgoing_t *re_invite,
@@ -95,33 +146,6 @@ out:
 	return ok;
 }
 
-/* One that waits for its final response: in gw_sip.left, owned by it. */
-struct gw_left {
-	struct gw_left *next, **prev;
-	struct gw_sip *sip;
-	nta_outgoing_t *re_invite;
-	struct gw_timer timer;
-};
-
-static int on_left_invite(void *ref, nta_outgoing_t *orq,
-			  const sip_t *response);
-
-static void forget(struct gw_left *l)
-{
-	gw_timer_stop(&l->timer);
-	*l->prev = l->next;
-	if (l->next)
-		l->next->prev = l->prev;
-	nta_outgoing_destroy(l->re_invite);
-	free(l);
-}
-
-void gw_dialog_forget_left(struct gw_sip *sip)
-{
-	while (sip->left)
-		forget(sip->left);
-}
-
 /* A 100, and then nothing: NTA has no timer C here, but ends what has been
  * cancelled (RFC 3261 9.1) with a 408 of its own. */
 static void on_left_overdue(struct gw_timer *t, void *arg)
@@ -131,30 +155,7 @@ static void on_left_overdue(struct gw_timer *t, void *arg)
 	(void)t;
 	gw_metric_add(&m_overdue, 1);
 	gw_info(&l->sip->log, "no answer to an old re-INVITE: cancelled");
-	(void)gw_dialog_cancel(l->re_invite, NULL);
-}
-
-static bool leave(struct gw_sip *sip, nta_outgoing_t *re_invite)
-{
-	uint32_t ms = sip->set->sip.t1x64_ms;
-	struct gw_left *l = calloc(1, sizeof(*l));
-
-	if (!l || nta_outgoing_bind(re_invite, on_left_invite, (void *)l)) {
-		free(l);
-		return false;
-	}
-	l->sip = sip;
-	l->re_invite = re_invite;
-	l->next = sip->left;
-	l->prev = &sip->left;
-	if (l->next)
-		l->next->prev = &l->next;
-	sip->left = l;
-	gw_timer_init(&l->timer, on_left_overdue, l);
-	if (gw_timer_start_ms(gw_loop_timers(sip->loop), &l->timer,
-			      ms ? ms : 64 * NTA_SIP_T1))
-		gw_warn(&sip->log, "no memory for a timer");
-	return true;
+	(void)gw_dialog_cancel(l->invite, NULL);
 }
 
 static int on_left_invite(void *ref, nta_outgoing_t *orq, const sip_t *response)
@@ -186,6 +187,17 @@ static void ack_late_offer(struct gw_sip *sip, nta_outgoing_t *re_invite)
 	msg_destroy(msg);
 }
 
+static bool leave_re_invite(struct gw_sip *sip, nta_outgoing_t *re_invite)
+{
+	uint32_t ms = sip->set->sip.t1x64_ms;
+	struct gw_left *l = leave(sip, re_invite, on_left_invite);
+
+	if (l && gw_timer_start_ms(gw_loop_timers(sip->loop), &l->timer,
+				   ms ? ms : 64 * NTA_SIP_T1))
+		gw_warn(&sip->log, "no memory for a timer");
+	return l;
+}
+
 /* NTA sends the ACK of a failure (RFC 3261 17.1.1.3) only for a transaction that
  * it still has, and without one the peer repeats itself for 64*T1. */
 void gw_dialog_leave_invite(struct gw_sip *sip, nta_outgoing_t **re_invite)
@@ -196,7 +208,7 @@ void gw_dialog_leave_invite(struct gw_sip *sip, nta_outgoing_t **re_invite)
 	*re_invite = NULL;
 	if (!o)
 		return;
-	if (status < 200 && leave(sip, o))
+	if (status < 200 && leave_re_invite(sip, o))
 		return;
 	if (status >= 200 && status < 300)
 		ack_late_offer(sip, o);
@@ -328,16 +340,20 @@ void gw_dialog_leave_bye(struct gw_sip *sip, nta_outgoing_t **bye)
 		sip->orphans++;
 }
 
+/* @cseq: the last of ours in the dialog. */
 static bool hang_up(struct gw_sip *sip, const sip_t *response,
-		    const sip_t *invite)
+		    const sip_t *invite, uint32_t cseq)
 {
-	nta_leg_t *leg = nta_leg_tcreate(
-		sip->agent, NULL, NULL, SIPTAG_CALL_ID(response->sip_call_id),
-		SIPTAG_FROM(response->sip_from), SIPTAG_TO(response->sip_to),
-		SIPTAG_CSEQ(response->sip_cseq), TAG_END());
 	nta_outgoing_t *bye = NULL;
 	const char *ident;
+	nta_leg_t *leg;
+	char number[24];
 
+	(void)snprintf(number, sizeof(number), "%u INVITE", cseq);
+	leg = nta_leg_tcreate(
+		sip->agent, NULL, NULL, SIPTAG_CALL_ID(response->sip_call_id),
+		SIPTAG_FROM(response->sip_from), SIPTAG_TO(response->sip_to),
+		SIPTAG_CSEQ_STR(number), TAG_END());
 	if (!leg)
 		return false;
 	(void)nta_leg_client_route(leg, response->sip_record_route,
@@ -355,9 +371,10 @@ static bool hang_up(struct gw_sip *sip, const sip_t *response,
 	return true;
 }
 
-/* A 2xx to @orq (NULL: it is gone) that nobody wants.  False: it gets nothing,
- * and that is logged. */
-static bool take(struct gw_sip *sip, nta_outgoing_t *orq, const sip_t *response)
+/* A 2xx to @orq (NULL: it is gone) that nobody wants, in a dialog where our last
+ * request was @cseq.  False: it gets nothing, and that is logged. */
+static bool take(struct gw_sip *sip, nta_outgoing_t *orq, const sip_t *response,
+		 uint32_t cseq)
 {
 	msg_t *request;
 	bool done;
@@ -372,7 +389,8 @@ static bool take(struct gw_sip *sip, nta_outgoing_t *orq, const sip_t *response)
 		return false;
 	}
 	request = orq ? nta_outgoing_getrequest(orq) : NULL;
-	done = hang_up(sip, response, request ? sip_object(request) : NULL);
+	done = hang_up(sip, response, request ? sip_object(request) : NULL,
+		       cseq);
 	msg_destroy(request);
 	if (!done) {
 		gw_warn(&sip->log, "late answer without ACK: no memory");
@@ -403,7 +421,7 @@ int nta_msg_ackbye(nta_agent_t *agent, msg_t *msg)
 	orq = response->sip_via ? nta_outgoing_find(agent, msg, response,
 						    response->sip_via)
 				: NULL;
-	if (!take(sip, orq, response))
+	if (!take(sip, orq, response, response->sip_cseq->cs_seq))
 		return -1;
 	msg_destroy(msg);
 	return 0;
@@ -412,5 +430,40 @@ int nta_msg_ackbye(nta_agent_t *agent, msg_t *msg)
 void gw_dialog_refuse_answer(struct gw_session *s, nta_outgoing_t *orq,
 			     const sip_t *response)
 {
-	(void)take(s->sip, orq, response);
+	(void)take(s->sip, orq, response, response->sip_cseq->cs_seq);
+}
+
+/* NTA tells a fork of ours that has been destroyed nothing, and drops its 2xx.
+ * The fork ends with its INVITE at the latest, by a 408 of NTA's own. */
+static int on_left_fork(void *ref, nta_outgoing_t *orq, const sip_t *response)
+{
+	struct gw_left *l = ref;
+	struct gw_sip *sip = l->sip;
+	int status = nta_outgoing_status(orq);
+
+	GW_CHECK(sip, GW_SIP_MAGIC);
+	if (response && !nta_sip_is_internal(response))
+		gw_stack_count_response(false, status);
+	if (status < 200)
+		return 0;
+	if (status < 300)
+		(void)take(sip, orq, response, l->cseq);
+	forget(l);
+	return 0;
+}
+
+void gw_dialog_leave_fork(struct gw_sip *sip, struct gw_branch *b)
+{
+	nta_outgoing_t *o = b->tagged;
+	struct gw_left *l = NULL;
+
+	b->tagged = NULL;
+	if (!o)
+		return;
+	if (nta_outgoing_status(o) < 200)
+		l = leave(sip, o, on_left_fork);
+	if (l)
+		l->cseq = nta_leg_get_seq(b->leg);
+	else
+		nta_outgoing_destroy(o);
 }

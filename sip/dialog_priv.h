@@ -31,6 +31,9 @@ const char *gw_dialog_leg_ident(nta_leg_t *leg);
 /* A re-INVITE outlives its session until it has its final response, which is
  * acknowledged, as is one that waits for its answer (dialog_orphan.c). */
 void gw_dialog_leave_invite(struct gw_sip *sip, nta_outgoing_t **re_invite);
+/* So does an early dialog that has no final response: what it answers, while the
+ * INVITE is there, makes no call.  The leg stays. */
+void gw_dialog_leave_fork(struct gw_sip *sip, struct gw_branch *b);
 /* So does the BYE of a fork that lost, with what is asked for. */
 void gw_dialog_leave_bye(struct gw_sip *sip, nta_outgoing_t **bye);
 

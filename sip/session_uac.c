@@ -52,7 +52,7 @@ void gw_session_drop_branches(struct gw_session *s)
 
 	for (i = 0; i < s->nbranch; i++) {
 		if (i != s->won)
-			gw_dialog_drop_branch(&s->branch[i]);
+			gw_dialog_drop_branch(s, &s->branch[i]);
 	}
 	if (s->nbranch)
 		gw_dialog_drop(&s->branch[s->won].tagged);
@@ -110,10 +110,8 @@ static bool try_again(struct gw_session *s, const sip_t *response)
 		    : !gw_session_challenged(s, response, s->challenges++))
 		return false;
 	for (i = 0; i < s->nbranch; i++)
-		gw_dialog_drop(&s->branch[i].tagged);
+		gw_dialog_drop_branch(s, &s->branch[i]);
 	gw_dialog_drop(&s->invite);
-	for (i = 0; i < s->nbranch; i++)
-		gw_dialog_drop_branch(&s->branch[i]);
 	s->nbranch = 0;
 	return gw_dialog_invite(s) == 0;
 }

@@ -53,7 +53,7 @@ struct gw_sip {
 	struct gw_session *sessions;
 	unsigned nsession;
 	unsigned orphans;             /* BYEs of no session (dialog_orphan.c) */
-	struct gw_left *left;         /* re-INVITEs of none (the same) */
+	struct gw_left *left;         /* INVITEs of none (the same) */
 	struct gw_regns *regns;       /* registrations in the core */
 	struct gw_messages *messages; /* NULL: none are served */
 	struct gw_timer stats;        /* carries NTA's counters over to ours */

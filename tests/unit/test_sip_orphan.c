@@ -41,8 +41,9 @@ static void expect_again(struct fix *f, const struct packet *p)
 	}
 }
 
-/* A 200 in a dialog of its own: ACK and BYE, which go on until answered. */
-static void fork_is_hung_up(struct fix *f, const struct packet *inv)
+/* A 200 in the dialog "c", where the last request of ours was @cseq: ACK and
+ * BYE, which go on until answered. */
+static void hung_up_behind(struct fix *f, const struct packet *inv, int cseq)
 {
 	static const char rr[] =
 		"Record-Route: <sip:p1@127.0.0.1:22251;lr>\r\n";
@@ -50,10 +51,12 @@ static void fork_is_hung_up(struct fix *f, const struct packet *inv)
 
 	reply(f, inv, 200, "c", rr, ANSWER);
 	expect(f, &ack, "ACK sip:peer@127.0.0.1:22251 ");
+	assert_int_equal(atoi(header(&ack, "CSeq")), atoi(header(inv, "CSeq")));
 	assert_non_null(strstr(header(&ack, "To"), ";tag=c"));
 	assert_string_equal(header(&ack, "Route"),
 			    "<sip:p1@127.0.0.1:22251;lr>");
 	expect(f, &bye, "BYE sip:peer@127.0.0.1:22251 ");
+	assert_int_equal(atoi(header(&bye, "CSeq")), cseq + 1);
 	assert_non_null(strstr(header(&bye, "To"), ";tag=c"));
 	assert_string_equal(header(&bye, "Route"),
 			    "<sip:p1@127.0.0.1:22251;lr>");
@@ -64,6 +67,11 @@ static void fork_is_hung_up(struct fix *f, const struct packet *inv)
 	expect_again(f, &bye);
 	reply(f, &bye, 200, NULL, NULL, NULL);
 	expect_silence(f, 200);
+}
+
+static void fork_is_hung_up(struct fix *f, const struct packet *inv)
+{
+	hung_up_behind(f, inv, atoi(header(inv, "CSeq")));
 }
 
 static void bye_of_an_unknown_fork_is_repeated(void **state)
@@ -103,6 +111,92 @@ static void fork_that_answers_after_cancel_is_hung_up(void **state)
 	expect(f, &p, "ACK ");
 	wait_live(f, 0);
 	fork_is_hung_up(f, &inv);
+}
+
+/* An early dialog "c", in which our last request is the PRACK @p. */
+static void ring_reliably(struct fix *f, const struct packet *inv,
+			  struct packet *p)
+{
+	reply(f, inv, 180, "c", RELIABLE "7\r\n", NULL);
+	(void)expect_told(f, GW_V_PROGRESS);
+	expect_prack(f, p, 7, inv);
+}
+
+/* Its first 200, and what repeats it, were lost while the call lasted. */
+static void early_fork_that_answers_after_the_call_is_hung_up(void **state)
+{
+	struct fix *f = *state;
+	int64_t late = metric("isthmus_sip_late_answers_total");
+	struct packet inv, p;
+
+	dial(f, &inv, OFFER);
+	ring_reliably(f, &inv, &p);
+	pick_up(f, &inv, NULL);
+	hang_up(f);
+	hung_up_behind(f, &inv, atoi(header(&p, "CSeq")));
+	assert_int_equal(metric("isthmus_sip_late_answers_total"), late + 1);
+}
+
+static void early_fork_that_answers_after_cancel_is_hung_up(void **state)
+{
+	struct fix *f = *state;
+	struct packet inv, p;
+
+	dial(f, &inv, OFFER);
+	ring(f, &inv);
+	reply(f, &inv, 180, "c", NULL, NULL);
+	(void)expect_told(f, GW_V_PROGRESS);
+	release(f, 200);
+	expect(f, &p, "CANCEL ");
+	reply(f, &p, 200, NULL, NULL, NULL);
+	reply(f, &inv, 487, "b", NULL, NULL);
+	expect(f, &p, "ACK ");
+	wait_live(f, 0);
+	fork_is_hung_up(f, &inv);
+}
+
+/* 64*T1 behind the first 2xx no more are to be expected (RFC 3261 13.2.2.4);
+ * who sends one all the same is in a call until it is hung up. */
+static void early_fork_that_answers_after_its_time_is_hung_up(void **state)
+{
+	struct fix *f = *state;
+	struct packet inv, p;
+
+	dial(f, &inv, OFFER);
+	ring_reliably(f, &inv, &p);
+	pick_up(f, &inv, NULL);
+	expect_silence(f, f->set.sip.t1x64_ms + 200);
+	hung_up_behind(f, &inv, atoi(header(&p, "CSeq")));
+	nothing_told(f);
+	hang_up(f);
+}
+
+/* The winner's 200 is no other fork's, however late it is repeated. */
+static void winner_is_acknowledged_again_and_never_hung_up(void **state)
+{
+	struct fix *f = *state;
+	int64_t late = metric("isthmus_sip_late_answers_total");
+	struct packet inv, p, ack;
+
+	for (int over = 0; over < 2; over++) {
+		dial(f, &inv, OFFER);
+		ring_reliably(f, &inv, &p);
+		dialog_from_invite(f, &inv, "c");
+		reply(f, &inv, 200, "c", NULL, ANSWER);
+		expect(f, &ack, "ACK ");
+		(void)expect_told(f, GW_V_ANSWER);
+		if (over)
+			hang_up(f);
+		reply(f, &inv, 200, "c", NULL, ANSWER);
+		expect_again(f, &ack);
+		/* whoever answers repeats itself for 64*T1, and no longer */
+		expect_silence(f, f->set.sip.t1x64_ms + 200);
+		reply(f, &inv, 200, "c", NULL, ANSWER);
+		expect_silence(f, 100);
+		if (!over)
+			hang_up(f);
+	}
+	assert_int_equal(metric("isthmus_sip_late_answers_total"), late);
 }
 
 static void change_accepted_after_the_end_is_acknowledged(void **state)
@@ -308,6 +402,10 @@ int main(void)
 		T(bye_of_an_unknown_fork_is_repeated),
 		T(fork_that_answers_after_the_call_is_hung_up),
 		T(fork_that_answers_after_cancel_is_hung_up),
+		T(early_fork_that_answers_after_the_call_is_hung_up),
+		T(early_fork_that_answers_after_cancel_is_hung_up),
+		T(early_fork_that_answers_after_its_time_is_hung_up),
+		T(winner_is_acknowledged_again_and_never_hung_up),
 		T(change_accepted_after_the_end_is_acknowledged),
 		T(late_ack_keeps_the_route),
 		T(late_offer_overtaken_by_a_bye_is_acknowledged),

@@ -496,8 +496,9 @@ void gw_dialog_drop_incoming(nta_incoming_t **irq)
 		ILLEGAL("a request is dropped unanswered"); /* NTA: 500 */
 }
 
-void gw_dialog_drop_branch(struct gw_branch *b)
+void gw_dialog_drop_branch(struct gw_session *s, struct gw_branch *b)
 {
+	(void)s;
 	gw_dialog_drop(&b->update);
 	free(b->offer);
 	*b = (struct gw_branch){ 0 };
@@ -518,7 +519,7 @@ void gw_dialog_drop_all(struct gw_session *s)
 	s->dialog = NULL;
 	s->reliable = NULL;
 	for (unsigned i = 0; i < s->nbranch; i++)
-		gw_dialog_drop_branch(&s->branch[i]);
+		gw_dialog_drop_branch(s, &s->branch[i]);
 	s->nbranch = 0;
 	s->caller = NULL;
 }

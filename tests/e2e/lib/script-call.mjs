@@ -46,8 +46,9 @@ function slowly(script, random) {
 		headers: ['Supported: 100rel, timer',
 			`Session-Expires: 90;refresher=${roles[refresher === 'gateway' ? 0 : 1]}`],
 		web: answers, mate: answers, steps: [{ at: 100, answers: true, tag: 't0' }],
-		events: Array.from({ length: 4 }, () => ({ at: random.int(1000, 60_000),
+		events: [...Array.from({ length: 4 }, () => ({ at: random.int(1000, 60_000),
 			what: random.pick('sip INFO', 'web DTMF', 'sip picture', 'web quality') })),
+		...(refresher === 'phone' ? [{ at: 40_000, what: 'sip refresh' }] : [])],
 	});
 }
 
@@ -260,6 +261,7 @@ export class ScriptCall {
 	faults = [];
 	trace = [];
 	ending = null;
+	since = undefined; // when a phone's dialog was confirmed first
 	#lost = new Map(); // how often in a row a datagram's like was
 	#began = Date.now();
 
@@ -344,9 +346,10 @@ export class ScriptCall {
 			this.note('', what);
 			EVENTS[what](this);
 		}
-		await this.#at(script.slow === 'phone' ? 40_000 : script.length);
 		if (script.slow)
 			await this.#outlive();
+		else
+			await this.#at(script.length);
 		for (const web of this.webs)
 			await web.ready;
 		await this.calling;
@@ -368,13 +371,11 @@ export class ScriptCall {
 			leg.hasty(hasty);
 	}
 
-	/** A session that is refreshed lives, another has been ended (RFC 4028 10). */
+	/** A session that is refreshed lives, another has been ended (RFC 4028 10):
+	 * its time counts from the 2xx, however late that was. */
 	async #outlive() {
 		const { slow, length } = this.plan;
-		if (slow === 'phone') {
-			EVENTS['sip refresh'](this);
-			await this.#at(length);
-		}
+		await this.#at(length, this.since);
 		const lives = this.web.sessions.size > 0 && this.legs.some(({ live }) => live.length);
 		if (lives !== (slow !== 'nobody'))
 			this.fault(`refreshed by ${slow}, and ${lives ? 'alive' : 'over'}`);
@@ -382,8 +383,8 @@ export class ScriptCall {
 			this.fault('the gateway has not refreshed the session');
 	}
 
-	async #at(ms) {
-		const left = this.#began + ms - Date.now();
+	async #at(ms, since = this.#began) {
+		const left = since + ms - Date.now();
 		if (left > 0)
 			await pause(left);
 	}

@@ -67,6 +67,11 @@ export class Leg {
 				dialog.state = 'ended';
 	}
 
+	#confirm(dialog) {
+		dialog.state = 'confirmed';
+		this.call.since ??= Date.now();
+	}
+
 	#send(text, via) { this.party.send(text, this.call, via); }
 
 	describe(offer, dialog) {
@@ -148,7 +153,7 @@ export class Leg {
 		const dialog = this.dialog(`${tag}-${this.number}`);
 		if (dialog.state !== 'early' || (dialog.reliable && dialog.described))
 			return; // RFC 3262 3: not before the PRACK
-		dialog.state = 'confirmed';
+		this.#confirm(dialog);
 		this.answered = this.said = true;
 		const body = dialog.described ? '' : this.describe(dialog.offer, dialog);
 		this.#final(this.request, 200, { to: dialog.local, body, tag: dialog.tag,
@@ -283,7 +288,7 @@ export class Leg {
 		}
 		this.answered = true;
 		if (dialog.state === 'early' && !this.ended)
-			dialog.state = 'confirmed';
+			this.#confirm(dialog);
 		const late = this.call.plan.ackLate;
 		const ack = () => this.#ack(dialog, 1, response, !this.offer && !dialog.described);
 		if (dialog.ack || !late)

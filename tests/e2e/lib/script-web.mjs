@@ -14,11 +14,15 @@ export class ScriptWeb {
 
 	/** @side: of a call that it ends, web; sip for one who is as a phone is. */
 	static async login(endpoint, id, password, side = 'web') {
-		const web = Object.assign(new ScriptWeb(), { endpoint, id, side });
+		const web = Object.assign(new ScriptWeb(), { endpoint, id, password, side });
 		await web.#open();
-		await web.client.authBasic(id, password, { disconnectionTtl: TTL });
+		await web.#authenticate();
 		web.ready = Promise.resolve();
 		return web;
+	}
+
+	#authenticate() {
+		return this.client.authBasic(this.id, this.password, { disconnectionTtl: TTL });
 	}
 
 	async #open() {
@@ -37,11 +41,17 @@ export class ScriptWeb {
 
 	async #reconnect(ms, abruptly) {
 		const { credential } = this.client;
+		const lost = Date.now();
 		await (abruptly ? this.client.vanish() : this.client.close(1000));
 		this.call?.note('web', 'WebSocket lost');
 		await pause(ms);
 		await this.#open();
-		await this.client.reauth(this.id, credential, { disconnectionTtl: TTL });
+		await this.client.reauth(this.id, credential, { disconnectionTtl: TTL }).catch((error) => {
+			if (Date.now() - lost < TTL * 1000)
+				throw error;
+			this.call?.note('web', 'logs in: its time was over'); // on a busy machine
+			return this.#authenticate();
+		});
 		this.call?.note('web', 'WebSocket back');
 		await this.reconcile();
 	}
