@@ -140,6 +140,8 @@ struct early {
 	struct gw_precondition qos;
 	char *pending; /* our offer that confirms ours, until answered */
 	bool owes;     /* ... is still to be made */
+	bool waits;    /* its resources, or ours in its eyes, are to come */
+	bool rang;     /* so it had what it needs (RFC 3312 6) */
 	unsigned tries;
 };
 
@@ -168,6 +170,8 @@ struct gw_call {
 	bool a_early;            /* A has an early answer of ours */
 	bool prepare;            /* A's preconditions are to be met first */
 	struct gw_timer qos_again;
+	struct gw_timer qos_patience; /* while all that live of B wait */
+	bool rings;                   /* somebody was alerted */
 	bool may_ask;            /* A can be offered to before B is called */
 	struct early *early;     /* until the call is answered */
 	unsigned nearly, heard;  /* heard: its number from 1, 0 none */
@@ -351,8 +355,17 @@ void gw_call_qos_failed(struct gw_call *call);
 void gw_call_qos_restrict(const struct gw_call *call, struct gw_sess *offer);
 /* Before B is offered to: what its INVITE says. */
 void gw_call_qos_invite(struct gw_call *call);
-/* @ours follows what @desc of the peer says. */
-void gw_call_qos_read(struct gw_precondition *ours, const struct gw_desc *desc);
+/* @ours follows what @desc of the peer says.  0, or -EINVAL: it wants what
+ * nobody can meet (580), and ours stays as it was. */
+int gw_call_qos_read(struct gw_precondition *ours, const struct gw_desc *desc);
+/* PROGRESS of @e (NULL: of none that is described), @fresh: with an answer that
+ * was taken.  True: it waits no more, or does now. */
+bool gw_call_qos_progress(struct gw_call *call, struct early *e, bool fresh);
+/* @e brings the first offer.  0, or -EINVAL as above. */
+int gw_call_qos_asked(struct gw_call *call, struct early *e,
+		      const struct gw_desc *desc);
+/* @e's status has changed, before its gates are set. */
+void gw_call_qos_settle(struct gw_call *call, struct early *e);
 /* @e has an answer: ours is confirmed, if that is due. */
 void gw_call_qos_answered(struct gw_call *call, struct early *e,
 			  const struct gw_desc *desc);

@@ -104,10 +104,8 @@ static void add_extensions(const struct gw_session *s, struct gw_buf *b)
 	char tags[GW_EXT_SIZE];
 
 	/* RFC 3312 4: whoever offers says what it wants. */
-	if (s->late) {
-		ours &= ~(unsigned)GW_EXT_PRECONDITION;
+	if (s->late)
 		demanded &= ~(unsigned)GW_EXT_PRECONDITION;
-	}
 	if (demanded)
 		gw_buf_printf(b, "Require: %s\r\n",
 			      gw_ext_print(tags, demanded));

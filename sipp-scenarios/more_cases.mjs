@@ -268,6 +268,26 @@ export const conditions = [
 	} },
 ];
 
+/** Resources that are awaited before the call is up. */
+export const unmet = [
+	{ scenario: 'orig_qos_never', ...grows(`${QOS}{result="failed"}`, 1), async web(web) {
+		const { problemDetails } = await web.released(await web.call(BOB));
+
+		assert.equal(problemDetails.status, 580);
+	} },
+	{ scenario: 'term_qos_never', ...grows(`${QOS}{result="failed"}`, 1) },
+	{ scenario: 'orig_qos_offer', ...grows(`${QOS}{result="met"}`, 1), async web(web) {
+		const id = await web.call(BOB, null);
+		const { sdpOffer } = await web.next('an offer', (m) => m.mediaSessionId === id && m.sdpOffer);
+
+		assert.doesNotMatch(sdpOffer, /qos/);
+		await web.update(id, { sdpAnswer: answer(sdpOffer) });
+		await web.state(id, 'connected');
+		await pause(150);
+		await web.hangUp(id);
+	} },
+];
+
 const pictures = [
 	{ scenario: 'orig_video', ...grows(`${INFO}{direction="in"}`, 1), async web(web) {
 		const id = await web.call(BOB, withVideo(description()));

@@ -14,6 +14,30 @@ static int setup(void **state)
 	return fix_run(f, state);
 }
 
+static int demand(void **state)
+{
+	struct fix *f = fix_new(22501);
+
+	(void)snprintf(f->set.sip.reliable, 12, "supported");
+	(void)snprintf(f->set.sip.precondition, 12, "required");
+	return fix_run(f, state);
+}
+
+/* RFC 3312 4, 11: whoever offers demands, who lets the other one offer tells
+ * that he may. */
+static void a_call_without_an_offer_demands_nothing(void **state)
+{
+	struct fix *f = *state;
+	struct packet inv;
+
+	dial(f, &inv, NULL);
+	assert_string_equal(header(&inv, "Require"), "100rel");
+	assert_string_equal(header(&inv, "Supported"),
+			    "precondition, replaces, 199");
+	ring(f, &inv);
+	give_up(f, &inv);
+}
+
 static int offers(struct fix *f, bool conditions)
 {
 	const struct gw_msg m = { .verb = GW_V_OFFER,
@@ -152,6 +176,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(our_update_requires_what_it_describes),
+		cmocka_unit_test_setup_teardown(
+			a_call_without_an_offer_demands_nothing, demand,
+			fix_end),
 		T(our_re_invite_requires_what_it_describes),
 		T(our_answer_requires_what_it_describes),
 	};
