@@ -281,6 +281,10 @@ static void on_patience(struct gw_timer *t, void *arg)
 
 	(void)t;
 	GW_CHECK(call, CALL_MAGIC);
+	if (call->fsm.state == GW_CALL_UP) {
+		gw_call_qos_overdue(call);
+		return;
+	}
 	gw_metric_add(&m_failed, 1);
 	gw_call_end(call, "gateway", 580,
 		    "the called side's resources never came");

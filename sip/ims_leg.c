@@ -367,7 +367,9 @@ static int send_accept(struct gw_session *s, const struct gw_msg *msg)
 	    gw_session_asks(s, msg->branch))
 		return gw_session_answer_early(s, msg->branch, text_of(msg),
 					       msg->desc.len);
-	return gw_session_accept_offer(s, text_of(msg), msg->desc.len);
+	return msg->waits ? gw_session_suspend(s, text_of(msg), msg->desc.len)
+			  : gw_session_accept_offer(s, text_of(msg),
+						    msg->desc.len);
 }
 
 static int send_refuse(struct gw_session *s, const struct gw_msg *msg)
