@@ -95,8 +95,12 @@ int gw_session_suspend(struct gw_session *s, const void *sdp, size_t len)
 		return answer_again(s, &ok);
 	}
 	s->reliable = gw_dialog_reply_reliably(s, s->inv_irq, 183, &m);
-	if (!s->reliable)
+	if (!s->reliable) {
+		gw_session_reply_later(s, s->inv_irq);
+		s->inv_irq = NULL;
+		s->offer = GW_OFF_NONE;
 		return -ENOMEM;
+	}
 	s->describes = true;
 	s->suspended = true;
 	s->offer = GW_OFF_NONE;

@@ -422,6 +422,197 @@ static void a_picture_without_resources_is_waited_for_only_if_it_must(void **s)
 	assert_true(told(called, GW_V_SETUP));
 }
 
+/* ---- every sequence ---- */
+
+enum event {
+	E_WAITS_1, /* 183s of two forks */
+	E_WAITS_2,
+	E_PLAIN_2,
+	E_STILL_1, /* UPDATEs of the first */
+	E_READY_1,
+	E_RINGS_1,
+	E_RINGS_3, /* of which nothing else is known */
+	E_ENDED_1,
+	E_ENDED_2,
+	E_ANSWERS_1,
+	E_TIME,
+	E_NEVENTS
+};
+
+/* A sanitizer makes of seconds minutes. */
+#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+#define LONGEST 3
+#else
+#define LONGEST 5
+#endif
+
+static struct {
+	bool there, waits, rang, ended;
+} fork_of[4];
+static bool rings;
+static char path[64];
+
+static void describes(unsigned n, bool waits)
+{
+	if (!fork_of[n].there)
+		fork_of[n].waits = waits && !fork_of[n].rang;
+	fork_of[n].there = true;
+	progress(n, waits ? not_yet : plain);
+}
+
+static void updates(bool ready_now)
+{
+	if (!fork_of[1].rang)
+		fork_of[1].waits = !ready_now;
+	offers(called, 1,
+	       ready_now ? ready : PHONE("2", QOS("none", "sendrecv")));
+	assert_true(told(called, GW_V_ACCEPT));
+}
+
+static void rings_in(unsigned n)
+{
+	rings = true;
+	fork_of[n].rang = fork_of[n].there;
+	fork_of[n].waits &= !fork_of[n].there;
+	alert(n, GW_ALERT_RINGING);
+}
+
+static bool is_hopeless(void)
+{
+	bool any = false;
+
+	for (unsigned n = 1; n < 3; n++) {
+		if (!fork_of[n].there || fork_of[n].ended)
+			continue;
+		if (!fork_of[n].waits)
+			return false;
+		any = true;
+	}
+	return any && !rings;
+}
+
+static bool could(enum event ev)
+{
+	switch (ev) {
+	case E_WAITS_1:
+		return !fork_of[1].ended;
+	case E_WAITS_2:
+	case E_PLAIN_2:
+		return !fork_of[2].ended;
+	case E_STILL_1:
+	case E_READY_1:
+	case E_ENDED_1:
+	case E_ANSWERS_1:
+		return fork_of[1].there && !fork_of[1].ended;
+	case E_ENDED_2:
+		return fork_of[2].there && !fork_of[2].ended;
+	default:
+		return true;
+	}
+}
+
+static void happens(enum event ev)
+{
+	switch (ev) {
+	case E_WAITS_1:
+	case E_WAITS_2:
+		describes(ev - E_WAITS_1 + 1, true);
+		return;
+	case E_PLAIN_2:
+		describes(2, false);
+		return;
+	case E_STILL_1:
+	case E_READY_1:
+		updates(ev == E_READY_1);
+		return;
+	case E_RINGS_1:
+		rings_in(1);
+		return;
+	case E_RINGS_3:
+		rings_in(3);
+		return;
+	case E_ENDED_1:
+	case E_ENDED_2:
+		fork_of[ev - E_ENDED_1 + 1].ended = true;
+		alert(ev - E_ENDED_1 + 1, GW_ALERT_ENDED);
+		return;
+	case E_ANSWERS_1:
+		tells(called,
+		      (struct gw_msg){ .verb = GW_V_ANSWER, .branch = 1 },
+		      NULL);
+		return;
+	default:
+		pass_ms(PATIENCE_MS);
+		media_works();
+	}
+}
+
+/* What is sent to the phone goes to one that has what it needs. */
+static void is_lawful(void)
+{
+	const struct early *e = gw_call_early_heard(core.calls);
+	bool open = gate(GW_TERM_B) & GW_GATE_OUT;
+
+	if (e && open != !fork_of[e->branch].waits)
+		fail_msg("%s sent to fork %u:%s", open ? "" : "not ", e->branch,
+			 path);
+	if (!e && open)
+		fail_msg("sent to nobody:%s", path);
+}
+
+static unsigned run(enum event *ev)
+{
+	unsigned i;
+	bool over = false;
+
+	path[0] = '\0';
+	rings = false;
+	memset(fork_of, 0, sizeof(fork_of));
+	assert_int_equal(0, setup(NULL));
+	browser_calls();
+	for (i = 0; i < LONGEST && !over; i++) {
+		bool hopeless = is_hopeless();
+
+		while (!could(ev[i]))
+			ev[i]++;
+		(void)snprintf(path + strlen(path), sizeof(path) - strlen(path),
+			       " %d", ev[i]);
+		happens(ev[i]);
+		over = told(caller, GW_V_RELEASE);
+		if (over != (hopeless && ev[i] == E_TIME))
+			fail_msg("%s:%s", over ? "given up" : "kept", path);
+		if (over && caller->last.cause.status != 580)
+			fail_msg("for another reason:%s", path);
+		if (ev[i] == E_ANSWERS_1)
+			break;
+		if (!over)
+			is_lawful();
+	}
+	if (i < LONGEST && !over && gate(GW_TERM_B) != GW_GATE_BOTH)
+		fail_msg("answered, and not heard:%s", path);
+	assert_int_equal(0, teardown(NULL));
+	return i < LONGEST ? i + 1 - over : LONGEST;
+}
+
+static void nobody_is_given_up_who_may_be_reached(void **s)
+{
+	enum event ev[LONGEST] = { 0 };
+	unsigned ran = 0, used, at;
+
+	(void)s;
+	do {
+		used = run(ev);
+		ran++;
+		for (at = used; at < LONGEST; at++)
+			ev[at] = 0;
+		for (at = used; at > 0 && ev[at - 1] + 1 == E_NEVENTS;)
+			ev[--at] = 0;
+		if (at)
+			ev[at - 1]++;
+	} while (at);
+	assert_true(ran > (LONGEST == 5 ? 10000 : 100));
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -448,6 +639,7 @@ int main(void)
 		T(what_nobody_can_meet_leaves_the_early_dialog),
 		T(a_caller_who_waits_is_neither_heard_nor_sent_to),
 		T(a_picture_without_resources_is_waited_for_only_if_it_must),
+		cmocka_unit_test(nobody_is_given_up_who_may_be_reached),
 	};
 
 	gw_log_setup(GW_LOG_TEXT, GW_ERROR, 2);
