@@ -33,6 +33,11 @@ GW_COUNTER(m_refused, "isthmus_calls_early_offers_total",
 	   "Offers of a peer in early dialogs, by what became of them",
 	   "result=\"refused\"");
 
+static const struct gw_cause unmeetable = {
+	.status = 580, /* RFC 3312 8 */
+	.text = "a precondition that is not of ours",
+};
+
 void gw_call_early_fini(struct gw_call *call)
 {
 	for (unsigned i = 0; i < call->nearly; i++) {
@@ -41,6 +46,7 @@ void gw_call_early_fini(struct gw_call *call)
 		free(call->early[i].pending);
 	}
 	gw_timer_stop(&call->qos_again);
+	gw_timer_stop(&call->qos_patience);
 	free(call->early);
 	call->early = NULL;
 	call->nearly = 0;
@@ -182,7 +188,9 @@ static void open_early(struct gw_call *call)
 		return;
 	/* Each m-line for itself, unless the operator lets all be heard. */
 	call->b.shut_in = heard_anyway(call) ? 0 : e->mute;
-	call->b.shut_out = e->deaf;
+	/* RFC 3312 6: no media stream before all resources are there.  What
+	 * it sends itself has been authorised, or is cut above. */
+	call->b.shut_out = e->waits ? UINT32_MAX : e->deaf;
 	if (e->both)
 		gw_call_open_gates(call, GW_GATE_BOTH, GW_GATE_BOTH);
 	else
@@ -330,6 +338,11 @@ static void early_question(struct gw_call *call, const struct gw_msg *said)
 		refuse_question(call, said, &cause);
 		return;
 	}
+	if (gw_call_qos_asked(call, e, &said->desc)) {
+		cause = unmeetable;
+		refuse_question(call, said, &cause);
+		return;
+	}
 	e->remote = gw_call_dup(&said->desc);
 	e->asked = true;
 	cause = (struct gw_cause){ .status = 488, .text = "no media" };
@@ -365,18 +378,19 @@ int gw_call_progress(struct gw_call *call)
 		.alert = said->alert,
 		.call_info = said->call_info,
 	};
-	bool fresh, heard;
+	bool fresh, heard, changed;
 	struct early *e;
 
 	if (said->desc.role == GW_DESC_OFFER)
 		early_question(call, said);
 	e = note(call, said, &fresh);
+	changed = gw_call_qos_progress(call, e, fresh);
 
 	heard = e && call->heard == number(call, e);
 	if (e && audible(call, e)) {
 		if (fresh || !heard)
 			try_to_hear(call, e, &msg);
-		else if (said->early_media)
+		else if (said->early_media || changed)
 			open_early(call);
 	} else if (heard) {
 		fall_silent(call, &msg);
@@ -506,7 +520,10 @@ static int answer_offer(struct gw_call *call, struct side *s, struct early *e,
 				    .text = "no codec in common" };
 	if (!gw_call_reachable(s, &offer) || compose(call, s, &content, &offer))
 		return -EINVAL;
-	gw_call_qos_read(e ? &e->qos : &s->qos, &msg->desc);
+	if (gw_call_qos_read(e ? &e->qos : &s->qos, &msg->desc)) {
+		*cause = unmeetable;
+		return -EINVAL;
+	}
 	*local = gw_call_early_print(call, s, e, &content, &offer);
 	*remote = gw_call_dup(&msg->desc);
 	if (*local && *remote)
@@ -547,6 +564,8 @@ void gw_call_early_offer(struct gw_call *call, struct side *s,
 	}
 	(void)gw_oa_event(oa, GW_OA_WE_ANSWER);
 	gw_metric_add(&m_answered, 1);
+	if (e)
+		gw_call_qos_settle(call, e);
 	gw_call_early_commit(call, s, e, local, remote);
 	gw_call_qos_offered(call, s); /* the call may be gone */
 }

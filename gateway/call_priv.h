@@ -97,6 +97,8 @@ struct update {
 	/* m-lines of offer_x, a bit each, that wait for resources of x; and
 	 * those of them that y does not hear of yet: call_qos_update.c */
 	uint32_t waits, held;
+	bool may_wait; /* x's leg can answer, and change nothing yet */
+	bool waited;   /* and has done so before */
 	unsigned tries;
 	struct gw_timer retry; /* of an own offer that met another one */
 	bool wanted;           /* an own offer is owed to narrow_side */
@@ -140,6 +142,8 @@ struct early {
 	struct gw_precondition qos;
 	char *pending; /* our offer that confirms ours, until answered */
 	bool owes;     /* ... is still to be made */
+	bool waits;    /* its resources, or ours in its eyes, are to come */
+	bool rang;     /* so it had what it needs (RFC 3312 6) */
 	unsigned tries;
 };
 
@@ -168,6 +172,10 @@ struct gw_call {
 	bool a_early;            /* A has an early answer of ours */
 	bool prepare;            /* A's preconditions are to be met first */
 	struct gw_timer qos_again;
+	struct gw_timer
+		qos_patience;    /* with all of B that waits; once it is up,
+					 with m-lines of either side */
+	bool rings;              /* somebody was alerted */
 	bool may_ask;            /* A can be offered to before B is called */
 	struct early *early;     /* until the call is answered */
 	unsigned nearly, heard;  /* heard: its number from 1, 0 none */
@@ -351,8 +359,17 @@ void gw_call_qos_failed(struct gw_call *call);
 void gw_call_qos_restrict(const struct gw_call *call, struct gw_sess *offer);
 /* Before B is offered to: what its INVITE says. */
 void gw_call_qos_invite(struct gw_call *call);
-/* @ours follows what @desc of the peer says. */
-void gw_call_qos_read(struct gw_precondition *ours, const struct gw_desc *desc);
+/* @ours follows what @desc of the peer says.  0, or -EINVAL: it wants what
+ * nobody can meet (580), and ours stays as it was. */
+int gw_call_qos_read(struct gw_precondition *ours, const struct gw_desc *desc);
+/* PROGRESS of @e (NULL: of none that is described), @fresh: with an answer that
+ * was taken.  True: it waits no more, or does now. */
+bool gw_call_qos_progress(struct gw_call *call, struct early *e, bool fresh);
+/* @e brings the first offer.  0, or -EINVAL as above. */
+int gw_call_qos_asked(struct gw_call *call, struct early *e,
+		      const struct gw_desc *desc);
+/* @e's status has changed, before its gates are set. */
+void gw_call_qos_settle(struct gw_call *call, struct early *e);
 /* @e has an answer: ours is confirmed, if that is due. */
 void gw_call_qos_answered(struct gw_call *call, struct early *e,
 			  const struct gw_desc *desc);
@@ -381,10 +398,15 @@ void gw_call_qos_stand_in(const struct update *u, const struct gw_sess *offer,
  * NULL: no memory. */
 char *gw_call_qos_answer(const struct gw_call *call, const struct side *x,
 			 const char *offer, char *text);
+/* x is told so, and the session stays as it was. */
+void gw_call_qos_suspended(struct gw_call *call);
+void gw_call_qos_resumed(struct gw_call *call);
 /* Before @x's gates are set: these m-lines wait. */
 void gw_call_qos_shut(struct gw_call *call, struct side *x, uint32_t waits);
 /* @s' peer has answered an offer of ours: what does not wait any more? */
-void gw_call_qos_told(const struct gw_call *call, struct side *s);
+void gw_call_qos_told(struct gw_call *call, struct side *s);
+/* sip.precondition_timeout_s: what still waits is taken back. */
+void gw_call_qos_overdue(struct gw_call *call);
 /* Our offer of @content to @s: *@text says what we have, where it adds an
  * m-line and the peer knows of preconditions.  Is that so? */
 bool gw_call_qos_offer(const struct gw_call *call, const struct side *s,

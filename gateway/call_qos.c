@@ -5,6 +5,10 @@
  * Our own end has its resources when media has reserved ports, which is before
  * anything is said; with sip.precondition_confirm that is said by an UPDATE
  * once the call has an answer, as a phone on a radio bearer does.
+ *
+ * A peer's have sip.precondition_timeout_s to come.  Until then a caller's call
+ * rings nowhere, and what we send to a phone that is called is stopped at our
+ * gate; that phone rings when it can, which tells that it has them.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -28,6 +32,11 @@ GW_COUNTER(m_failed, QOS, QOS_HELP, "result=\"failed\"");
 static const struct gw_set_sip *settings(const struct gw_call *call)
 {
 	return &call->core->set->sip;
+}
+
+static uint64_t patience_ms(const struct gw_call *call)
+{
+	return 1000ull * settings(call)->precondition_timeout_s;
 }
 
 bool gw_call_qos_wanted(const struct gw_call *call)
@@ -91,7 +100,7 @@ int gw_call_prepare(struct gw_call *call)
 	msg.desc = (struct gw_desc){ GW_DESC_EARLY_ANSWER, a->local,
 				     strlen(a->local) };
 	gw_timer_start_ms(gw_loop_timers(call->core->loop), &call->watch,
-			  settings(call)->t1x64_ms);
+			  patience_ms(call));
 	return gw_leg_send(a->leg, &msg);
 }
 
@@ -127,16 +136,19 @@ void gw_call_qos_restrict(const struct gw_call *call, struct gw_sess *offer)
 
 /* ---- what a peer's description says ---- */
 
-void gw_call_qos_read(struct gw_precondition *ours, const struct gw_desc *desc)
+int gw_call_qos_read(struct gw_precondition *ours, const struct gw_desc *desc)
 {
 	struct gw_precondition theirs;
 
 	if (!ours->present)
-		return;
+		return 0;
 	gw_precondition_read(&theirs, desc->text, desc->len);
+	if (theirs.impossible)
+		return -EINVAL;
 	gw_precondition_learn(ours, &theirs);
 	if (gw_precondition_met(ours))
 		ours->confirm = GW_DIR_INACTIVE;
+	return 0;
 }
 
 void gw_call_qos_offered(struct gw_call *call, struct side *s)
@@ -165,6 +177,117 @@ void gw_call_qos_invite(struct gw_call *call)
 	};
 	if (!strcmp(settings(call)->precondition, "required"))
 		b->qos.must_remote = GW_DIR_SENDRECV;
+}
+
+/* Every early dialog that lives waits for resources, and nobody rings. */
+static bool all_wait(const struct gw_call *call)
+{
+	bool any = false;
+
+	for (unsigned i = 0; i < call->nearly; i++) {
+		const struct early *e = &call->early[i];
+
+		if (!e->ended && !e->waits)
+			return false;
+		any |= !e->ended;
+	}
+	return any && !call->rings;
+}
+
+static void watch(struct gw_call *call)
+{
+	if (!all_wait(call))
+		gw_timer_stop(&call->qos_patience);
+	else if (!gw_timer_running(&call->qos_patience))
+		gw_timer_start_ms(gw_loop_timers(call->core->loop),
+				  &call->qos_patience, patience_ms(call));
+}
+
+static void set_waiting(struct gw_call *call, struct early *e, bool waits)
+{
+	if (e->waits == waits)
+		return;
+	e->waits = waits;
+	gw_metric_add(waits ? &m_waited : &m_met, 1);
+	gw_info(&call->log, "the called side's resources %s",
+		waits ? "are to come" : "are there");
+}
+
+void gw_call_qos_settle(struct gw_call *call, struct early *e)
+{
+	if (e->qos.present)
+		set_waiting(call, e, !e->rang && !gw_precondition_met(&e->qos));
+	watch(call);
+}
+
+static void learn_answer(struct gw_call *call, struct early *e,
+			 const struct gw_desc *desc)
+{
+	struct gw_precondition theirs;
+
+	if (!e->qos.present || e->rang)
+		return;
+	gw_precondition_read(&theirs, desc->text, desc->len);
+	if (gw_call_qos_read(&e->qos, desc))
+		set_waiting(call, e, true);
+	else if (theirs.present)
+		set_waiting(call, e, !gw_precondition_met(&e->qos));
+}
+
+bool gw_call_qos_progress(struct gw_call *call, struct early *e, bool fresh)
+{
+	const struct gw_msg *said = call->said;
+	bool before = e && e->waits;
+
+	if (e && fresh)
+		learn_answer(call, e, &said->desc);
+	if (said->alert == GW_ALERT_RINGING) {
+		call->rings = true;
+		if (e) {
+			e->rang = true;
+			set_waiting(call, e, false);
+		}
+	}
+	/* Who is asked in its place has his own time. */
+	if (said->alert == GW_ALERT_FORWARDED)
+		gw_timer_stop(&call->qos_patience);
+	watch(call);
+	return e && e->waits != before;
+}
+
+int gw_call_qos_asked(struct gw_call *call, struct early *e,
+		      const struct gw_desc *desc)
+{
+	struct gw_precondition theirs;
+
+	if (!gw_call_qos_wanted(call))
+		return 0;
+	gw_precondition_read(&theirs, desc->text, desc->len);
+	if (theirs.impossible)
+		return -EINVAL;
+	if (!theirs.present)
+		return 0;
+	e->qos = (struct gw_precondition){ .have_local = GW_DIR_SENDRECV };
+	gw_precondition_learn(&e->qos, &theirs);
+	if (!gw_precondition_met(&e->qos))
+		e->qos.confirm = GW_DIR_SENDRECV;
+	gw_call_qos_settle(call, e);
+	return 0;
+}
+
+static void on_patience(struct gw_timer *t, void *arg)
+{
+	struct gw_call *call = arg;
+
+	(void)t;
+	GW_CHECK(call, CALL_MAGIC);
+	if (call->fsm.state == GW_CALL_UP) {
+		gw_call_qos_overdue(call);
+		return;
+	}
+	gw_metric_add(&m_failed, 1);
+	gw_call_end(call, "gateway", 580,
+		    "the called side's resources never came");
 }
 
 static void again(struct gw_call *call)
@@ -223,7 +346,6 @@ void gw_call_qos_answered(struct gw_call *call, struct early *e,
 	gw_precondition_read(&theirs, desc->text, desc->len);
 	if (!theirs.present)
 		return; /* a peer that knows nothing of it, and does not wait */
-	gw_call_qos_read(&e->qos, desc);
 	if (e->firm && e->qos.have_local != GW_DIR_SENDRECV)
 		confirm(call, e);
 }
@@ -248,7 +370,8 @@ void gw_call_qos_accepted(struct gw_call *call, const struct gw_msg *msg)
 	text = gw_call_dup(&msg->desc);
 	if (!text)
 		return;
-	gw_call_qos_read(&e->qos, &msg->desc);
+	(void)gw_call_qos_read(&e->qos, &msg->desc);
+	gw_call_qos_settle(call, e);
 	gw_call_early_commit(call, &call->b, e, e->pending, text);
 	e->pending = NULL;
 	e->asked = false;
@@ -285,4 +408,5 @@ static void on_again(struct gw_timer *t, void *arg)
 void gw_call_qos_init(struct gw_call *call)
 {
 	gw_timer_init(&call->qos_again, on_again, call);
+	gw_timer_init(&call->qos_patience, on_patience, call);
 }

@@ -4,14 +4,20 @@
  *
  * A peer of the core may add one before it has the resources for it.  It gets
  * our answer at once, as ours are there, and is asked to confirm its own; until
- * an offer of its says so, the other side hears nothing of that m-line and its
- * gates are shut.  What flowed before flows on, whatever is said of it.
+ * an offer of its says so, the other side hears nothing of that m-line.  Where
+ * the leg can hold the change back (a re-INVITE that takes reliable 1xx),
+ * nothing of the session changes before; else the m-line is there, its gates
+ * are shut, and an offer of ours takes it back when the time is up.  What flowed
+ * before flows on, whatever is said of it.
  */
 #include <stdlib.h>
 #include <string.h>
 
 #include "gateway/base/metrics.h"
 #include "gateway/call_priv.h"
+#include "gateway/call_update_priv.h"
+
+#define BUSY_MS 1000 /* another change is under way: look again */
 
 #define QOS "isthmus_calls_preconditions_total"
 #define QOS_HELP                                                               \
@@ -141,8 +147,61 @@ char *gw_call_qos_answer(const struct gw_call *call, const struct side *x,
 	return more;
 }
 
+void gw_call_qos_suspended(struct gw_call *call)
+{
+	if (call->upd.waited)
+		return;
+	gw_metric_add(&m_waited, 1);
+	gw_info(&call->log, "the change waits for resources of the %s leg",
+		call->upd.x->kind);
+}
+
+void gw_call_qos_resumed(struct gw_call *call)
+{
+	if (!call->upd.waited)
+		return;
+	gw_metric_add(&m_met, 1);
+	gw_info(&call->log, "the resources of the %s leg are there",
+		call->upd.x->kind);
+}
+
+/* Those that the other side knows nothing of are not waited for for ever. */
+static void be_patient(struct gw_call *call, bool anew)
+{
+	struct gw_timer *t = &call->qos_patience;
+
+	if (!(call->a.shut_in | call->b.shut_in))
+		gw_timer_stop(t);
+	else if (anew)
+		gw_timer_start_ms(
+			gw_loop_timers(call->core->loop), t,
+			1000ull * call->core->set->sip.precondition_timeout_s);
+}
+
+void gw_call_qos_overdue(struct gw_call *call)
+{
+	struct side *each[] = { &call->a, &call->b };
+
+	if (call->upd.state != UPD_IDLE) {
+		/* That may be what it waits for. */
+		gw_timer_start_ms(gw_loop_timers(call->core->loop),
+				  &call->qos_patience, BUSY_MS);
+		return;
+	}
+	for (unsigned i = 0; i < GW_ARRAY_LEN(each); i++) {
+		if (!each[i]->shut_in)
+			continue;
+		gw_metric_add(&m_failed, 1);
+		gw_warn(&call->log, "the resources of the %s leg never came",
+			each[i]->kind);
+		gw_call_update_restore(call, each[i]);
+	}
+}
+
 void gw_call_qos_shut(struct gw_call *call, struct side *x, uint32_t waits)
 {
+	bool anew = waits & ~x->shut_in;
+
 	for (unsigned i = 0; i < GW_MAX_STREAMS; i++) {
 		bool was = x->shut_in >> i & 1, is = waits >> i & 1;
 
@@ -153,9 +212,10 @@ void gw_call_qos_shut(struct gw_call *call, struct side *x, uint32_t waits)
 			i, x->kind, is ? "are to come" : "are there");
 	}
 	x->shut_in = x->shut_out = waits;
+	be_patient(call, anew);
 }
 
-void gw_call_qos_told(const struct gw_call *call, struct side *s)
+void gw_call_qos_told(struct gw_call *call, struct side *s)
 {
 	struct gw_precondition line[GW_MAX_STREAMS];
 	uint32_t still = 0;
@@ -170,6 +230,7 @@ void gw_call_qos_told(const struct gw_call *call, struct side *s)
 	}
 	s->shut_in &= still;
 	s->shut_out = s->shut_in;
+	be_patient(call, false);
 }
 
 bool gw_call_qos_offer(const struct gw_call *call, const struct side *s,

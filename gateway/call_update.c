@@ -39,6 +39,7 @@ void gw_call_update_reset(struct update *u)
 	u->state = UPD_IDLE;
 	u->forwarded = false;
 	u->waits = u->held = 0;
+	u->may_wait = u->waited = false;
 	u->x = u->y = NULL;
 }
 
@@ -227,6 +228,7 @@ static void complete(struct gw_call *call)
 			"media worker overloaded: the update of "
 			"the %s leg is not in force",
 			x->kind);
+	gw_call_qos_resumed(call);
 	gw_call_qos_shut(call, x, u->waits);
 	gw_call_set_gates(call, x, &content, &offer, GW_GATE_BOTH);
 	apply_y(call);
@@ -363,6 +365,39 @@ static void forward(struct gw_call *call, struct gw_sess *fwd,
 	gw_metric_add(&m_forwarded, 1);
 }
 
+/* x hears what it would get; both sides go on with what they have (RFC 3312
+ * 6), so that nothing is to be undone where its resources never come. */
+static void suspend(struct gw_call *call, const struct gw_sess *offer)
+{
+	struct update *u = &call->upd;
+	struct gw_msg msg = { .verb = GW_V_ACCEPT,
+			      .waits = true,
+			      .conditions = true };
+	struct side *x = u->x;
+	struct gw_sess content;
+	char *text = NULL;
+
+	if (compose_answer(call, &content, offer)) {
+		refuse_pending(call, 488, "no codec in common");
+		return;
+	}
+	text = gw_call_qos_answer(call, x, u->offer_x,
+				  gw_call_print(call, x, &content, offer));
+	if (!text) {
+		refuse_pending(call, 500, "out of memory");
+		return;
+	}
+	msg.desc = (struct gw_desc){ GW_DESC_ANSWER, text, strlen(text) };
+	if (!x->leg || gw_leg_send(x->leg, &msg)) {
+		given_up(call);
+	} else {
+		(void)gw_oa_event(&x->oa, GW_OA_WE_ANSWER);
+		gw_call_qos_suspended(call);
+		gw_call_update_reset(u);
+	}
+	free(text);
+}
+
 /* Every m-line of x's @offer has its media. */
 static void consider(struct gw_call *call, const struct gw_sess *offer)
 {
@@ -370,6 +405,10 @@ static void consider(struct gw_call *call, const struct gw_sess *offer)
 	struct gw_sess y_local, fwd;
 	bool have_fwd;
 
+	if (u->waits && u->may_wait) {
+		suspend(call, offer);
+		return;
+	}
 	have_fwd = u->y->profile != GW_PROFILE_RESOURCE;
 	if (have_fwd) {
 		gw_call_reread(u->y, u->y->local, &y_local);
@@ -451,6 +490,8 @@ void gw_call_update_offer(struct gw_call *call, struct side *x,
 
 	u->x = x;
 	u->y = call_other(call, x);
+	u->may_wait = msg->reliable;
+	u->waited = msg->waits;
 	u->offer_x = gw_call_dup(&msg->desc);
 	if (!u->offer_x) {
 		refuse_pending(call, 500, "out of memory");

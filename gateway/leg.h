@@ -181,7 +181,12 @@ struct gw_msg {
 	/* SETUP without description: OFFER may be sent at once, and is
 	 * answered before anybody rings (RFC 3262: in a 18x and its PRACK). */
 	bool may_ask;
-	bool reliable; /* SETUP: an early answer can be made firm */
+	bool reliable; /* SETUP: an early answer can be made firm; OFFER within
+			  the session: ACCEPT may say that it waits */
+	/* ACCEPT: the session stays as it was until a further OFFER of the peer
+	 * is accepted, which says that it waited (RFC 3312 6); where none comes
+	 * nothing is told, for nothing has changed. */
+	bool waits;
 	/* PROGRESS, OFFER before ANSWER: the description has preconditions
 	 * (RFC 3312). */
 	bool conditions;

@@ -166,6 +166,8 @@ const struct gw_set_row gw_settings_rows[] = {
 	  .def = "off", .choices = "off|supported|required" },
 	{ "sip.precondition_confirm", GW_SET_BOOL,
 	  SET(sip.precondition_confirm), .def = "false" },
+	{ "sip.precondition_timeout_s", GW_SET_U32,
+	  SET(sip.precondition_timeout_s), .min = 1, .max = 3600, .def = "32" },
 	/* RFC 4028 4 and 5: 1800 s is its advice, 90 s the least */
 	{ "sip.session_expires_s", GW_SET_U32, SET(sip.session_expires_s),
 	  .min = 0, .max = DAY_S, .def = "1800" },

@@ -143,8 +143,9 @@ struct gw_set_sip {
 	char reliable[12];
 	/* RFC 3312, in the same words; where not off, reliable is not either */
 	char precondition[12];
-	bool precondition_confirm;  /* ours is met by an UPDATE, not at once */
-	uint32_t session_expires_s; /* RFC 4028; 0: no timer */
+	bool precondition_confirm; /* ours is met by an UPDATE, not at once */
+	uint32_t precondition_timeout_s; /* patience with the peer's */
+	uint32_t session_expires_s;      /* RFC 4028; 0: no timer */
 	uint32_t min_se_s;
 	char user_agent[64];    /* "" : no User-Agent/Server header */
 	char allow_from[4][64]; /* IPs that may send us requests; none: any */

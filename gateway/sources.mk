@@ -14,7 +14,7 @@ gateway_SRCS := gateway/settings.c gateway/settings_check.c gateway/settings_eme
 	gateway/store_pool.c gateway/store_reg.c gateway/store_schema.c \
 	gateway/store_subscriber.c gateway/users.c
 gateway_TESTS := test_settings test_call_fsm test_oa test_route test_call \
-	test_call_more test_call_early test_call_ivr test_call_late test_call_gateway_offer test_call_offer test_call_transfer test_call_transfer_web test_call_transfer_edges test_call_video test_pager test_quality test_quality_video test_store test_call_cross test_call_early_all \
+	test_call_more test_call_early test_call_ivr test_call_late test_call_gateway_offer test_call_offer test_call_transfer test_call_transfer_web test_call_transfer_edges test_call_video test_pager test_quality test_quality_video test_store test_call_cross test_call_early_all test_call_qos \
 	test_store_faults test_enrol test_enrol_who test_fork_leg \
 	test_reg_keep test_enrol_resume test_call_emergency \
 	test_settings_emergency

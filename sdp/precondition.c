@@ -65,7 +65,7 @@ static const char *name_of(enum gw_dir dir)
 	return names[dir];
 }
 
-/* a=curr:qos local sendrecv: what all m-lines have counts. */
+/* a=curr:qos local sendrecv */
 static void read_curr(struct gw_precondition *p, const struct words *w)
 {
 	enum gw_dir dir;
@@ -139,10 +139,25 @@ static void read_media(struct gw_precondition *p, const struct gw_sdp *sdp,
 	}
 }
 
+/*
+ * What all m-lines have counts; where some must have it, what those have: who
+ * lacks what is only optional is waited for by nobody (RFC 3312 4).
+ */
+static void add_segment(enum gw_dir *have, enum gw_dir *must,
+			enum gw_dir line_has, enum gw_dir line_must)
+{
+	if (*must && !line_must)
+		return;
+	if (line_must && !*must)
+		*have = GW_DIR_SENDRECV;
+	*have &= line_has;
+	*must |= line_must;
+}
+
 void gw_precondition_read(struct gw_precondition *out, const char *text,
 			  size_t len)
 {
-	struct gw_precondition p = {
+	struct gw_precondition all = {
 		.have_local = GW_DIR_SENDRECV,
 		.have_remote = GW_DIR_SENDRECV,
 	};
@@ -152,12 +167,25 @@ void gw_precondition_read(struct gw_precondition *out, const char *text,
 	if (gw_sdp_parse(&sdp, text, len, NULL))
 		return;
 	for (size_t i = 0; i < sdp->nmedia; i++) {
-		if (sdp->media[i].port)
-			read_media(&p, sdp, (int)i);
+		struct gw_precondition p = {
+			.have_local = GW_DIR_SENDRECV,
+			.have_remote = GW_DIR_SENDRECV,
+		};
+
+		if (!sdp->media[i].port)
+			continue;
+		read_media(&p, sdp, (int)i);
+		all.present |= p.present;
+		all.impossible |= p.impossible;
+		all.confirm |= p.confirm;
+		add_segment(&all.have_local, &all.must_local, p.have_local,
+			    p.must_local);
+		add_segment(&all.have_remote, &all.must_remote, p.have_remote,
+			    p.must_remote);
 	}
 	gw_sdp_free(sdp);
-	if (p.present || p.impossible)
-		*out = p;
+	if (all.present || all.impossible)
+		*out = all;
 }
 
 unsigned gw_precondition_read_each(struct gw_precondition *out, unsigned n,

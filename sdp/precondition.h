@@ -3,8 +3,8 @@
  *
  * What a description says of the resources at its writer's end (local) and at
  * its reader's (remote), and those lines for a description of ours.  Until a
- * call is up there is one state for all m-lines: the gateway has resources for
- * a call, or has not.
+ * call is up there is one state for all m-lines, of those that must have it: the
+ * gateway has resources for a call, or has not.
  *
  * Pure functions, any thread.
  */

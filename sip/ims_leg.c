@@ -104,10 +104,8 @@ static void add_extensions(const struct gw_session *s, struct gw_buf *b)
 	char tags[GW_EXT_SIZE];
 
 	/* RFC 3312 4: whoever offers says what it wants. */
-	if (s->late) {
-		ours &= ~(unsigned)GW_EXT_PRECONDITION;
+	if (s->late)
 		demanded &= ~(unsigned)GW_EXT_PRECONDITION;
-	}
 	if (demanded)
 		gw_buf_printf(b, "Require: %s\r\n",
 			      gw_ext_print(tags, demanded));
@@ -369,7 +367,9 @@ static int send_accept(struct gw_session *s, const struct gw_msg *msg)
 	    gw_session_asks(s, msg->branch))
 		return gw_session_answer_early(s, msg->branch, text_of(msg),
 					       msg->desc.len);
-	return gw_session_accept_offer(s, text_of(msg), msg->desc.len);
+	return msg->waits ? gw_session_suspend(s, text_of(msg), msg->desc.len)
+			  : gw_session_accept_offer(s, text_of(msg),
+						    msg->desc.len);
 }
 
 static int send_refuse(struct gw_session *s, const struct gw_msg *msg)

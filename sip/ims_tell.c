@@ -113,6 +113,8 @@ void gw_ims_tell_offer(struct gw_session *s, unsigned branch,
 {
 	const struct gw_msg msg = { .verb = GW_V_OFFER,
 				    .branch = branch,
+				    .reliable = gw_session_may_suspend(s),
+				    .waits = s->suspended,
 				    .desc = gw_ims_desc(request,
 							GW_DESC_OFFER) };
 

@@ -255,6 +255,11 @@ static void on_ring(struct gw_timer *t, void *arg)
 
 	(void)t;
 	gw_session_enter(s);
+	if (s->suspended) {
+		gw_session_suspend_over(s);
+		gw_session_leave(s);
+		return;
+	}
 	gw_metric_add(&m_ring, 1);
 	gw_info(&s->log, "no answer in %u s", s->sip->set->sip.ring_timeout_s);
 	gw_session_release(s, &cause);

@@ -148,6 +148,8 @@ struct gw_session {
 	bool crowded;            /* more dialogs than GW_SESSION_BRANCHES */
 	nta_incoming_t *inv_irq; /* the peer's INVITE or re-INVITE */
 	bool inv_answered;       /* 2xx sent, ACK awaited */
+	bool re_reliable; /* the re-INVITE takes reliable 1xx (RFC 3262) */
+	bool suspended;   /* and its offer was answered in one */
 	nta_incoming_t *upd_irq; /* the peer's UPDATE with an offer */
 	nta_outgoing_t *re_invite;
 	nta_outgoing_t *bye;
@@ -306,6 +308,23 @@ bool gw_session_early_may_offer(const struct gw_session *s,
 				const nta_leg_t *leg);
 /* Is our early offer in the dialog that answered still unanswered? */
 bool gw_session_early_offers(const struct gw_session *s);
+
+/* ---- session_suspend.c: re-INVITEs that wait for resources ---- */
+
+/* @request, a re-INVITE, has become inv_irq. */
+void gw_session_suspend_asked(struct gw_session *s, const sip_t *request);
+/* May the offer that the call thinks of be answered by gw_session_suspend()? */
+bool gw_session_may_suspend(const struct gw_session *s);
+/* Answers it, and leaves the session as it was. */
+int gw_session_suspend(struct gw_session *s, const void *sdp, size_t len);
+/* An offer within it was accepted: so is it, if it is suspended. */
+void gw_session_resume(struct gw_session *s);
+/* One was refused with @status. */
+void gw_session_suspend_refused(struct gw_session *s, unsigned status);
+/* sip.precondition_timeout_s have passed. */
+void gw_session_suspend_over(struct gw_session *s);
+/* inv_irq is gone: cancelled, or its 183 never acknowledged. */
+void gw_session_suspend_cancelled(struct gw_session *s);
 
 /* ---- session_offer.c ---- */
 

@@ -355,8 +355,9 @@ static void on_early_answer(struct gw_session *s, nta_incoming_t *prack,
 static void on_prack_offer(struct gw_session *s, nta_incoming_t *prack,
 			   const sip_t *request)
 {
-	if (s->state != GW_SES_INCOMING ||
-	    !gw_session_early_may_offer(s, s->dialog)) {
+	if (s->suspended ? s->offer != GW_OFF_NONE || s->upd_irq != NULL
+			 : s->state != GW_SES_INCOMING ||
+				   !gw_session_early_may_offer(s, s->dialog)) {
 		gw_session_reply_later(s, prack);
 		return;
 	}

@@ -350,7 +350,7 @@ void gw_session_peer_invite(struct gw_session *s, nta_leg_t *leg,
 			    nta_incoming_t *irq, const sip_t *request)
 {
 	/* RFC 3261 14.2: while the first one is unanswered. */
-	if (s->state == GW_SES_INCOMING) {
+	if (s->state == GW_SES_INCOMING || s->suspended) {
 		gw_session_reply_later(s, irq);
 		return;
 	}
@@ -375,6 +375,7 @@ void gw_session_peer_invite(struct gw_session *s, nta_leg_t *leg,
 	gw_dialog_watch(s, irq);
 	(void)gw_dialog_reply(s, irq, 100, NULL, true);
 	s->peer_late = !gw_ims_has_sdp(request);
+	gw_session_suspend_asked(s, request);
 	s->offer = GW_OFF_PEER;
 	gw_info(&s->log, "re-INVITE received%s",
 		s->peer_late ? " without offer" : "");
@@ -401,6 +402,11 @@ void gw_session_peer_update(struct gw_session *s, nta_leg_t *leg,
 			gw_session_timer_replied(s);
 		if (branch)
 			gw_ims_tell_early_media(s, branch, request);
+		return;
+	}
+	/* RFC 3262 5: the 183's answer is one when it is acknowledged. */
+	if (s->suspended && s->reliable) {
+		gw_session_reply_later(s, irq);
 		return;
 	}
 	if (!peer_may_offer(s, leg, irq))
@@ -445,8 +451,10 @@ static int accept_peer_offer(struct gw_session *s, const void *sdp, size_t len)
 		s->offer = s->peer_late ? GW_OFF_PEER_LATE : GW_OFF_NONE;
 		r = gw_dialog_reply(s, s->inv_irq, 200, &m, true);
 	}
-	if (s->state == GW_SES_UP)
+	if (s->state == GW_SES_UP) {
+		gw_session_resume(s);
 		gw_session_timer_replied(s);
+	}
 	return r;
 }
 
@@ -546,6 +554,7 @@ int gw_session_refuse_offer(struct gw_session *s, const struct gw_cause *cause)
 	else if (s->offer != GW_OFF_PEER_GONE && s->offer != GW_OFF_ASKED)
 		return -EPROTO;
 	s->offer = GW_OFF_NONE;
+	gw_session_suspend_refused(s, gw_ims_cause_refuse(cause));
 	return 0;
 }
 

@@ -206,16 +206,18 @@ void gw_session_on_cancel(struct gw_session *s, nta_incoming_t *irq,
 	if (request)
 		(void)gw_dialog_reply(s, irq, 487, NULL, false);
 	else
-		gw_dialog_reply_given_up(s, irq, 487);
+		gw_dialog_reply_given_up(s, irq, s->suspended ? 504 : 487);
 	if (initial) {
 		(void)gw_session_event(s, GW_SEV_PEER_ENDS);
 		gw_info(&s->log, "cancelled by the peer");
 		gw_ims_tell_release(s, 487, request);
 		return;
 	}
-	/* A re-INVITE: the session stays as it was. */
-	if (s->offer == GW_OFF_PEER)
+	/* A re-INVITE: the session stays as it was.  An UPDATE within it is one
+	 * for itself then. */
+	if (s->offer == GW_OFF_PEER && !s->upd_irq)
 		s->offer = GW_OFF_PEER_GONE;
+	gw_session_suspend_cancelled(s);
 }
 
 static void on_bye(struct gw_session *s, nta_leg_t *leg, nta_incoming_t *irq,

@@ -12,7 +12,7 @@ import { answer, description } from './lib/web.mjs';
 import * as emergency from './emergency_cases.mjs';
 import { cases as info } from './info_cases.mjs';
 import { lossyLate, lossyOrig, lossyTerm } from './lossy_cases.mjs';
-import { conditions, latePictures, more, overLossy } from './more_cases.mjs';
+import { conditions, latePictures, more, overLossy, unmet } from './more_cases.mjs';
 import { groups as registering } from './reg_cases.mjs';
 import { transfers } from './transfer_cases.mjs';
 
@@ -309,6 +309,12 @@ export const groups = [
 			...conditions,
 			...overLossy,
 		]),
+	},
+	{
+		name: 'unmet',
+		options: { core: core(PORT.peer, ';transport=udp'), noOffer: 'late_offer',
+			sip: '  precondition: supported\n  precondition_timeout_s: 1\n' },
+		cases: named(unmet),
 	},
 	{
 		name: 'more',

@@ -252,10 +252,14 @@ async function shows(peer) {
 const INFO = 'isthmus_video_fast_updates_total';
 
 const QOS = 'isthmus_calls_preconditions_total';
+const SUSPENDED = (result) => `isthmus_sip_suspended_total{result="${result}"}`;
 
 /** Pictures in calls with phones that know preconditions. */
 export const conditions = [
 	{ scenario: 'orig_qos_video', ...grows(`${QOS}{result="update_met"}`, 1), async web(web) {
+		assert.deepEqual(await watches(web, await connected(web)), [true]);
+	} },
+	{ scenario: 'orig_qos_video_183', ...grows(SUSPENDED('resumed'), 1), async web(web) {
 		assert.deepEqual(await watches(web, await connected(web)), [true]);
 	} },
 	{ scenario: 'orig_qos_video_web', async web(web) {
@@ -263,6 +267,29 @@ export const conditions = [
 
 		await pause(150);
 		assert.equal(await offers(web, id, 3, true), true);
+		await pause(150);
+		await web.hangUp(id);
+	} },
+];
+
+/** Resources that are awaited before the call is up. */
+export const unmet = [
+	{ scenario: 'orig_qos_never', ...grows(`${QOS}{result="failed"}`, 1), async web(web) {
+		const { problemDetails } = await web.released(await web.call(BOB));
+
+		assert.equal(problemDetails.status, 580);
+	} },
+	{ scenario: 'term_qos_never', ...grows(`${QOS}{result="failed"}`, 1) },
+	{ scenario: 'orig_qos_video_580', ...grows(SUSPENDED('failed'), 1), async web(web) {
+		assert.deepEqual(await watches(web, await connected(web)), []);
+	} },
+	{ scenario: 'orig_qos_offer', ...grows(`${QOS}{result="met"}`, 1), async web(web) {
+		const id = await web.call(BOB, null);
+		const { sdpOffer } = await web.next('an offer', (m) => m.mediaSessionId === id && m.sdpOffer);
+
+		assert.doesNotMatch(sdpOffer, /qos/);
+		await web.update(id, { sdpAnswer: answer(sdpOffer) });
+		await web.state(id, 'connected');
 		await pause(150);
 		await web.hangUp(id);
 	} },

@@ -279,6 +279,7 @@ static inline int setup(void **s)
 	set.calls.max = 100;
 	set.sip.ring_timeout_s = 60;
 	set.sip.t1x64_ms = 32000;
+	set.sip.precondition_timeout_s = 20;
 	(void)snprintf(set.sip.core, sizeof(set.sip.core), "sip:core");
 	(void)snprintf(set.calls.early_media, 8, "auto");
 	set.media.dscp_audio = 46;

@@ -4,6 +4,7 @@
 
 #include "gateway/base/media_control.h"
 #include "tests/unit/call_fakes.h"
+#include "tests/unit/metric.h"
 
 #define TRANSPORT(setup)                                                       \
 	"c=IN IP4 0.0.0.0\r\na=ice-ufrag:abcd\r\n"                             \
@@ -264,6 +265,8 @@ static const char *picture(const struct fake_leg *f)
 	return at;
 }
 
+#define METRIC(r) metric("isthmus_calls_preconditions_total{result=\"" r "\"}")
+
 static void phone_adds_what_it_has_no_bearer_for(void)
 {
 	(void)snprintf(set.sip.precondition, 12, "supported");
@@ -340,6 +343,47 @@ static void a_picture_nobody_wants_is_taken_back(void **s)
 	assert_int_equal(gate_of(GW_TERM_B, 0), GW_GATE_BOTH);
 }
 
+static void a_picture_whose_bearer_never_comes_is_taken_back(void **s)
+{
+	int64_t failed = METRIC("update_failed");
+
+	(void)s;
+	phone_adds_what_it_has_no_bearer_for();
+	pass_ms(19999);
+	/* what brings none does not prolong it */
+	says(called, GW_V_OFFER, GW_DESC_OFFER,
+	     SIP("3", READY SIP_VIDEO("sendrecv") QOS("none", "sendrecv")));
+	assert_true(told(called, GW_V_ACCEPT));
+	pass_ms(1);
+	pass_ms(1);
+	assert_int_equal(METRIC("update_failed"), failed + 1);
+	assert_true(told(called, GW_V_OFFER));
+	has(called, "m=video 0 ");
+	says(called, GW_V_ACCEPT, GW_DESC_ANSWER,
+	     SIP("4", READY "m=video 0 RTP/AVP 96\r\n"));
+	assert_int_equal(core.calls->b.shut_in, 0);
+	assert_int_equal(gate_of(GW_TERM_B, 0), GW_GATE_BOTH);
+	assert_int_equal(times_told(caller, GW_V_OFFER), 0);
+	/* that was all */
+	pass_ms(30000);
+	assert_int_equal(times_told(called, GW_V_OFFER), 1);
+}
+
+/* The browser thinks of it when the time is up. */
+static void a_picture_whose_bearer_is_there_is_not_taken_back(void **s)
+{
+	(void)s;
+	phone_adds_what_it_has_no_bearer_for();
+	says(called, GW_V_OFFER, GW_DESC_OFFER, sip_bearer_there);
+	assert_true(told(caller, GW_V_OFFER));
+	pass_ms(25000);
+	says(caller, GW_V_ACCEPT, GW_DESC_ANSWER, web_both_answer);
+	assert_true(told(called, GW_V_ACCEPT));
+	pass_ms(25000);
+	assert_true(told(called, GW_V_ACCEPT));
+	assert_int_equal(gate_of(GW_TERM_B, 1), GW_GATE_BOTH);
+}
+
 static void what_flows_is_not_cut_off_by_a_condition(void **s)
 {
 	(void)s;
@@ -357,6 +401,153 @@ static void what_flows_is_not_cut_off_by_a_condition(void **s)
 	assert_true(told(called, GW_V_REFUSE));
 	assert_int_equal(called->last.cause.status, 580);
 	assert_int_equal(gate_of(GW_TERM_B, 0), GW_GATE_BOTH);
+}
+
+/* ... by a re-INVITE that can be held back (RFC 3312 6). */
+static void phone_offers(bool again, const char *text)
+{
+	const struct gw_msg m = {
+		.verb = GW_V_OFFER,
+		.reliable = true,
+		.waits = again,
+		.desc = {GW_DESC_OFFER, text, strlen(text)}
+	};
+
+	called->leg.handler(&called->leg, &m, called->leg.arg);
+	media_works();
+}
+
+static void phone_would_add_a_picture(const char *offer)
+{
+	(void)snprintf(set.sip.precondition, 12, "supported");
+	call_from(&web_ops, "sip:phone@far", web_audio);
+	says(called, GW_V_ANSWER, GW_DESC_ANSWER, sip_qos);
+	phone_offers(false, offer);
+}
+
+static void stays_as_it_was(unsigned configured_before)
+{
+	assert_int_equal(count_verb(GW_M_CONFIGURE), configured_before);
+	assert_int_equal(times_told(caller, GW_V_OFFER), 0);
+	assert_null(strstr(core.calls->b.local, "m=video"));
+	assert_string_equal(core.calls->b.remote, sip_qos);
+	assert_int_equal(GW_OA_STABLE, core.calls->b.oa.state);
+	assert_int_equal(gate_of(GW_TERM_B, 0), GW_GATE_BOTH);
+	assert_int_equal(gate_of(GW_TERM_B, 1), GW_GATE_CLOSED);
+}
+
+static void a_change_waits_for_its_bearer(void **s)
+{
+	int64_t waited = METRIC("update_waited"), met = METRIC("update_met");
+	unsigned before;
+
+	(void)s;
+	phone_would_add_a_picture(sip_bearer_missing);
+	before = count_verb(GW_M_CONFIGURE);
+	assert_true(told(called, GW_V_ACCEPT));
+	assert_true(called->last.waits && called->last.conditions);
+	assert_non_null(strstr(picture(called), "m=video 30102 RTP/AVP 96"));
+	assert_non_null(strstr(picture(called), "a=curr:qos local sendrecv\r\n"
+						"a=curr:qos remote none\r\n"));
+	assert_non_null(
+		strstr(picture(called), "a=conf:qos remote sendrecv\r\n"));
+	stays_as_it_was(before);
+	/* one that brings nothing */
+	phone_offers(true, SIP("3", READY SIP_VIDEO("sendrecv")
+					    QOS("none", "sendrecv")));
+	assert_true(called->last.waits);
+	stays_as_it_was(before);
+	assert_int_equal(METRIC("update_waited"), waited + 1);
+
+	phone_offers(true, SIP("4", READY SIP_VIDEO("sendrecv")
+					    QOS("sendrecv", "sendrecv")));
+	assert_true(told(caller, GW_V_OFFER));
+	assert_null(strstr(caller->text, "qos"));
+	says(caller, GW_V_ACCEPT, GW_DESC_ANSWER, web_both_answer);
+	assert_int_equal(times_told(called, GW_V_ACCEPT), 3);
+	assert_false(called->last.waits);
+	assert_null(strstr(called->text, "a=conf:"));
+	assert_int_equal(gate_of(GW_TERM_B, 1), GW_GATE_BOTH);
+	assert_int_equal(gate_of(GW_TERM_A, 1), GW_GATE_BOTH);
+	assert_int_equal(METRIC("update_met"), met + 1);
+}
+
+/* Nothing is told where the bearer never comes, for nothing was changed. */
+static void a_change_whose_bearer_never_came_leaves_nothing(void **s)
+{
+	unsigned version, later;
+
+	(void)s;
+	/* its hold is part of the change */
+	phone_would_add_a_picture(
+		SIP("2", "a=sendonly\r\n" READY SIP_VIDEO("sendrecv")
+				 QOS("none", "none")));
+	assert_true(called->last.waits);
+	stays_as_it_was(count_verb(GW_M_CONFIGURE));
+	assert_int_equal(1, sscanf(strstr(called->text, "o=- "), "o=- %*u %u",
+				   &version));
+	says(caller, GW_V_OFFER, GW_DESC_OFFER, web_both);
+	assert_true(told(called, GW_V_OFFER));
+	has(called, "m=video 30102 ");
+	/* RFC 3264 8: it has seen that of the change */
+	assert_int_equal(
+		1, sscanf(strstr(called->text, "o=- "), "o=- %*u %u", &later));
+	assert_true(later > version);
+}
+
+static void a_change_that_the_browser_does_not_want_is_refused(void **s)
+{
+	struct gw_msg no = { .verb = GW_V_REFUSE, .cause = { .status = 488 } };
+
+	(void)s;
+	phone_would_add_a_picture(sip_bearer_missing);
+	phone_offers(true, sip_bearer_there);
+	assert_true(told(caller, GW_V_OFFER));
+	caller->leg.handler(&caller->leg, &no, caller->leg.arg);
+	media_works();
+	assert_true(told(called, GW_V_REFUSE));
+	/* nothing is to be taken back */
+	pass_ms(0);
+	assert_true(told(called, GW_V_REFUSE));
+	assert_string_equal(core.calls->b.remote, sip_qos);
+	assert_int_equal(gate_of(GW_TERM_B, 0), GW_GATE_BOTH);
+}
+
+static void a_change_that_was_cancelled_meanwhile_is_none(void **s)
+{
+	(void)s;
+	(void)snprintf(set.sip.precondition, 12, "supported");
+	call_from(&web_ops, "sip:phone@far", web_audio);
+	says(called, GW_V_ANSWER, GW_DESC_ANSWER, sip_qos);
+	called->cancelled = true;
+	phone_offers(false, sip_bearer_missing);
+	called->cancelled = false;
+	stays_as_it_was(count_verb(GW_M_CONFIGURE));
+	phone_offers(false, sip_bearer_missing);
+	assert_true(called->last.waits);
+}
+
+/* 580 to what the browser adds. */
+static void a_phone_without_a_bearer_leaves_the_call_as_it_was(void **s)
+{
+	struct gw_msg no = { .verb = GW_V_REFUSE, .cause = { .status = 580 } };
+
+	(void)s;
+	(void)snprintf(set.sip.precondition, 12, "supported");
+	call_from(&web_ops, "sip:phone@far", web_audio);
+	says(called, GW_V_ANSWER, GW_DESC_ANSWER, sip_qos);
+	says(caller, GW_V_OFFER, GW_DESC_OFFER, web_both);
+	assert_true(told(called, GW_V_OFFER));
+	called->leg.handler(&called->leg, &no, called->leg.arg);
+	media_works();
+	assert_true(told(caller, GW_V_REFUSE));
+	assert_int_equal(caller->last.cause.status, 580);
+	assert_int_equal(GW_OA_STABLE, core.calls->a.oa.state);
+	assert_int_equal(GW_OA_STABLE, core.calls->b.oa.state);
+	assert_null(strstr(core.calls->b.local, "m=video"));
+	assert_int_equal(gate_of(GW_TERM_A, 0), GW_GATE_BOTH);
+	assert_int_equal(gate_of(GW_TERM_B, 0), GW_GATE_BOTH);
+	assert_int_equal(gate_of(GW_TERM_B, 1), GW_GATE_CLOSED);
 }
 
 static void our_new_m_line_says_that_we_have_a_bearer(void **s)
@@ -546,6 +737,13 @@ int main(void)
 		T(who_is_on_hold_meanwhile_leaves_the_picture_waiting),
 		T(a_picture_nobody_wants_is_taken_back),
 		T(what_flows_is_not_cut_off_by_a_condition),
+		T(a_picture_whose_bearer_never_comes_is_taken_back),
+		T(a_picture_whose_bearer_is_there_is_not_taken_back),
+		T(a_change_waits_for_its_bearer),
+		T(a_change_whose_bearer_never_came_leaves_nothing),
+		T(a_change_that_the_browser_does_not_want_is_refused),
+		T(a_change_that_was_cancelled_meanwhile_is_none),
+		T(a_phone_without_a_bearer_leaves_the_call_as_it_was),
 		T(our_new_m_line_says_that_we_have_a_bearer),
 		T(a_phone_that_never_spoke_of_it_hears_nothing_of_it),
 		T(who_hears_everything_hears_every_m_line),

@@ -85,6 +85,43 @@ static void what_all_streams_have_counts_and_refused_ones_do_not(void **s)
 	assert_int_equal(GW_DIR_SENDRECV, p.have_local);
 }
 
+static void what_is_only_optional_is_not_waited_for(void **s)
+{
+	static const char audio[] =
+		HEAD "a=curr:qos local sendrecv\r\na=curr:qos remote none\r\n"
+		     "a=des:qos mandatory local sendrecv\r\n";
+	static const char optional[] =
+		"m=video 4002 RTP/AVP 96\r\na=curr:qos local none\r\n"
+		"a=des:qos optional local sendrecv\r\n";
+	static const char mandatory[] =
+		"m=video 4004 RTP/AVP 96\r\na=curr:qos local none\r\n"
+		"a=des:qos mandatory local send\r\n";
+	char text[1024];
+	struct gw_precondition p;
+
+	(void)s;
+	(void)snprintf(text, sizeof(text), "%s%s", audio, optional);
+	p = said(text);
+	assert_true(gw_precondition_met(&p));
+	assert_int_equal(GW_DIR_SENDRECV, p.have_local);
+	(void)snprintf(text, sizeof(text), "%s%s%s", audio, optional,
+		       mandatory);
+	p = said(text);
+	assert_false(gw_precondition_met(&p));
+	assert_int_equal(GW_DIR_SENDRECV, p.must_local);
+	/* in whatever order they stand */
+	(void)snprintf(text, sizeof(text),
+		       HEAD "a=curr:qos local none\r\n"
+			    "m=audio 4006 RTP/AVP 0\r\n"
+			    "a=curr:qos local sendrecv\r\n"
+			    "a=des:qos mandatory local sendrecv\r\n");
+	p = said(text);
+	assert_true(gw_precondition_met(&p));
+	/* where nothing must be, what all have is what is said */
+	(void)snprintf(text, sizeof(text), HEAD "%s", optional);
+	assert_int_equal(GW_DIR_INACTIVE, said(text).have_local);
+}
+
 static void what_nobody_here_can_meet_is_impossible(void **s)
 {
 	static const char *const bad[] = {
@@ -205,6 +242,7 @@ int main(void)
 		cmocka_unit_test(directions_change_with_the_point_of_view),
 		cmocka_unit_test(
 			what_all_streams_have_counts_and_refused_ones_do_not),
+		cmocka_unit_test(what_is_only_optional_is_not_waited_for),
 		cmocka_unit_test(what_nobody_here_can_meet_is_impossible),
 		cmocka_unit_test(lines_without_sense_are_not_there),
 		cmocka_unit_test(what_is_printed_is_read_back),

@@ -478,6 +478,8 @@ static void values_that_make_no_sense_are_refused(void **state)
 		{ "sip: { reliable: perhaps }",                               "sip.reliable"         },
 		{ "sip: { reliable: off, precondition: supported }",
                  "sip.precondition"								  },
+		{ "sip: { precondition_timeout_s: 0 }",
+                 "sip.precondition_timeout_s"							},
 		{ "sip: { session_expires_s: 60 }",                           "sip.session_expires_s"},
 		{ "sip: { min_se_s: 30 }",                                    "sip.min_se_s"         },
 		{ "calls: { early_media: maybe }",                            "calls.early_media"    },

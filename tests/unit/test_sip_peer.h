@@ -47,7 +47,7 @@ struct told {
 	char asserted[256], display[128], target[256];
 	bool privacy, early_media, early_both, no_early_media;
 	uint32_t early_mute, early_deaf;
-	bool elsewhere, sip, firm, may_ask, emergency;
+	bool elsewhere, sip, firm, may_ask, emergency, reliable, waits;
 	enum gw_alert alert;
 	unsigned status, retry_after_s;
 	char text[160];
@@ -108,6 +108,8 @@ static inline void note(struct fix *f, const struct gw_msg *m)
 	t->early_deaf = m->early_deaf;
 	t->firm = m->firm;
 	t->may_ask = m->may_ask;
+	t->reliable = m->reliable;
+	t->waits = m->waits;
 	t->alert = m->alert;
 	t->status = m->cause.status;
 	t->retry_after_s = m->cause.retry_after_s;

@@ -13,9 +13,9 @@
 /* Who is called has more to do until the call is up.  Sanitizers make of
  * seconds minutes. */
 #if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
-#define LONGEST (uas ? 5u : 4u)
+#define LONGEST (uas && !is_up ? 5u : 4u)
 #else
-#define LONGEST (uas ? 8u : 6u)
+#define LONGEST (is_up ? 7u : uas ? 8u : 6u)
 #endif
 #define ROOM 8
 
@@ -40,6 +40,7 @@ static void on_told(struct gw_leg *l, const struct gw_msg *m, void *arg)
 		if (call_offered && !m->branch)
 			ILLEGAL("an offer is told into ours");
 		call_owes = true;
+		call_may_wait = m->reliable;
 		return;
 	case GW_V_ACCEPT:
 	case GW_V_REFUSE:
@@ -64,10 +65,12 @@ static void on_incoming(struct gw_leg *l, const struct gw_msg *setup, void *arg)
 	l->handler = on_told;
 }
 
+static bool waits; /* what is said next changes nothing yet */
+
 static int say(enum gw_verb verb, unsigned branch, enum gw_desc_role role,
 	       const char *sdp)
 {
-	struct gw_msg m = { .verb = verb, .branch = branch };
+	struct gw_msg m = { .verb = verb, .branch = branch, .waits = waits };
 
 	m.desc.role = role;
 	m.desc.text = sdp;
@@ -121,11 +124,14 @@ static void pracks(enum text t)
 {
 	struct gw_session *s = session();
 	nta_reliable_t *rel = wire.rel;
-	bool answers = wire.dialog[0].ours && wire.rel_sdp;
-	struct irq *q = irq_new(sip_method_prack, t == PRACK_SDP && !answers);
+	unsigned d = wire.rel_irq->dialog;
+	bool answers = wire.dialog[d].ours && wire.rel_sdp;
+	struct irq *q;
 
+	fork_now = d;
+	q = irq_new(sip_method_prack, t == PRACK_SDP && !answers);
 	if (answers)
-		wire.dialog[0].ours = false;
+		wire.dialog[d].ours = false;
 	wire.rel = NULL;
 	wire.rel_sdp = false;
 	gw_session_enter(s);
@@ -228,7 +234,7 @@ static void time_passes(void)
 
 		wire.rel = NULL;
 		wire.rel_sdp = false;
-		q = &irqs[0];
+		q = wire.rel_irq;
 		gw_session_enter(s);
 		gw_session_on_prack(s, rel, NULL, NULL);
 		gw_session_leave(s);
@@ -258,6 +264,7 @@ enum event {
 	V_ANSWERS,
 	V_OFFERS,
 	V_ACCEPTS,
+	V_WAITS,
 	V_REFUSES,
 	V_UPDATES,      /* in the first fork */
 	V_ACCEPTS_FORK, /* what one asks in a 18x */
@@ -288,7 +295,8 @@ enum event {
 	NEVENTS
 };
 
-static bool bare; /* the first INVITE has no offer */
+static bool bare;  /* the first INVITE has no offer */
+static bool is_up; /* it has been answered, and acknowledged */
 static bool oked[FORKS];
 
 static struct orq *our_offer(void)
@@ -328,6 +336,8 @@ static bool call_could(enum event ev, enum gw_ses_state st)
 	case V_ACCEPTS:
 	case V_REFUSES:
 		return call_owes;
+	case V_WAITS:
+		return call_owes && call_may_wait && st == GW_SES_UP;
 	case V_UPDATES:
 		return st == GW_SES_CALLING && free && branch_of(0) &&
 		       wire.dialog[0].done;
@@ -348,10 +358,11 @@ static bool asked_could(enum event ev, enum gw_ses_state st)
 		return ev == P_ACKS && unacked();
 	switch (ev) {
 	case P_PRACKS:
-		return wire.rel && !irqs[0].final;
+		return wire.rel && !wire.rel_irq->final;
 	case P_PRACKS_OFFER:
-		return wire.rel_sdp && !irqs[0].final && !bare &&
-		       !wire.dialog[0].theirs;
+		return wire.rel_sdp && !wire.rel_irq->final &&
+		       !(bare && wire.rel_irq->initial) &&
+		       !wire.dialog[d].theirs;
 	case P_UPDATES:
 		if (uas ? !up && st != GW_SES_INCOMING
 			: !up && !(st == GW_SES_CALLING && branch_of(0)))
@@ -438,6 +449,12 @@ static void call_does(enum event ev)
 		/* what the peer asked for, which its ACK answers */
 		call_offered = leg && session()->offer == GW_OFF_PEER_LATE;
 		return;
+	case V_WAITS:
+		call_owes = false;
+		waits = true;
+		(void)say(GW_V_ACCEPT, 0, GW_DESC_ANSWER, ANSWER);
+		waits = false;
+		return;
 	case V_REFUSES:
 		call_owes = false;
 		(void)say(GW_V_REFUSE, 0, GW_DESC_NONE, NULL);
@@ -466,7 +483,8 @@ static void peer_asks(enum event ev)
 			   : 0;
 	switch (ev) {
 	case P_PRACKS:
-		pracks(wire.dialog[0].ours ? PRACK_SDP : PRACK_BARE);
+		pracks(wire.dialog[wire.rel_irq->dialog].ours ? PRACK_SDP
+							      : PRACK_BARE);
 		return;
 	case P_PRACKS_OFFER:
 		pracks(PRACK_SDP);
@@ -576,6 +594,10 @@ static void begin(void)
 	assert_int_equal(0, gw_ims_leg_incoming(s, text_of(bare ? INVITE_BARE
 								: INVITE_SDP)));
 	gw_session_leave(s);
+	if (!is_up)
+		return;
+	assert_int_equal(0, say(GW_V_ANSWER, 0, GW_DESC_ANSWER, ANSWER));
+	acks();
 }
 
 static void comes_to_an_end(void)
@@ -633,6 +655,7 @@ static void every_sequence(void)
 	(void)snprintf(set.sip.reliable, sizeof(set.sip.reliable), "supported");
 	set.sip.ring_timeout_s = 60;
 	set.sip.t1x64_ms = 32000;
+	set.sip.precondition_timeout_s = 30;
 	do {
 		used = run(ev);
 		ran++;
@@ -663,6 +686,15 @@ static void every_call_of_the_peer_without(void **state)
 	every_sequence();
 }
 
+static void every_change_of_a_call_that_is_up(void **state)
+{
+	(void)state;
+	uas = is_up = true;
+	bare = false;
+	every_sequence();
+	is_up = false;
+}
+
 static void every_call_of_ours_with_an_offer(void **state)
 {
 	(void)state;
@@ -683,6 +715,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_call_of_the_peer_with_an_offer),
 		cmocka_unit_test(every_call_of_the_peer_without),
+		cmocka_unit_test(every_change_of_a_call_that_is_up),
 		cmocka_unit_test(every_call_of_ours_with_an_offer),
 		cmocka_unit_test(every_call_of_ours_without),
 	};

@@ -31,6 +31,7 @@ struct irq { /* of the peer */
 	bool offer;   /* it has one, which counts in the dialog */
 	bool extra;   /* it has one that it must not have */
 	bool initial; /* INVITE */
+	bool waits;   /* a re-INVITE, its offer was answered in a 183 */
 	int final;
 	bool acked, dropped;
 };
@@ -59,6 +60,7 @@ static struct wire {
 		bool asks;  /* ... and it offers: our PRACK answers */
 	} dialog[FORKS];
 	nta_reliable_t *rel; /* ours, not acknowledged */
+	struct irq *rel_irq; /* of this INVITE */
 	bool rel_sdp;
 	bool bye; /* either side's */
 	bool given_up;
@@ -73,7 +75,7 @@ static unsigned fork_now; /* whose message is being delivered */
 static char path[128];
 
 /* what the call knows */
-static bool call_owes, call_offered;
+static bool call_owes, call_offered, call_may_wait;
 static bool call_asked[FORKS];
 
 #define ILLEGAL(what) fail_msg("%s:%s", what, path)
@@ -357,10 +359,15 @@ int gw_dialog_accept(struct gw_session *s, nta_incoming_t *irq,
 
 static void ok_to_invite(const struct irq *q, unsigned d, bool sdp)
 {
-	if (q->initial && wire.rel_sdp)
+	if (q == wire.rel_irq && wire.rel_sdp)
 		ILLEGAL("a 200 before its PRACK");
 	if (wire.dialog[d].ours)
 		ILLEGAL("a 2xx into our own offer");
+	if (q->waits) {
+		if (sdp || wire.dialog[d].theirs)
+			ILLEGAL("a 200 that answers nothing");
+		return;
+	}
 	if (wire.dialog[d].theirs) {
 		if (!sdp)
 			ILLEGAL("a 200 without the answer");
@@ -415,6 +422,11 @@ int gw_dialog_reply(struct gw_session *s, nta_incoming_t *irq, int status,
 		   q->method == sip_method_prack) {
 		ok_to_offer(q, d, sdp);
 	}
+	/* RFC 3262 3: nobody waits for its PRACK any more. */
+	if (q == wire.rel_irq) {
+		wire.rel = NULL;
+		wire.rel_sdp = false;
+	}
 	if (q->extra && status != 500 && status != 487 && status != 481)
 		ILLEGAL("an offer into its own is not 500");
 	if (status == 500 &&
@@ -437,20 +449,27 @@ nta_reliable_t *gw_dialog_reply_reliably(struct gw_session *s,
 {
 	struct irq *q = (struct irq *)(void *)irq;
 
+	unsigned d = q->dialog;
+
 	(void)s;
 	(void)status;
 	assert_true(nrel < sizeof(rels));
 	if (q->final || wire.rel)
 		ILLEGAL("a reliable response out of place");
-	if (!m->body && !wire.dialog[0].theirs && !wire.dialog[0].done)
+	if (!m->body && !wire.dialog[d].theirs && !wire.dialog[d].done)
 		ILLEGAL("a first reliable response without the offer");
 	if (m->body) {
-		if (wire.dialog[0].done || wire.dialog[0].ours)
+		if (wire.dialog[d].ours ||
+		    (q->initial ? wire.dialog[d].done : !q->offer || q->waits))
 			ILLEGAL("a description too many");
-		wire.dialog[0].ours = !wire.dialog[0].theirs;
-		wire.dialog[0].theirs = false;
-		wire.dialog[0].done = true;
+		wire.dialog[d].ours = !wire.dialog[d].theirs;
+		wire.dialog[d].theirs = false;
+		wire.dialog[d].done = true;
+		q->waits = !q->initial;
+		/* what is open in the dialog is another one from now on */
+		q->offer &= q->initial;
 	}
+	wire.rel_irq = q;
 	wire.rel = (nta_reliable_t *)(void *)&rels[nrel++];
 	wire.rel_sdp = m->body != NULL;
 	return wire.rel;
