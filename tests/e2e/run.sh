@@ -21,20 +21,12 @@ if [ "$jobs" = 1 ] || [ $# = 1 ] || ! $net true 2>/dev/null; then
 	jobs=1
 fi
 
-# What they listen for is a gap in the sound, which a browser that has to wait
-# for a compiler makes by itself.
-listening=" early refresh roaming "
-sooner="nice -n -10"
-[ "$($sooner nice 2>/dev/null)" -lt "$(nice)" ] || sooner=
-
 run()
 {
-	local name before=
+	local name
 
 	name=$(basename "$1" .test.mjs)
-	[[ $listening != *" $name "* ]] || before=$sooner
-	# shellcheck disable=SC2086 # lists of words
-	timeout -k 10 400 $before $net node --test --test-reporter=spec \
+	timeout -k 10 400 $net node --test --test-reporter=spec \
 		--test-reporter-destination=stdout --test-reporter=tap \
 		--test-reporter-destination="$out/$name.tap" "$1"
 	echo $? >"$out/$name.rc"
