@@ -18,6 +18,16 @@
 #include "gateway/cdr.h"
 #include "tests/unit/cm.h"
 
+/* Events of a sequence, where all are tried; a sanitizer makes minutes of a
+ * dozen seconds. */
+#if defined(__SANITIZE_THREAD__)
+#define LONGEST 4
+#elif defined(__SANITIZE_ADDRESS__)
+#define LONGEST 5
+#else
+#define LONGEST 6
+#endif
+
 /* ---- fakes ---- */
 
 struct gw_loop {

@@ -8,13 +8,6 @@
  */
 #include "tests/unit/call_fakes.h"
 
-/* A thread sanitizer makes of seconds minutes. */
-#if defined(__SANITIZE_THREAD__)
-#define LONGEST 4
-#else
-#define LONGEST 6
-#endif
-
 /* ---- one leg, as its peer sees it ---- */
 
 enum theirs { T_NONE, T_OFFER, T_LATE };

@@ -582,13 +582,6 @@ static unsigned run_sequence(const enum event *ev, unsigned n)
 
 /* Sequences that go on after the call is over say nothing new: each is cut at
  * its last event that reached anybody. */
-/* A thread sanitizer makes of a dozen seconds minutes. */
-#if defined(__SANITIZE_THREAD__)
-#define LONGEST 4
-#else
-#define LONGEST 6
-#endif
-
 static void every_sequence_of_six_events_is_lawful(void **s)
 {
 	enum event ev[LONGEST] = { 0 };

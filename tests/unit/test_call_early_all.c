@@ -10,13 +10,6 @@
  */
 #include "tests/unit/call_fakes.h"
 
-/* A thread sanitizer makes of seconds minutes. */
-#if defined(__SANITIZE_THREAD__)
-#define LONGEST 4
-#else
-#define LONGEST 6
-#endif
-
 #define PHONE(v, addr, port, more)                                             \
 	"v=0\r\no=- 7 " v " IN IP4 " addr "\r\ns=-\r\nc=IN IP4 " addr          \
 	"\r\nt=0 0\r\nm=audio " port " RTP/AVP 0 101\r\n"                      \
