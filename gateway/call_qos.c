@@ -209,8 +209,8 @@ static void set_waiting(struct gw_call *call, struct early *e, bool waits)
 		return;
 	e->waits = waits;
 	gw_metric_add(waits ? &m_waited : &m_met, 1);
-	gw_info(&call->log, "the called side's resources %s",
-		waits ? "are to come" : "are there");
+	gw_info(&call->log, "the called side %s",
+		waits ? "waits for resources" : "has all resources");
 }
 
 void gw_call_qos_settle(struct gw_call *call, struct early *e)
