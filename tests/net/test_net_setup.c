@@ -8,7 +8,8 @@
  * lost seven times in a row in one call of 2,300, which then takes over 6 s, and
  * nothing that we send makes it repeat them.
  *
- * In the environment: NET_SETUPS of each kind, NET_SEED.
+ * In the environment: NET_SETUPS of each kind, NET_KIND (0 to 5: only that
+ * one), NET_SEED.
  */
 #include "tests/net/net_call.h"
 
@@ -77,6 +78,25 @@ static unsigned count_up(struct net_call *call)
 	return up;
 }
 
+/* Where one that is late stands. */
+static void tell_late(const struct net_call *c)
+{
+	const struct gw_media_event *e =
+		bench_find(&n.bench, c->ctx, GW_E_DTLS, 0);
+
+	net_say("  late: the browser's ICE is %s, its DTLS %s; the gateway's "
+		"ICE is %s, its DTLS event %d, %d of it up",
+		media_peer_ice_up(c->peer) ? "up" : "down",
+		media_peer_dtls_up(c->peer)       ? "up"
+		: media_peer_dtls_failed(c->peer) ? "failed"
+						  : "under way",
+		bench_count(&n.bench, c->ctx, GW_E_ICE, GW_ICE_CONNECTED)
+			? "up"
+			: "down",
+		e ? (int)e->state : -1,
+		(int)bench_count(&n.bench, c->ctx, GW_E_DTLS, GW_DTLS_UP));
+}
+
 static uint64_t since(uint64_t us, const struct net_call *c)
 {
 	return us ? us - c->began_us : NEVER_US;
@@ -104,6 +124,8 @@ static void batch(const struct kind *kind, unsigned from)
 		browser_us[from + i] = since(c->browser_us, c);
 		gateway_us[from + i] = since(c->gateway_us, c);
 		took_us[from + i] = since(c->up_us, c);
+		if (took_us[from + i] > GOAL_US)
+			tell_late(c);
 		net_call_end(&n, &call[i]);
 	}
 	n.bench.nevent = 0;
@@ -142,6 +164,7 @@ int main(void)
 		{                .lite = true,             .active = false },
 	};
 	const char *want = getenv("NET_SETUPS");
+	const char *which = getenv("NET_KIND");
 #define T(i)                                                                   \
 	cmocka_unit_test_prestate_setup_teardown(all_are_up_within_5_s, start, \
 						 stop, &kind[i])
@@ -154,5 +177,13 @@ int main(void)
 			 BATCH * BATCH;
 	if (!nsetup || nsetup > MOST)
 		nsetup = MOST;
+	if (which) {
+		const struct CMUnitTest one[] = {
+			tests[strtoul(which, NULL, 10) %
+			      (sizeof(tests) / sizeof(tests[0]))],
+		};
+
+		return cmocka_run_group_tests(one, NULL, NULL);
+	}
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
