@@ -131,9 +131,11 @@ const within = [
 		web: async (line) =>
 			assert.equal((await line.offers('sendonly')).problemDetails?.status, 488),
 	}, {
+		// Who was called offers again within 2 s (RFC 3261 14.1), which may cross a
+		// 491 that is repeated for want of its ACK: hold_web_refused has such ones.
 		name: 'hold_web_glare', ends: 'peer', least: 6,
-		phone: (s) => s.recv('INVITE', { has: ['a=sendonly'] }).reply(491, { retrans: true })
-			.recv('ACK').recv('INVITE', { has: ['a=sendonly'] })
+		phone: (s) => s.recv('INVITE', { has: ['a=sendonly'] }).reply(491)
+			.recv('ACK', { optional: true }).recv('INVITE', { has: ['a=sendonly'] })
 			.reply(200, { body: audio(2, 'recvonly'), retrans: true }).recv('ACK'),
 		web: async (line) => assert.ok((await line.offers('sendonly')).sdpAnswer),
 	}, {
