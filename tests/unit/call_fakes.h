@@ -457,4 +457,21 @@ static inline void browser_calls_phone(void)
 	says(called, GW_V_ANSWER, GW_DESC_ANSWER, sip_sdp);
 }
 
+/* A phone whose resources are not there yet (RFC 3312) calls with @offer. */
+static inline void phone_waits(const char *offer)
+{
+	struct gw_msg m = {
+		.verb = GW_V_SETUP,
+		.reliable = true,
+		.asserted = {"sip:a@b",      NULL},
+		.target = {             "sip:alice@home",          NULL   },
+		.desc = { GW_DESC_OFFER, offer,    strlen(offer) }
+	};
+
+	(void)snprintf(set.sip.precondition, 12, "supported");
+	caller = fake_leg(&core_ops);
+	gw_core_incoming(&caller->leg, &m, &core);
+	media_works();
+}
+
 #endif

@@ -387,22 +387,6 @@ static void a_peer_without_preconditions_is_not_bothered(void **s)
 	assert_int_equal(GW_GATE_BOTH, gate(GW_TERM_B));
 }
 
-static void call_waits(const char *offer)
-{
-	struct gw_msg setup = {
-		.verb = GW_V_SETUP,
-		.reliable = true,
-		.asserted = {"sip:a@b",      NULL},
-		.target = {             "sip:alice@home",          NULL   },
-		.desc = { GW_DESC_OFFER, offer,    strlen(offer) }
-	};
-
-	(void)snprintf(set.sip.precondition, 12, "supported");
-	caller = fake_leg(&core_ops);
-	gw_core_incoming(&caller->leg, &setup, &core);
-	media_works();
-}
-
 static const char not_yet[] = PHONE("1", "198.51.100.1", "4001",
 				    "a=curr:qos local none\r\n"
 				    "a=curr:qos remote none\r\n"
@@ -416,7 +400,7 @@ static void nobody_is_alerted_before_the_caller_has_its_resources(void **s)
 	unsigned first;
 
 	(void)s;
-	call_waits(not_yet);
+	phone_waits(not_yet);
 	assert_true(told(caller, GW_V_PROGRESS));
 	assert_int_equal(GW_DESC_EARLY_ANSWER, caller->last.desc.role);
 	assert_int_equal(GW_ALERT_NO, caller->last.alert);
@@ -449,7 +433,7 @@ static void nobody_is_alerted_before_the_caller_has_its_resources(void **s)
 static void resources_that_never_come_are_580(void **s)
 {
 	(void)s;
-	call_waits(not_yet);
+	phone_waits(not_yet);
 	pass_ms(19999);
 	assert_int_equal(0, times_told(caller, GW_V_RELEASE));
 	pass_ms(1);
@@ -461,8 +445,8 @@ static void resources_that_never_come_are_580(void **s)
 static void what_nobody_can_meet_is_580_at_once(void **s)
 {
 	(void)s;
-	call_waits(PHONE("1", "198.51.100.1", "4001",
-			 "a=des:qos mandatory e2e sendrecv\r\n"));
+	phone_waits(PHONE("1", "198.51.100.1", "4001",
+			  "a=des:qos mandatory e2e sendrecv\r\n"));
 	assert_true(told(caller, GW_V_RELEASE));
 	assert_int_equal(580, caller->last.cause.status);
 }
@@ -470,7 +454,7 @@ static void what_nobody_can_meet_is_580_at_once(void **s)
 static void a_caller_that_is_ready_rings_at_once(void **s)
 {
 	(void)s;
-	call_waits(ready);
+	phone_waits(ready);
 	assert_true(told(called, GW_V_SETUP));
 	says(called, GW_V_ANSWER, GW_DESC_ANSWER, web_answer);
 	assert_non_null(strstr(caller->text, "a=curr:qos local sendrecv"));
@@ -479,7 +463,7 @@ static void a_caller_that_is_ready_rings_at_once(void **s)
 static void a_caller_that_gives_up_while_it_waits_leaves_nothing(void **s)
 {
 	(void)s;
-	call_waits(not_yet);
+	phone_waits(not_yet);
 	releases(caller, 487);
 	assert_true(told(called, GW_V_RELEASE));
 }

@@ -102,27 +102,11 @@ static void who_asks_for_an_offer_gets_what_is_in_the_call(void **s)
 	"m=audio 4000 RTP/AVP 9 8 0 18 101\r\na=rtpmap:18 G729/8000\r\n"       \
 	"a=rtpmap:101 telephone-event/8000\r\n" more
 
-static void asked_to_wait(const char *offer)
-{
-	struct gw_msg setup = {
-		.verb = GW_V_SETUP,
-		.reliable = true,
-		.asserted = {"sip:a@b",      NULL},
-		.target = {             "sip:alice@home",          NULL   },
-		.desc = { GW_DESC_OFFER, offer,    strlen(offer) }
-	};
-
-	(void)snprintf(set.sip.precondition, 12, "supported");
-	caller = fake_leg(&core_ops);
-	gw_core_incoming(&caller->leg, &setup, &core);
-	media_works();
-}
-
 /* Nobody has chosen yet: the browser will. */
 static void an_update_before_anybody_rings_leaves_the_choice(void **s)
 {
 	(void)s;
-	asked_to_wait(CODECS("1", WAITS));
+	phone_waits(CODECS("1", WAITS));
 	has(caller, "m=audio 30000 RTP/AVP 9 8 0 101\r\n");
 	says(caller, GW_V_OFFER, GW_DESC_OFFER, CODECS("2", READY));
 	assert_true(told(caller, GW_V_ACCEPT));

@@ -365,26 +365,10 @@ static void what_nobody_can_meet_leaves_the_early_dialog(void **s)
 
 /* ---- calls from the core ---- */
 
-static void phone_calls(const char *offer)
-{
-	struct gw_msg m = {
-		.verb = GW_V_SETUP,
-		.reliable = true,
-		.asserted = {"sip:a@b",      NULL},
-		.target = {             "sip:alice@home",          NULL   },
-		.desc = { GW_DESC_OFFER, offer,    strlen(offer) }
-	};
-
-	(void)snprintf(set.sip.precondition, 12, "supported");
-	caller = fake_leg(&core_ops);
-	gw_core_incoming(&caller->leg, &m, &core);
-	media_works();
-}
-
 static void a_caller_who_waits_is_neither_heard_nor_sent_to(void **s)
 {
 	(void)s;
-	phone_calls(nothing_yet);
+	phone_waits(nothing_yet);
 	assert_true(told(caller, GW_V_PROGRESS));
 	assert_int_equal(GW_GATE_CLOSED, gate(GW_TERM_A));
 	assert_int_equal(GW_GATE_CLOSED, gate(GW_TERM_B));
@@ -404,7 +388,7 @@ static void a_caller_who_waits_is_neither_heard_nor_sent_to(void **s)
 static void a_picture_without_resources_is_waited_for_only_if_it_must(void **s)
 {
 	(void)s;
-	phone_calls(PHONE("1", QOS("sendrecv", "none")
+	phone_waits(PHONE("1", QOS("sendrecv", "none")
 				       PICTURE("4003", QOS("none", "none"))));
 	assert_int_equal(0, called->nsaid);
 	releases(caller, 487);
@@ -412,7 +396,7 @@ static void a_picture_without_resources_is_waited_for_only_if_it_must(void **s)
 	media_works();
 	free(caller);
 	free(called);
-	phone_calls(PHONE("1", QOS("sendrecv", "none") PICTURE(
+	phone_waits(PHONE("1", QOS("sendrecv", "none") PICTURE(
 				       "4003",
 				       "a=curr:qos local none\r\n"
 				       "a=curr:qos remote none\r\n"

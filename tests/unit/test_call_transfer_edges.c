@@ -1,40 +1,9 @@
 /* Transfers at their edges: who may not be named, who would be left talking to
  * nobody, and what comes while the parties change. */
-#include "tests/unit/call_fakes.h"
+#include "tests/unit/call_transfer.h"
 
 static const char other_sdp[] = SIP_SDP("9", "198.51.100.99", "sendrecv");
 static const char secret[] = "sip:secret@far";
-
-/* Legs that are let go during a test; freed at its end. */
-static struct fake_leg *gone[8];
-static unsigned ngone;
-
-static struct fake_leg *set_aside(struct fake_leg **f)
-{
-	struct fake_leg *was = *f;
-
-	assert_true(ngone < 8);
-	gone[ngone++] = was;
-	*f = NULL;
-	return was;
-}
-
-static int tidy(void **state)
-{
-	int r = teardown(state);
-
-	while (ngone)
-		free(gone[--ngone]);
-	return r;
-}
-
-static void settle(void)
-{
-	for (int i = 0; i < 6; i++) {
-		pass_ms(1);
-		media_works();
-	}
-}
 
 static void hears(struct fake_leg *f, struct gw_msg *msg)
 {

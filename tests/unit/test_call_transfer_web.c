@@ -1,43 +1,12 @@
 /* Another party in place of one, where one of them is a web client or the echo;
  * and two calls joined. */
-#include "tests/unit/call_fakes.h"
+#include "tests/unit/call_transfer.h"
 #include "gateway/link_leg.h"
 
 static const char other_sdp[] = SIP_SDP("9", "198.51.100.99", "sendrecv");
 /* Another browser: an answer of its own. */
 static const char other_web[] = WEB_HEAD(
 	"1", "zzzz", "77") "a=setup:active\r\na=sendrecv\r\n" WEB_CODECS;
-
-/* Legs that are let go during a test; freed at its end. */
-static struct fake_leg *gone[8];
-static unsigned ngone;
-
-static struct fake_leg *set_aside(struct fake_leg **f)
-{
-	struct fake_leg *was = *f;
-
-	assert_true(ngone < 8);
-	gone[ngone++] = was;
-	*f = NULL;
-	return was;
-}
-
-static int tidy(void **state)
-{
-	int r = teardown(state);
-
-	while (ngone)
-		free(gone[--ngone]);
-	return r;
-}
-
-static void settle(void)
-{
-	for (int i = 0; i < 6; i++) {
-		pass_ms(1);
-		media_works();
-	}
-}
 
 static struct fake_leg *old;
 
