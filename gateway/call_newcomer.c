@@ -230,7 +230,7 @@ int gw_call_newcomer_takes_over(struct gw_call *call, char *local_text,
 	gw_call_keep(&out->remote, remote_text);
 	out->described = true;
 	out->oa.state = GW_OA_STABLE;
-	gw_call_qos_up(call, out);
+	gw_call_qos_up(out);
 	gw_call_set_gates(call, out, local, remote, GW_GATE_BOTH);
 	return 0;
 }

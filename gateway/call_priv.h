@@ -73,7 +73,6 @@ struct side {
 	uint32_t shut_in, shut_out;
 	/* What our descriptions say of resources, until the call is up. */
 	struct gw_precondition qos;
-	bool conditions; /* later: the peer's speak of them, too */
 };
 
 /* An offer within the session on its way: one a call, call_update*.c. */
@@ -385,7 +384,7 @@ bool gw_call_qos_wanted(const struct gw_call *call);
 /* ---- gateway/call_qos_update.c: preconditions in mid-call ---- */
 
 /* The call is up: what is in use has its resources. */
-void gw_call_qos_up(struct gw_call *call, struct side *s);
+void gw_call_qos_up(struct side *s);
 /* x's @offer: which of its m-lines wait, and which of them y shall not hear
  * of.  0, or -1: one of them wants what nobody can meet (580). */
 int gw_call_qos_judge(struct gw_call *call, const struct gw_sess *offer);
@@ -407,10 +406,6 @@ void gw_call_qos_shut(struct gw_call *call, struct side *x, uint32_t waits);
 void gw_call_qos_told(struct gw_call *call, struct side *s);
 /* sip.precondition_timeout_s: what still waits is taken back. */
 void gw_call_qos_overdue(struct gw_call *call);
-/* Our offer of @content to @s: *@text says what we have, where it adds an
- * m-line and the peer knows of preconditions.  Is that so? */
-bool gw_call_qos_offer(const struct gw_call *call, const struct side *s,
-		       const struct gw_sess *content, char **text);
 
 /* ---- gateway/call_media.c ---- */
 

@@ -48,18 +48,10 @@ static unsigned learn(const struct gw_call *call, const struct side *s,
 	return n;
 }
 
-void gw_call_qos_up(struct gw_call *call, struct side *s)
+void gw_call_qos_up(struct side *s)
 {
-	struct gw_precondition theirs;
-
 	s->qos = (struct gw_precondition){ 0 };
 	s->shut_in = s->shut_out = 0;
-	s->conditions = false;
-	if (s->profile != GW_PROFILE_CORE || !s->remote ||
-	    !gw_call_qos_wanted(call))
-		return;
-	gw_precondition_read(&theirs, s->remote, strlen(s->remote));
-	s->conditions = theirs.present;
 }
 
 static bool described(const struct side *s, unsigned i)
@@ -86,7 +78,6 @@ int gw_call_qos_judge(struct gw_call *call, const struct gw_sess *offer)
 			u->waits = u->x->shut_in; /* as it was */
 			return -1;
 		}
-		u->x->conditions |= line[i].present;
 		if (!call_live(offer, i) || gw_precondition_met(&line[i]) ||
 		    (described(u->x, i) && !(u->x->shut_in >> i & 1)))
 			continue;
@@ -231,38 +222,4 @@ void gw_call_qos_told(struct gw_call *call, struct side *s)
 	s->shut_in &= still;
 	s->shut_out = s->shut_in;
 	be_patient(call, false);
-}
-
-bool gw_call_qos_offer(const struct gw_call *call, const struct side *s,
-		       const struct gw_sess *content, char **text)
-{
-	const char *choice = call->core->set->sip.precondition;
-	struct gw_precondition line[GW_MAX_STREAMS] = { 0 };
-	bool adds = false;
-	char *more;
-
-	if (!*text || !s->conditions || !gw_call_qos_wanted(call))
-		return false;
-	for (unsigned i = 0; i < content->nstream && i < GW_MAX_STREAMS; i++) {
-		bool flows = described(s, i);
-
-		adds |= call_live(content, i) && !flows;
-		line[i] = (struct gw_precondition){
-			.present = true,
-			.have_local = GW_DIR_SENDRECV,
-			.have_remote =
-				flows ? GW_DIR_SENDRECV : GW_DIR_INACTIVE,
-			.must_local = GW_DIR_SENDRECV,
-			.must_remote = strcmp(choice, "required")
-					       ? GW_DIR_INACTIVE
-					       : GW_DIR_SENDRECV,
-		};
-	}
-	more = adds ? gw_precondition_print_each(*text, line, GW_MAX_STREAMS)
-		    : NULL;
-	if (!more)
-		return false;
-	free(*text);
-	*text = more;
-	return true;
 }

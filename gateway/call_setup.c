@@ -287,8 +287,8 @@ static void up(struct gw_call *call)
 {
 	gw_timer_stop(&call->watch);
 	gw_call_early_fini(call);
-	gw_call_qos_up(call, &call->a);
-	gw_call_qos_up(call, &call->b);
+	gw_call_qos_up(&call->a);
+	gw_call_qos_up(&call->b);
 	call->answered_us = gw_timers_now_us(gw_loop_timers(call->core->loop));
 	gw_call_open_gates(call, GW_GATE_BOTH, GW_GATE_BOTH);
 

@@ -345,7 +345,6 @@ static void forward(struct gw_call *call, struct gw_sess *fwd,
 		refuse_pending(call, 500, "out of memory");
 		return;
 	}
-	msg.conditions = gw_call_qos_offer(call, u->y, fwd, &u->offer_y);
 	if (gw_oa_event(&u->y->oa, GW_OA_WE_OFFER)) {
 		refuse_pending(call, 491, "the other side is being changed");
 		return;

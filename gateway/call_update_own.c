@@ -244,7 +244,6 @@ static void own_offer(struct gw_call *call)
 		retry_own(call);
 		return;
 	}
-	msg.conditions = gw_call_qos_offer(call, x, &content, &text);
 	gw_call_keep(&x->pending, text);
 	msg.desc = (struct gw_desc){ GW_DESC_OFFER, text, strlen(text) };
 	msg.held = y->held;

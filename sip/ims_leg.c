@@ -357,8 +357,7 @@ static int send_offer(struct gw_session *s, const struct gw_msg *msg)
 	if (msg->branch)
 		return gw_session_offer_early(s, msg->branch, text_of(msg),
 					      msg->desc.len, msg->conditions);
-	return gw_session_offer(s, text_of(msg), msg->desc.len,
-				msg->conditions);
+	return gw_session_offer(s, text_of(msg), msg->desc.len);
 }
 
 static int send_accept(struct gw_session *s, const struct gw_msg *msg)

@@ -156,13 +156,12 @@ struct gw_session {
 
 	/* offer/answer */
 	enum gw_offer_state offer;
-	bool late;              /* the initial INVITE had no description */
-	bool knows_pem;         /* peer said P-Early-Media: supported */
-	struct gw_body queued;  /* GW_OFF_QUEUED, SENT: ours, for a retry */
-	bool queued_late;       /* without a description */
-	bool queued_conditions; /* with preconditions */
-	bool peer_late;         /* the peer's re-INVITE had none */
-	struct gw_body early;   /* UAS: the answer given in a 18x */
+	bool late;             /* the initial INVITE had no description */
+	bool knows_pem;        /* peer said P-Early-Media: supported */
+	struct gw_body queued; /* GW_OFF_QUEUED, SENT: ours, for a retry */
+	bool queued_late;      /* without a description */
+	bool peer_late;        /* the peer's re-INVITE had none */
+	struct gw_body early;  /* UAS: the answer given in a 18x */
 	unsigned glares;
 
 	/* UAS: reliable provisional responses (RFC 3262) */
@@ -328,8 +327,7 @@ void gw_session_suspend_cancelled(struct gw_session *s);
 
 /* ---- session_offer.c ---- */
 
-int gw_session_offer(struct gw_session *s, const void *sdp, size_t len,
-		     bool conditions);
+int gw_session_offer(struct gw_session *s, const void *sdp, size_t len);
 /* Is a body there that is no description?  Then it has been refused. */
 bool gw_session_body_understood(struct gw_session *s, nta_incoming_t *irq,
 				const sip_t *request);

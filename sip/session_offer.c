@@ -38,7 +38,7 @@ static bool may_send(const struct gw_session *s)
 
 static int send_offer(struct gw_session *s)
 {
-	char lines[GW_TIMER_LINES + sizeof(GW_SIP_CONDITIONS)];
+	char lines[GW_TIMER_LINES];
 	struct gw_dialog_msg m = {
 		.body = s->queued.data,
 		.len = s->queued.len,
@@ -47,8 +47,6 @@ static int send_offer(struct gw_session *s)
 	if (!may_send(s))
 		return 0;
 	(void)gw_session_timer_ask(s, lines);
-	if (s->queued_conditions)
-		strcat(lines, GW_SIP_CONDITIONS); /* RFC 3312 11 */
 	m.headers = *lines ? lines : NULL;
 	s->re_invite = gw_dialog_request(s, sip_method_invite, &m, false);
 	if (!s->re_invite) {
@@ -80,8 +78,7 @@ static int offer_in_18x(struct gw_session *s, const void *sdp, size_t len)
 	return 0;
 }
 
-int gw_session_offer(struct gw_session *s, const void *sdp, size_t len,
-		     bool conditions)
+int gw_session_offer(struct gw_session *s, const void *sdp, size_t len)
 {
 	if (s->state == GW_SES_INCOMING)
 		return offer_in_18x(s, sdp, len);
@@ -95,7 +92,6 @@ int gw_session_offer(struct gw_session *s, const void *sdp, size_t len,
 	if (gw_body_set(&s->queued, sdp, len))
 		return -ENOMEM;
 	s->queued_late = !sdp;
-	s->queued_conditions = conditions;
 	s->glares = 0;
 	s->re_challenged = false;
 	s->offer = GW_OFF_QUEUED;
@@ -474,7 +470,7 @@ static int offer_asked(struct gw_session *s, const void *sdp, size_t len)
 	if (!sdp)
 		return -EPROTO;
 	s->offer = GW_OFF_NONE;
-	return gw_session_offer(s, sdp, len, false);
+	return gw_session_offer(s, sdp, len);
 }
 
 static int accept_late_offer(struct gw_session *s, const void *sdp, size_t len)

@@ -82,56 +82,6 @@ static void our_update_requires_what_it_describes(void **state)
 	give_up(f, &inv);
 }
 
-static void re_invited(struct fix *f, struct packet *p, bool conditions)
-{
-	const struct gw_msg m = { .verb = GW_V_OFFER,
-				  .conditions = conditions,
-				  .desc = desc_of(GW_DESC_OFFER, OFFER) };
-
-	assert_int_equal(gw_leg_send(f->leg, &m), 0);
-	expect(f, p, "INVITE ");
-}
-
-static void our_re_invite_requires_what_it_describes(void **state)
-{
-	struct gw_msg m = { .verb = GW_V_SETUP };
-	struct fix *f = *state;
-	struct packet p, ack;
-
-	m.desc = desc_of(GW_DESC_OFFER, OFFER);
-	m.asserted.uri = "sip:alice@ims.test";
-	m.target.uri = "sip:bob@far.test";
-	assert_int_equal(gw_ims_leg_new(&f->leg, f->sip), 0);
-	f->leg->handler = on_leg;
-	f->leg->arg = f;
-	assert_int_equal(gw_leg_send(f->leg, &m), 0);
-	expect(f, &p, "INVITE ");
-	reply(f, &p, 200, "b", ALLOW, ANSWER);
-	expect(f, &ack, "ACK ");
-	(void)expect_told(f, GW_V_ANSWER);
-
-	re_invited(f, &p, true);
-	assert_string_equal(header(&p, "Require"), "precondition");
-	/* and again, with credentials */
-	reply(f, &p, 407, NULL,
-	      "Proxy-Authenticate: Digest realm=\"r\", nonce=\"n\"\r\n", NULL);
-	expect(f, &ack, "ACK ");
-	expect(f, &p, "INVITE ");
-	assert_string_equal(header(&p, "Require"), "precondition");
-	reply(f, &p, 200, NULL, NULL, ANSWER);
-	expect(f, &ack, "ACK ");
-	(void)expect_told(f, GW_V_ACCEPT);
-	re_invited(f, &p, false);
-	assert_string_equal(header(&p, "Require"), "");
-	reply(f, &p, 200, NULL, NULL, ANSWER);
-	expect(f, &ack, "ACK ");
-	(void)expect_told(f, GW_V_ACCEPT);
-	release(f, 200);
-	expect(f, &p, "BYE ");
-	reply(f, &p, 200, NULL, NULL, NULL);
-	wait_live(f, 0);
-}
-
 /* Each in the one header or in a line of its own. */
 static bool requires(const struct packet *p, const char *tag)
 {
@@ -227,7 +177,6 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			a_call_without_an_offer_demands_nothing, demand,
 			fix_end),
-		T(our_re_invite_requires_what_it_describes),
 		T(our_answer_requires_what_it_describes),
 		T(an_offer_in_a_prack_whose_200_is_lost_counts_once),
 	};
